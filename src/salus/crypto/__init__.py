@@ -1,1 +1,1 @@
-"""."""
+"""Thin typed wrappers over reviewed libraries. Few verbs, and no choices for the caller."""

@@ -1,1 +1,1 @@
-"""."""
+"""One room a workflow: messages, state, handlers, queries."""

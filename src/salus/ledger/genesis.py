@@ -1,0 +1,65 @@
+"""The genesis document: the root of trust of one network. Its hash is the network's id."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from salus.codec import Record, encode
+from salus.crypto.hashing import tagged
+from salus.ids import Bytes16, Bytes32, Count, MemberId, Millis, NetworkId
+
+
+class LicenceRight(StrEnum):
+    """What a licence lets its holder do; wire values are stable."""
+
+    TREAT = "treat"
+    PRESCRIBE = "prescribe"
+    PRESCRIBE_CONTROLLED = "prescribe-controlled"
+    DISPENSE = "dispense"
+    ORDER = "order"
+    REPORT = "report"
+    RESPOND = "respond"
+
+
+class GenesisMember(Record, tag="genesis-member"):
+    """A member from the first block. ``authority`` issues licences; ``node`` sponsors, signs headers and vault promises."""
+
+    authority: Bytes32
+    node: Bytes32
+    rights: Annotated[tuple[LicenceRight, ...], msgspec.Meta(max_length=16)]
+
+
+class Parameters(Record, tag="parameters"):
+    """Rules that all nodes share. Times in milliseconds, sizes in bytes, quotas in actions a member and quota window."""
+
+    max_transaction: Count = 65_536
+    max_block: Count = 1_048_576
+    quota_window: Count = 60_000
+    quota: Count = 20_000
+    reserve: Count = 2_000
+    max_expiry: Count = 600_000
+    max_warrant_window: Count = 63_244_800_000  # two years
+    header_interval: Count = 10_000  # a newer header is made at most this often when asked for
+    max_staleness: Count = 120_000  # third parties are refused when the newest header is older
+
+
+class Genesis(Record, tag="genesis-1"):
+    """``salt`` makes two networks of the same members differ."""
+
+    salt: Bytes16
+    time: Millis
+    members: Annotated[tuple[GenesisMember, ...], msgspec.Meta(min_length=1, max_length=1024)]
+    parameters: Parameters = Parameters()
+
+
+def network_id(genesis: Genesis) -> NetworkId:
+    """The hash of the genesis document."""
+    return NetworkId(tagged("salus/network/1", encode(genesis)))
+
+
+def member_id(authority: bytes) -> MemberId:
+    """The id of the member whose *first* authority key this is."""
+    return MemberId(tagged("salus/member/1", authority))
