@@ -1,1 +1,1 @@
-"""."""
+"""The sealed world, for key holders only: epochs, entries, the fold, grants."""

@@ -1,1 +1,1 @@
-"""."""
+"""What both wings speak: contact cards, mailbox envelopes, the shapes of the node's API."""

@@ -1,0 +1,111 @@
+"""Entries: a batch of FHIR resources under one hybrid signature, sealed to a section's epoch. Shapes; verbs in `sealing`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from salus.codec import Record
+from salus.crypto.signing import HybridPublic, HybridSignature
+from salus.ids import Bytes32, Count
+
+ENTRY_TAG = "salus/entry/1"
+MAX_BLOB = 8 * 1024 * 1024
+MAX_PLAIN = 64 * 1024 * 1024
+MAX_LEAVES = 16_384
+
+
+class EntryKind(StrEnum):
+    """What an entry is. Later kinds are added, none is reused."""
+
+    RECORD = "record"  # imported, or added by the patient
+    NOTE = "note"
+    AMENDMENT = "amendment"
+    ENTERED_IN_ERROR = "entered-in-error"
+    WITHDRAWAL = "withdrawal"
+    RETAINED = "retained"
+
+
+class Replaced(Record, tag="replaced"):
+    """Leaf ``leaf`` of this entry supersedes an older version (by its `VersionId`) of the same identity."""
+
+    leaf: Count
+    version: Bytes32
+
+
+class Origin(Record, tag="origin"):
+    """Of a retained copy: the original's section, entry, content root, and until when (ms) it is retained."""
+
+    section: Bytes32
+    entry: Bytes32
+    content: Bytes32
+    retain_until: Count
+
+
+class EntryHeader(Record, tag="entry-header-1"):
+    """What the author signs. The epoch is not here, so that an author can seal again.
+
+    ``source``: member id in hexadecimal for what a professional signs; for imports and the patient's own, the declared name
+    (identity is then (author, source)). ``warrant``: 32 zero bytes for the owner. ``batch``/``batch_size``: entries that came
+    together. ``as_of``: ms, 0 when not declared. ``content``: root over the leaves' salted hashes.
+    """
+
+    network: Bytes32
+    section: Bytes32
+    entry: Bytes32
+    kind: EntryKind
+    source: Annotated[str, msgspec.Meta(max_length=128)]
+    author: Bytes32
+    on_behalf_of: Bytes32
+    licence: Bytes32
+    warrant: Bytes32
+    authored: Count
+    as_of: Count
+    replaces: Annotated[tuple[Replaced, ...], msgspec.Meta(max_length=MAX_LEAVES)]
+    batch: Bytes32
+    batch_size: Count
+    origin: Origin | None
+    retainer: Bytes32
+    retain_until: Count
+    content: Bytes32
+
+
+class Leaf(Record, tag="leaf"):
+    """One resource: ``data`` as it was received, ``identity`` "Type/id", ``faults`` FHIR OperationOutcome JSON or empty.
+
+    ``data`` is empty in a withdrawal. ``VersionId`` = tagged hash of the leaf's canonical bytes (the salt is in them).
+    """
+
+    salt: Bytes32
+    identity: Annotated[str, msgspec.Meta(min_length=3, max_length=160)]
+    full_url: Annotated[str, msgspec.Meta(max_length=1024)]
+    data: Annotated[bytes, msgspec.Meta(max_length=MAX_PLAIN)]
+    faults: Annotated[bytes, msgspec.Meta(max_length=1_048_576)]
+
+
+class Sealed(Record, tag="inside-1"):
+    """What lies inside the ciphertext."""
+
+    header: EntryHeader
+    key: HybridPublic
+    signature: HybridSignature
+    leaves: Annotated[tuple[Leaf, ...], msgspec.Meta(max_length=MAX_LEAVES)]
+
+
+class Blob(Record, tag="blob-1"):
+    """What the vault keeps: the patient's half sealed to the epoch (HPKE), and the padded ciphertext."""
+
+    half: Annotated[bytes, msgspec.Meta(min_length=1168, max_length=1168)]
+    released: bool  # True: a release half is needed too (the seam; never set by version 1)
+    ciphertext: Annotated[bytes, msgspec.Meta(max_length=MAX_BLOB)]
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """An entry that was opened and whose signature, section, network and content root were verified."""
+
+    header: EntryHeader
+    key: HybridPublic
+    leaves: tuple[Leaf, ...]
+    versions: tuple[bytes, ...]  # VersionId of each leaf

@@ -1,0 +1,52 @@
+"""Grants: warrants, keys, and the words of the consent, as one bundle that is sealed into the grantee's mailbox."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from salus.charts.sections import SectionKind
+from salus.codec import Record
+from salus.crypto.hpke import SealingKey
+from salus.ids import Bytes32, Count
+from salus.warrants.link import Purpose, Right, Warrant
+
+
+class GrantedEntry(Record, tag="granted-entry"):
+    """One named entry: its number, blob hash, and the patient's half of its data key (never the data key)."""
+
+    number: Count
+    blob: Bytes32
+    half: Bytes32
+
+
+class SectionGrant(Record, tag="section-grant"):
+    """What is granted of one section. ``writer_seed`` (append only, else empty) is the seed of its ledger writer key.
+
+    ``epoch``, ``seal_key``: where an appender seals to. ``count``: entries in the section at the grant's as-of.
+    """
+
+    kind: SectionKind
+    warrant: Warrant
+    entries: Annotated[tuple[GrantedEntry, ...], msgspec.Meta(max_length=4096)]
+    count: Count
+    writer_seed: Annotated[bytes, msgspec.Meta(max_length=32)]
+    epoch: Count
+    seal_key: SealingKey | None
+
+
+class Grant(Record, tag="grant-1"):
+    """A snapshot (or append) grant. ``consent`` is a FHIR Consent; ``as_of``/``height`` say which moment it shows."""
+
+    network: Bytes32
+    grant: Bytes32
+    patient: Bytes32
+    grantee: Bytes32
+    rights: Annotated[tuple[Right, ...], msgspec.Meta(min_length=1, max_length=2)]
+    purposes: Annotated[tuple[Purpose, ...], msgspec.Meta(min_length=1, max_length=7)]
+    not_after: Count
+    as_of: Count
+    height: Count
+    sections: Annotated[tuple[SectionGrant, ...], msgspec.Meta(min_length=1, max_length=16)]
+    consent: Annotated[bytes, msgspec.Meta(max_length=65_536)]

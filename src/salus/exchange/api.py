@@ -1,0 +1,52 @@
+"""Shapes of the node's API that are not defined on a lower floor. Canonical bytes on the wire (``spec/node-api.md``)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from salus.codec import Record
+from salus.ids import Bytes32, Count
+from salus.warrants.receipts import SignedPromise
+
+MAX_BLOB = 8 * 1024 * 1024
+MAX_SUBMISSION = 64 * 1024 * 1024
+
+Blob = Annotated[bytes, msgspec.Meta(max_length=MAX_BLOB)]
+
+
+class Submission(Record, tag="submission"):
+    """A transaction (without its sponsor's signature) with the blobs that it anchors. The node co-signs as sponsor.
+
+    The node stores the blobs durably before it submits, and deletes those of a refused transaction.
+    """
+
+    transaction: Annotated[bytes, msgspec.Meta(max_length=1_048_576)]
+    blobs: Annotated[tuple[Blob, ...], msgspec.Meta(max_length=256)]
+
+
+class TxStatus(Record, tag="tx-status"):
+    """``height`` 0: unknown here (not committed, or never seen). ``refusal`` "" : applied; else its full code."""
+
+    body: Bytes32
+    height: Count
+    refusal: str
+
+
+class Served(Record, tag="served"):
+    """The blobs that a vault served: entries in the order asked, then packages; ``missing`` names entry numbers not on disk."""
+
+    blobs: Annotated[tuple[Blob, ...], msgspec.Meta(max_length=1088)]
+    missing: Annotated[tuple[Count, ...], msgspec.Meta(max_length=1024)]
+    promise: SignedPromise
+
+
+class NodeStatus(Record, tag="node-status"):
+    """What a node says of itself; nothing here is trusted."""
+
+    network: Bytes32
+    member: Bytes32
+    height: Count
+    time: Count
+    version: str

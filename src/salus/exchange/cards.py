@@ -1,0 +1,51 @@
+"""Contact cards: who somebody is, by which keys, and where post reaches them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from salus.codec import Record
+from salus.crypto.hpke import SealingKey
+from salus.crypto.signing import HybridPublic, HybridSignature
+from salus.ids import Bytes16, Bytes32, Count
+
+CARD_TAG = "salus/contact-card/1"
+
+
+class Role(StrEnum):
+    """What somebody is in the network."""
+
+    PATIENT = "patient"
+    PHYSICIAN = "physician"
+    NURSE = "nurse"
+    PHARMACIST = "pharmacist"
+    PARAMEDIC = "paramedic"
+    LABORATORY = "laboratory"
+    MEMBER = "member"
+
+
+class Card(Record, tag="card-1"):
+    """``mailbox`` and ``token`` are where a sealed envelope may be dropped at ``member``; ``issued`` in ms.
+
+    The owner's holder key (vault requests, licences) is ``key.ed25519``.
+    """
+
+    network: Bytes32
+    role: Role
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    key: HybridPublic
+    sealing: SealingKey
+    member: Bytes32
+    mailbox: Bytes32
+    token: Bytes16
+    issued: Count
+
+
+class SignedCard(Record, tag="signed-card"):
+    """A card, signed by its own key."""
+
+    card: Card
+    signature: HybridSignature
