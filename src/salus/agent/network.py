@@ -1,0 +1,51 @@
+"""The port through which an agent reaches a node: in process and over HTTP alike. Nothing that comes back is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from salus.exchange.api import NodeStatus, Served, Submission, TxStatus
+from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.ledger.genesis import Genesis
+from salus.ledger.header import SignedHeader
+from salus.ledger.verifying import StateAnswer
+from salus.warrants.receipts import ReceiptsAnswer
+from salus.warrants.requests import SignedOwner, SignedRead
+
+
+class Network(Protocol):
+    """What a node does for an agent. Refusals arrive as the `SalusError` that the node raised, with its code."""
+
+    def status(self) -> NodeStatus:
+        """What the node says of itself."""
+
+    def genesis(self) -> Genesis:
+        """The genesis document, to be compared with the agent's own."""
+
+    def submit(self, submission: Submission) -> TxStatus:
+        """Blobs durable, transaction committed: returns when the block is durable, or raises what refused it."""
+
+    def result(self, body: bytes) -> TxStatus:
+        """What became of a body; height 0 when unknown."""
+
+    def header(self, height: int | None, *, fresh: bool = False) -> SignedHeader:
+        """The header at ``height``, or the newest; ``fresh``: let the node make a block when its newest is stale."""
+
+    def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
+        """State by key, with proofs, all under one and the same header; at most 512 keys."""
+
+    def read(self, request: SignedRead) -> Served:
+        """Sealed entries for a proven holder, after a durable receipt."""
+
+    def receipts(self, request: SignedOwner) -> ReceiptsAnswer:
+        """A section's receipts, for its owner."""
+
+    def open_mailbox(self, claim: MailboxClaim) -> None:
+        """Open or change a mailbox."""
+
+    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
+        """Leave a sealed envelope."""
+
+    def collect(self, request: MailboxCollect) -> Post:
+        """Read on in one's own mailbox."""
