@@ -1,0 +1,40 @@
+"""The agent's half of a home folder, opened: its store, its network, its principals. Services take an `Agent` and act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from salus.agent.network import Network
+from salus.agent.store import Store
+from salus.agent.wallet import PrincipalRecord, Wallet
+from salus.errors import AgentRefused
+from salus.ids import Millis, NetworkId
+from salus.ledger.genesis import Genesis, network_id
+
+
+@dataclass
+class Agent:
+    """``genesis`` is the agent's own copy, the root of all that it verifies; ``clock`` gives ms since the epoch."""
+
+    store: Store
+    index: Store
+    network: Network
+    genesis: Genesis
+    clock: Callable[[], Millis]
+
+    @property
+    def network_id(self) -> NetworkId:
+        """The network that everything here is bound to."""
+        return network_id(self.genesis)
+
+    def wallet(self, name: str) -> Wallet:
+        """The wallet of the principal that this home calls ``name``; `AgentRefused` ``no-such-person`` otherwise."""
+        record = self.store.find(PrincipalRecord, b"", name.encode("utf-8"))
+        if record is None:
+            raise AgentRefused("no-such-person", "this home holds no wallet of that name")
+        return Wallet(record)
+
+    def wallets(self) -> list[Wallet]:
+        """All principals of this home, by name."""
+        return [Wallet(record) for _, record in self.store.all(PrincipalRecord, b"")]

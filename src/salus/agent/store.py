@@ -1,0 +1,119 @@
+"""The agent's store: records of its principals in one encrypted database (SQLite3 Multiple Ciphers).
+
+One table holds canonical `Record` bytes by (shape's tag, owner, id). The 32-byte database key lies in ``agent.key`` (0600),
+or is locked there by a passphrase. A write transaction is durable when `Store.writing` returns.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from salus.codec import Record, decode, encode
+from salus.crypto.keys import new_seed
+from salus.crypto.passphrase import lock, unlock
+from salus.errors import AgentRefused
+
+R = TypeVar("R", bound=Record)
+
+_LIMIT = 64 * 1024 * 1024
+_PLAIN_KEY = b"salus-agent-key-1\n"
+
+
+class Store:
+    """Records by shape, owner (bytes, b"" for the home itself) and id (bytes)."""
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        require_ciphers()
+        self._db = apsw.Connection(str(path))
+        self._db.pragma("key", f"raw:{key.hex()}")
+        self._db.pragma("temp_store", "memory")
+        try:
+            self._db.pragma("journal_mode", "wal")
+            self._db.pragma("synchronous", "full")
+            self._db.execute(
+                "create table if not exists records"
+                " (tag text, owner blob, id blob, body blob not null, primary key (tag, owner, id)) without rowid"
+            )
+        except apsw.NotADBError as error:
+            raise AgentRefused("wrong-store-key", "the agent's store does not open with this key") from error
+        self._db.set_busy_timeout(10_000)
+        os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
+        require_encrypted(path)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """All puts and drops inside apply together, durably, or not at all."""
+        with self._db:
+            yield
+
+    def put(self, owner: bytes, key: bytes, record: Record) -> None:
+        """Keep ``record`` under (its tag, ``owner``, ``key``), replacing what was there."""
+        self._db.execute("insert or replace into records values (?, ?, ?, ?)", (_tag(type(record)), owner, key, encode(record)))
+
+    def find(self, shape: type[R], owner: bytes, key: bytes) -> R | None:
+        """The record, or None."""
+        row = self._db.execute("select body from records where tag = ? and owner = ? and id = ?", (_tag(shape), owner, key))
+        for (body,) in row:
+            return decode(body, shape, limit=_LIMIT)
+        return None
+
+    def all(self, shape: type[R], owner: bytes) -> list[tuple[bytes, R]]:
+        """Every (id, record) of ``owner``, in order of id."""
+        rows = self._db.execute("select id, body from records where tag = ? and owner = ? order by id", (_tag(shape), owner))
+        return [(key, decode(body, shape, limit=_LIMIT)) for key, body in rows]
+
+    def drop(self, shape: type[R], owner: bytes, key: bytes) -> None:
+        """Forget the record, if it is there."""
+        self._db.execute("delete from records where tag = ? and owner = ? and id = ?", (_tag(shape), owner, key))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+
+def require_ciphers() -> None:
+    """Raise `AgentRefused` ``no-encryption`` unless the SQLite in use is the encrypting one."""
+    if not hasattr(apsw, "mc_version"):
+        raise AgentRefused("no-encryption", "the installed apsw cannot encrypt; install apsw-sqlite3mc alone")
+
+
+def require_encrypted(path: Path) -> None:
+    """Raise `AgentRefused` ``not-encrypted`` when the file starts like a plain database."""
+    with path.open("rb") as file:
+        if file.read(15) == b"SQLite format 3":
+            raise AgentRefused("not-encrypted", "the agent's store is not encrypted")
+
+
+def read_store_key(path: Path, ask: Callable[[], str]) -> bytes:
+    """The database key from ``agent.key``; ``ask`` is called for the passphrase only where one was set."""
+    data = path.read_bytes()
+    if data.startswith(_PLAIN_KEY):
+        key = bytes.fromhex(data[len(_PLAIN_KEY) :].decode("ascii").strip())
+    else:
+        key = unlock(ask(), data)
+    if len(key) != 32:
+        raise AgentRefused("bad-store-key", "agent.key does not hold a key")
+    return key
+
+
+def write_store_key(path: Path, passphrase: str | None) -> bytes:
+    """Make a fresh key and write it to ``path`` (0600), locked when a passphrase is given. The file must not exist."""
+    key = new_seed()
+    data = lock(passphrase, key) if passphrase else _PLAIN_KEY + key.hex().encode("ascii") + b"\n"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return key
+
+
+def _tag(shape: type[Record]) -> str:
+    return str(shape.__struct_config__.tag)
