@@ -1,0 +1,1 @@
+"""The story of `make run`, with its patients as package data."""

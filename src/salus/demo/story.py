@@ -1,0 +1,194 @@
+"""The story of `make run`: a patient's record sealed, shared, read and withdrawn, on the real system, every claim checked.
+
+It plays in a home folder of its own, which it removes at the end, and needs no network.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from salus.agent.home import Agent
+from salus.agent.services import (
+    charting,
+    granting,
+    importing,
+    inbox,
+    people,
+    proving,
+    receipting,
+    writing,
+)
+from salus.bootstrap import init_home, open_home
+from salus.charts.sections import DEFAULT_GRANT, SectionKind
+from salus.demo.stage import Stage
+from salus.exchange.cards import Role
+from salus.warrants.link import Purpose, Right
+
+PATIENT, PHYSICIAN, STRANGER = "Clemente", "Dr. Ada Reyes", "Dr. Sam Doe"
+NOTE = "Seen today for a check-up. Feels well, blood pressure as before. Next visit in a year."
+HOUR = 3_600_000
+
+
+@dataclass
+class Cast:
+    """What the scenes hand on to each other."""
+
+    home: Path
+    agent: Agent
+    record: bytes
+    grant: str = ""
+    note_entry: str = ""
+
+
+def run(stage: Stage | None = None) -> int:
+    """Play the story; 0 when every claim held. A claim that fails raises `salus.demo.stage.ClaimFailed`."""
+    stage = stage or Stage()
+    record = (files("salus.demo") / "patients" / "Clemente_Kreiger.json").read_bytes()
+    with tempfile.TemporaryDirectory(prefix="salus-story-") as folder:
+        home = Path(folder)
+        init_home(home, passphrase=None)
+        with open_home(home) as agent:
+            cast = Cast(home, agent, record)
+            for scene in (_wallets, _import, _refused, _granted, _note, _who_read, _withdrawn, _stranger):
+                scene(stage, cast)
+        _node_reads_nothing(stage, cast)
+    stage.end()
+    return 0
+
+
+def _wallets(stage: Stage, cast: Cast) -> None:
+    stage.scene("A wallet for the patient, and one for each physician")
+    people.add_person(cast.agent, PATIENT, Role.PATIENT, cold_dir=cast.home / "cold")
+    for name in (PHYSICIAN, STRANGER):
+        people.add_person(cast.agent, name, Role.PHYSICIAN, cold_dir=cast.home / "cold")
+    stage.say("All keys come from one seed, in an encrypted store. A second, cold seed lies in a file of its own.")
+    stage.claim("three people hold keys; the ledger knows only the physicians, by their licences", _count(cast) >= 3)
+
+
+def _count(cast: Cast) -> int:
+    return len([person for person in people.list_people(cast.agent) if person.role != Role.MEMBER])
+
+
+def _import(stage: Stage, cast: Cast) -> None:
+    stage.scene("The record is imported, signed, sealed, and anchored in the ledger")
+    expected = {
+        (entry["resource"]["resourceType"], entry["resource"]["id"]) for entry in json.loads(cast.record)["entry"]
+    }
+    report = importing.import_files(
+        cast.agent,
+        PATIENT,
+        [("Clemente_Kreiger.json", cast.record)],
+        source="City Hospital",
+        as_of=None,
+        other_patient_ok=False,
+        progress=lambda step, done, total: None,
+    )
+    stage.say(f"{report.new} resources, {report.entries} sealed entries. Synthetic patient (Synthea, Apache-2.0).")
+    own = charting.open_chart(cast.agent, PATIENT, PATIENT)
+    stage.show(charting.chart_text(own), 24)
+    shown = json.loads(charting.chart_bundle(own))["entry"]
+    found = {(entry["resource"]["resourceType"], entry["resource"]["id"]) for entry in shown}
+    stage.claim(f"all {len(expected)} resources come back, each signature and proof verified", expected <= found)
+
+
+def _refused(stage: Stage, cast: Cast) -> None:
+    stage.scene("Nobody else can read it")
+    stage.refused(
+        f"{PHYSICIAN} is refused before any grant",
+        "agent/no-grant",
+        lambda: charting.open_chart(cast.agent, PHYSICIAN, PATIENT),
+    )
+
+
+def _granted(stage: Stage, cast: Cast) -> None:
+    stage.scene("The patient grants: these sections, for treatment, for 72 hours")
+    until = cast.agent.clock() + 72 * HOUR
+    read = granting.grant(
+        cast.agent, PATIENT, PHYSICIAN, sections=DEFAULT_GRANT, rights=(Right.READ,), purposes=(Purpose.TREAT,), until_ms=until
+    )
+    granting.grant(
+        cast.agent,
+        PATIENT,
+        PHYSICIAN,
+        sections=(SectionKind.DOCUMENTS,),
+        rights=(Right.APPEND,),
+        purposes=(Purpose.TREAT,),
+        until_ms=until,
+    )
+    cast.grant = read.grant
+    letters = inbox.collect(cast.agent, PHYSICIAN)
+    stage.claim(f"{len(letters)} letters wait in the physician's inbox, sealed to that physician alone", len(letters) == 2)
+    chart = charting.open_chart(cast.agent, PHYSICIAN, PATIENT)
+    stage.show(charting.chart_text(chart), 14)
+    types = {entry["resource"]["resourceType"] for entry in json.loads(charting.chart_bundle(chart))["entry"]}
+    stage.claim("the physician reads observations", "Observation" in types)
+    stage.claim("and no claim or bill, which were not granted", not types & {"Claim", "ExplanationOfBenefit", "Coverage"})
+    stage.refused(
+        f"{STRANGER}, licensed as well, is still refused",
+        "agent/no-grant",
+        lambda: charting.open_chart(cast.agent, STRANGER, PATIENT),
+    )
+
+
+def _note(stage: Stage, cast: Cast) -> None:
+    stage.scene("The physician writes a signed note")
+    written = writing.write_note(cast.agent, PHYSICIAN, PATIENT, NOTE.encode(), amends=None, entered_in_error=None)
+    cast.note_entry = written.entry
+    own = charting.open_chart(cast.agent, PATIENT, PATIENT, types=("DocumentReference",))
+    entries = [version.entry.hex() for version in own.chart.current()]
+    stage.claim("it stands in the patient's chart, signed by a licensed physician, verified", written.entry in entries)
+
+
+def _who_read(stage: Stage, cast: Cast) -> None:
+    stage.scene("The patient sees who read what")
+    seen = [r for r in receipting.receipts(cast.agent, PATIENT) if r.reader_name == PHYSICIAN]
+    for receipt in seen[:4]:
+        stage.say(f"block {receipt.height}: {receipt.reader_name} read {receipt.section} for {receipt.purpose}")
+    stage.claim("each reading left a receipt with the reader's own signature", bool(seen) and all(r.verified for r in seen))
+
+
+def _withdrawn(stage: Stage, cast: Cast) -> None:
+    stage.scene("The patient takes it back")
+    done = granting.revoke(cast.agent, PATIENT, grant=cast.grant)
+    stage.say(f"refused since block {done.refused_since_height}")
+    stage.refused(
+        f"{PHYSICIAN} is refused by the vault",
+        "warrants/revoked",
+        lambda: charting.open_chart(cast.agent, PHYSICIAN, PATIENT, sections=DEFAULT_GRANT),
+    )
+    chart = charting.open_chart(cast.agent, PATIENT, PATIENT)
+    stage.claim("the patient still reads everything", len(list(chart.chart.current())) > len(DEFAULT_GRANT))
+
+
+def _stranger(stage: Stage, cast: Cast) -> None:
+    stage.scene("A stranger verifies it offline, with the genesis file and a proof file alone")
+    kinds = (("entry", cast.note_entry), ("revocation", cast.grant), ("licence", PHYSICIAN))
+    for kind, subject in kinds:
+        proof = cast.home / f"{kind}.proof"
+        proof.write_bytes(proving.prove(cast.agent, PATIENT, kind, subject))
+        stage.claim(f"the proof of the {kind} verifies in a clean process", _verify(cast, proof) == 0)
+    forged = bytearray((cast.home / "entry.proof").read_bytes())
+    forged[len(forged) // 2] ^= 1
+    (cast.home / "forged.proof").write_bytes(forged)
+    stage.claim("with one flipped bit it does not", _verify(cast, cast.home / "forged.proof") == 1)
+
+
+def _verify(cast: Cast, proof: Path) -> int:
+    command = [sys.executable, "-m", "salus", "verify", "--proof", str(proof), "--genesis", str(cast.home / "genesis.bin")]
+    return subprocess.run(command, cwd=cast.home, capture_output=True, check=False).returncode
+
+
+def _node_reads_nothing(stage: Stage, cast: Cast) -> None:
+    stage.scene("And the node, which keeps all of it, can read none of it")
+    stored = b"".join(path.read_bytes() for path in (cast.home / "node").rglob("*") if path.is_file())
+    words = [b"Kreiger", b"1984-07-02", b"Observation", b"check-up", PHYSICIAN.encode()]
+    stage.claim(
+        f"{len(stored):,} bytes in the node's folder; no name, birth date or finding among them",
+        bool(stored) and not any(word in stored for word in words),
+    )
