@@ -1,0 +1,129 @@
+"""The application behind an ABCI 2.0 shaped interface: whatever orders blocks drives it through these methods.
+
+Nothing is durable before `commit`, which returns the changes for the engine to write in one transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from salus.codec import encode
+from salus.errors import LedgerRefused, SalusError
+from salus.ids import Hash, Height
+from salus.ledger.genesis import Genesis
+from salus.ledger.header import TxResult
+from salus.ledger.machine import Block, Machine
+from salus.ledger.merkle import StateProof, Tree
+from salus.ledger.modules.licences.handlers import MODULE as LICENCES
+from salus.ledger.modules.members.handlers import MODULE as MEMBERS
+from salus.ledger.modules.receipts.handlers import MODULE as RECEIPTS
+from salus.ledger.modules.revocations.handlers import MODULE as REVOCATIONS
+from salus.ledger.modules.sections.handlers import MODULE as SECTIONS
+from salus.ledger.store import Overlay, Reader
+
+#: The one registry: each module may use what stands before it.
+MODULES = (MEMBERS, LICENCES, SECTIONS, REVOCATIONS, RECEIPTS)
+
+_FIRST, _LAST = b"", b"\xff" * 8
+
+
+@dataclass(frozen=True)
+class Info:
+    """The last committed pair; height 0 is genesis."""
+
+    height: Height
+    root: Hash
+
+
+@dataclass(frozen=True)
+class Finalized:
+    """One result a transaction, in order, and the application hash after the block."""
+
+    results: tuple[TxResult, ...]
+    root: Hash
+
+
+class Application:
+    """The state machine over a store of committed state. The tree over it is kept in memory and rebuilt at the start."""
+
+    def __init__(self, genesis: Genesis, store: Reader, height: int) -> None:
+        self.machine = Machine(genesis, MODULES)
+        self._store = store
+        self._height = Height(height)
+        self._tree = Tree().changed((key, store.get(key)) for key in store.keys(_FIRST, _LAST))
+        self._candidate: tuple[Block, Overlay, Tree] | None = None
+
+    def info(self) -> Info:
+        """The last committed height and root."""
+        return Info(self._height, self._tree.root)
+
+    def init_chain(self) -> dict[bytes, bytes | None]:
+        """The changes that genesis makes to an empty store; the engine writes them, then calls `committed`."""
+        overlay = Overlay(self._store)
+        self.machine.found(overlay)
+        self._tree = self._tree.changed(overlay.changes.items())
+        return overlay.changes
+
+    def check_tx(self, data: bytes, now: int) -> None:
+        """Raise what would refuse the transaction if it were executed at block time ``now`` (ms) on the committed state."""
+        self.machine.apply(Overlay(self._store), self._height + 1, now, data)
+
+    def prepare_proposal(self, transactions: list[bytes], now: int) -> tuple[bytes, ...]:
+        """Those that apply one after the other, in order, within the block's size; the rest waits or is refused at check."""
+        overlay, chosen, room = Overlay(self._store), [], self.machine.genesis.parameters.max_block
+        for data in transactions:
+            if len(data) <= room and self._applies(overlay, now, data):
+                chosen.append(data)
+                room -= len(data)
+        return tuple(chosen)
+
+    def _applies(self, overlay: Overlay, now: int, data: bytes) -> bool:
+        try:
+            self.machine.apply(overlay, self._height + 1, now, data)
+        except SalusError:
+            return False
+        return True
+
+    def process_proposal(self, transactions: tuple[bytes, ...]) -> None:
+        """Raise `LedgerRefused` ``bad-proposal`` for a block that is too large; what is wrong in it becomes a result."""
+        if sum(map(len, transactions)) > self.machine.genesis.parameters.max_block:
+            raise LedgerRefused("bad-proposal", "the proposed block is too large")
+
+    def finalize_block(self, block: Block) -> Finalized:
+        """Execute the block on the committed state. May be repeated; nothing is kept but the newest candidate."""
+        if block.height != self._height + 1:
+            raise LedgerRefused("wrong-height", "the block does not follow the last one")
+        overlay = Overlay(self._store)
+        results = self.machine.execute(overlay, block)
+        tree = self._tree.changed(overlay.changes.items())
+        self._candidate = (block, overlay, tree)
+        return Finalized(results, tree.root)
+
+    def commit(self) -> dict[bytes, bytes | None]:
+        """The changes of the finalized block, for the engine to make durable before it calls `committed`."""
+        if self._candidate is None:
+            raise LedgerRefused("nothing-finalized", "no block was finalized")
+        return self._candidate[1].changes
+
+    def committed(self) -> None:
+        """The engine has made `commit`'s changes durable: the candidate becomes the state."""
+        if self._candidate is not None:
+            block, _, self._tree = self._candidate
+            self._height, self._candidate = block.height, None
+
+    def query(self, key: bytes) -> tuple[bytes | None, StateProof]:
+        """The committed value under ``key``, or None, with a proof under the committed root."""
+        return self._store.get(key), self._tree.prove(key)
+
+    def list_snapshots(self) -> tuple[bytes, ...]:
+        """Snapshots on offer: none until state sync comes with a network of several members."""
+        return ()
+
+    def load_snapshot_chunk(self, height: int, chunk: int) -> bytes:
+        """A chunk of a snapshot; `LedgerRefused` ``no-snapshot``, as none is on offer."""
+        raise LedgerRefused("no-snapshot", "this node offers no snapshots")
+
+
+def results_items(results: tuple[TxResult, ...]) -> list[bytes]:
+    """What the header's results root stands over."""
+    return [encode(result) for result in results]

@@ -1,0 +1,157 @@
+"""The authenticated state: a compact sparse Merkle tree with proofs of presence and absence.
+
+A leaf sits at the path of its hashed key; a subtree with a single leaf is that leaf (it is lifted); an empty one is 32 zero
+bytes. Nodes are immutable and shared, so a candidate root and the committed one coexist for free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from salus.codec import Record
+from salus.crypto.hashing import tagged
+from salus.errors import LedgerRefused
+from salus.ids import Bytes32, Hash
+
+EMPTY = Hash(bytes(32))
+_DEPTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    hash: bytes
+    path: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Inner:
+    hash: bytes
+    left: _Leaf | _Inner | None
+    right: _Leaf | _Inner | None
+
+
+_Node = _Leaf | _Inner | None
+_Change = tuple[bytes, bytes | None]  # path, hashed value or None
+
+
+class StateProof(Record, tag="state-proof"):
+    """``siblings`` from the root down; ``other`` is the (path, hashed value) of the leaf that stands where an absent key would."""
+
+    siblings: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=_DEPTH)]
+    other: tuple[Bytes32, Bytes32] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """An immutable tree; `changed` gives the next one."""
+
+    root_node: _Node = None
+
+    @property
+    def root(self) -> Hash:
+        """The root hash, 32 bytes."""
+        return Hash(_hash(self.root_node))
+
+    def changed(self, changes: Iterable[tuple[bytes, bytes | None]]) -> Tree:
+        """The tree after setting each key to its value, or removing it (None). A later change of a key wins."""
+        hashed = {_path(key): None if value is None else _value(value) for key, value in changes}
+        return Tree(_apply(self.root_node, sorted(hashed.items()), 0))
+
+    def prove(self, key: bytes) -> StateProof:
+        """A proof for ``key``, of presence or of absence as the case may be."""
+        path, siblings, node, depth = _path(key), [], self.root_node, 0
+        while isinstance(node, _Inner):
+            here, there = (node.right, node.left) if _bit(path, depth) else (node.left, node.right)
+            siblings.append(_hash(there))
+            node, depth = here, depth + 1
+        other = None if node is None or node.path == path else (node.path, node.value)
+        return StateProof(tuple(siblings), other)
+
+
+def require_presence(root: bytes, key: bytes, value: bytes, proof: StateProof) -> None:
+    """Raise `LedgerRefused` ``bad-state-proof`` unless ``key`` has ``value`` under ``root``."""
+    path = _path(key)
+    if proof.other is not None or _fold(_leaf(path, _value(value)).hash, path, proof.siblings) != root:
+        raise LedgerRefused("bad-state-proof", "the value is not proven by this header")
+
+
+def require_absence(root: bytes, key: bytes, proof: StateProof) -> None:
+    """Raise `LedgerRefused` ``bad-state-proof`` unless ``key`` is absent under ``root``."""
+    path, end = _path(key), bytes(EMPTY)
+    if proof.other is not None:
+        _require_neighbour(path, proof.other[0], len(proof.siblings))
+        end = _leaf(*proof.other).hash
+    if _fold(end, path, proof.siblings) != root:
+        raise LedgerRefused("bad-state-proof", "the absence is not proven by this header")
+
+
+def _require_neighbour(path: bytes, other: bytes, depth: int) -> None:
+    if other == path or any(_bit(path, i) != _bit(other, i) for i in range(depth)):
+        raise LedgerRefused("bad-state-proof", "the neighbour does not stand in the key's place")
+
+
+def _fold(node: bytes, path: bytes, siblings: tuple[bytes, ...]) -> bytes:
+    for depth in range(len(siblings) - 1, -1, -1):
+        pair = (siblings[depth], node) if _bit(path, depth) else (node, siblings[depth])
+        node = tagged("salus/state-inner/1", *pair)
+    return node
+
+
+def _apply(node: _Node, changes: list[_Change], depth: int) -> _Node:
+    if not changes:
+        return node
+    if not isinstance(node, _Inner):
+        present = {} if node is None else {node.path: node}
+        for path, value in changes:
+            if value is None:
+                present.pop(path, None)
+            else:
+                present[path] = _leaf(path, value)
+        return _build(sorted(present.values(), key=lambda leaf: leaf.path), depth)
+    split = _split([path for path, _ in changes], depth)
+    return _join(_apply(node.left, changes[:split], depth + 1), _apply(node.right, changes[split:], depth + 1))
+
+
+def _build(leaves: list[_Leaf], depth: int) -> _Node:
+    if len(leaves) < 2:
+        return leaves[0] if leaves else None
+    split = _split([leaf.path for leaf in leaves], depth)
+    return _join(_build(leaves[:split], depth + 1), _build(leaves[split:], depth + 1))
+
+
+def _split(paths: list[bytes], depth: int) -> int:
+    """How many of the sorted ``paths``, equal up to ``depth``, go left."""
+    return sum(1 for path in paths if not _bit(path, depth))
+
+
+def _join(left: _Node, right: _Node) -> _Node:
+    if left is None and not isinstance(right, _Inner):
+        return right
+    if right is None and not isinstance(left, _Inner):
+        return left
+    return _Inner(tagged("salus/state-inner/1", _hash(left), _hash(right)), left, right)
+
+
+def _leaf(path: bytes, value: bytes) -> _Leaf:
+    return _Leaf(tagged("salus/state-leaf/1", path, value), path, value)
+
+
+def _hash(node: _Node) -> bytes:
+    return EMPTY if node is None else node.hash
+
+
+def _path(key: bytes) -> bytes:
+    return tagged("salus/state-key/1", key)
+
+
+def _value(value: bytes) -> bytes:
+    return tagged("salus/state-value/1", value)
+
+
+def _bit(path: bytes, depth: int) -> int:
+    return (path[depth >> 3] >> (7 - (depth & 7))) & 1

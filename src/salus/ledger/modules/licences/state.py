@@ -1,0 +1,52 @@
+"""What is kept of a licence: ``licences/<id>``, with its status intervals; and the table of its lifecycle."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from salus.codec import Record
+from salus.ids import Bytes32, Count
+from salus.ledger.genesis import LicenceRight
+from salus.ledger.modules.licences.messages import LicenceStatus
+
+#: {status: statuses that `SetLicenceStatus` may move it to}
+LIFECYCLE = {
+    LicenceStatus.ACTIVE: (LicenceStatus.SUSPENDED, LicenceStatus.ENDED),
+    LicenceStatus.SUSPENDED: (LicenceStatus.ACTIVE, LicenceStatus.ENDED),
+    LicenceStatus.ENDED: (),
+}
+MAX_CHANGES = 256
+
+
+class StatusSince(Record, tag="status-since"):
+    """The status from block time ``time`` (ms), block ``height``, on."""
+
+    status: LicenceStatus
+    time: Count
+    height: Count
+
+
+class Licence(Record, tag="licence"):
+    """``holder`` is the Ed25519 key of the professional ``person``; ``card`` the hash of the contact card."""
+
+    issuer: Bytes32
+    person: Bytes32
+    holder: Bytes32
+    card: Bytes32
+    rights: Annotated[tuple[LicenceRight, ...], msgspec.Meta(max_length=16)]
+    expires: Count
+    intervals: Annotated[tuple[StatusSince, ...], msgspec.Meta(min_length=1, max_length=MAX_CHANGES)]
+
+
+def licence_key(licence: bytes) -> bytes:
+    """Where a licence's leaf stands."""
+    return b"licences/" + licence
+
+
+def status_at(licence: Licence, time: int) -> LicenceStatus | None:
+    """The status at block time ``time`` (ms); None before the issue; ended from ``expires`` on."""
+    if licence.expires and time >= licence.expires:
+        return LicenceStatus.ENDED
+    return next((interval.status for interval in reversed(licence.intervals) if interval.time <= time), None)

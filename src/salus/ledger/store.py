@@ -1,0 +1,81 @@
+"""What execution reads and writes: ordered keys, and overlays that commit or vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, TypeVar
+
+from salus.codec import Record, decode
+
+R = TypeVar("R", bound=Record)
+
+_LEAF_LIMIT = 262_144
+
+
+class Reader(Protocol):
+    """Committed state, as a database or a dictionary holds it."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None."""
+
+    def keys(self, first: bytes, last: bytes) -> Iterator[bytes]:
+        """Keys from ``first`` up to but without ``last``, in order."""
+
+
+class MemoryStore:
+    """State in a dictionary: for tests and for replay in memory."""
+
+    def __init__(self) -> None:
+        self._data: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None."""
+        return self._data.get(key)
+
+    def keys(self, first: bytes, last: bytes) -> Iterator[bytes]:
+        """Keys in order."""
+        return iter(sorted(key for key in self._data if first <= key < last))
+
+    def apply(self, changes: dict[bytes, bytes | None]) -> None:
+        """Set, or remove where the value is None."""
+        for key, value in changes.items():
+            if value is None:
+                self._data.pop(key, None)
+            else:
+                self._data[key] = value
+
+
+class Overlay:
+    """Changes on top of a reader; nothing below is touched until `fold_into` hands them down."""
+
+    def __init__(self, below: Reader) -> None:
+        self._below = below
+        self.changes: dict[bytes, bytes | None] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value as it stands here."""
+        return self.changes[key] if key in self.changes else self._below.get(key)
+
+    def keys(self, first: bytes, last: bytes) -> Iterator[bytes]:
+        """Keys as they stand here, in order."""
+        there = [key for key in self._below.keys(first, last) if key not in self.changes]
+        here = [key for key, value in self.changes.items() if value is not None and first <= key < last]
+        return iter(sorted(there + here))
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a value."""
+        self.changes[key] = value
+
+    def remove(self, key: bytes) -> None:
+        """Remove a key."""
+        self.changes[key] = None
+
+    def fold_into(self, below: Overlay) -> None:
+        """Hand all changes down to the overlay that this one stands on."""
+        below.changes.update(self.changes)
+
+
+def load(reader: Reader, key: bytes, shape: type[R]) -> R | None:
+    """The record under ``key``, or None."""
+    value = reader.get(key)
+    return None if value is None else decode(value, shape, limit=_LEAF_LIMIT)

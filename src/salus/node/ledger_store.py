@@ -1,0 +1,119 @@
+"""The ledger's database (LMDB): state, blocks, headers and results, written together, one durable commit a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import lmdb
+import msgspec
+
+from salus.codec import Record, decode, encode
+from salus.ids import Bytes32, Count
+from salus.ledger.header import SignedHeader, TxResult
+
+_START = 64 * 1024 * 1024
+_LIMIT = 64 * 1024 * 1024
+
+
+class StoredBlock(Record, tag="stored-block"):
+    """The block's transactions and results, in order."""
+
+    transactions: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=65_536)]
+    results: Annotated[tuple[TxResult, ...], msgspec.Meta(max_length=65_536)]
+
+
+class _Place(Record, tag="result-place"):
+    height: Count
+    index: Count
+
+
+class LedgerStore:
+    """Committed state as a `Reader`, and the chain. ``commits`` counts durable commits (each is at most two fsyncs)."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._env = lmdb.open(str(folder), max_dbs=4, map_size=_START, max_readers=64, metasync=True, sync=True)
+        self._state = self._env.open_db(b"state")
+        self._blocks = self._env.open_db(b"blocks")
+        self._headers = self._env.open_db(b"headers")
+        self._results = self._env.open_db(b"results")
+        self.commits = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        """The committed value of the state's ``key``."""
+        return self._get(self._state, key)
+
+    def keys(self, first: bytes, last: bytes) -> Iterator[bytes]:
+        """The state's keys in order, as of now."""
+        found: list[bytes] = []
+        with self._env.begin(db=self._state) as txn, txn.cursor() as cursor:
+            if cursor.set_range(first) if first else cursor.first():
+                for key in cursor.iternext(keys=True, values=False):
+                    if key >= last:
+                        break
+                    found.append(key)
+        return iter(found)
+
+    def header(self, height: int) -> SignedHeader | None:
+        """The signed header at ``height``."""
+        data = self._get(self._headers, height.to_bytes(8, "big"))
+        return None if data is None else decode(data, SignedHeader, limit=_LIMIT)
+
+    def newest(self) -> SignedHeader | None:
+        """The newest signed header."""
+        with self._env.begin(db=self._headers) as txn, txn.cursor() as cursor:
+            data = cursor.value() if cursor.last() else None
+        return None if data is None else decode(data, SignedHeader, limit=_LIMIT)
+
+    def block(self, height: int) -> StoredBlock | None:
+        """The block at ``height``."""
+        data = self._get(self._blocks, height.to_bytes(8, "big"))
+        return None if data is None else decode(data, StoredBlock, limit=_LIMIT)
+
+    def result(self, body: bytes) -> tuple[int, TxResult] | None:
+        """(height, result) of the body, when it was committed."""
+        data = self._get(self._results, body)
+        if data is None:
+            return None
+        place = decode(data, _Place, limit=64)
+        block = self.block(place.height)
+        return None if block is None else (place.height, block.results[place.index])
+
+    def commit(self, header: SignedHeader, block: StoredBlock, changes: dict[bytes, bytes | None]) -> None:
+        """Write header, block, results and state together; durable when this returns."""
+
+        def write(txn: lmdb.Transaction) -> None:
+            height = header.header.height.to_bytes(8, "big")
+            txn.put(height, encode(header), db=self._headers)
+            txn.put(height, encode(block), db=self._blocks)
+            for index, result in enumerate(block.results):
+                if not result.refusal:
+                    txn.put(result.body, encode(_Place(header.header.height, index)), db=self._results)
+            for key, value in changes.items():
+                if value is None:
+                    txn.delete(key, db=self._state)
+                else:
+                    txn.put(key, value, db=self._state)
+
+        self._write(write)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._env.close()
+
+    def _write(self, write: Callable[[lmdb.Transaction], None]) -> None:
+        while True:
+            try:
+                with self._env.begin(write=True) as txn:
+                    write(txn)
+                self.commits += 1
+                return
+            except lmdb.MapFullError:
+                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+
+    def _get(self, database: object, key: bytes) -> bytes | None:
+        with self._env.begin(db=database) as txn:
+            value = txn.get(key)
+        return None if value is None else bytes(value)

@@ -1,0 +1,211 @@
+"""The solo engine: one process orders blocks for the application, with group commit; an idle one writes nothing."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from salus.crypto.signing import SigningKey
+from salus.errors import LedgerRefused, NodeRefused
+from salus.ids import Height, MemberId, Millis
+from salus.ledger.app import Application, results_items
+from salus.ledger.genesis import Genesis, network_id
+from salus.ledger.header import HEADER_TAG, Header, SignedHeader, TxResult, header_hash
+from salus.ledger.listtree import list_root
+from salus.ledger.machine import Block
+from salus.ledger.store import MemoryStore
+from salus.ledger.verifying import StateAnswer, require_header, require_linked
+from salus.node.ledger_store import LedgerStore, StoredBlock
+
+TOLERATED_LAG = 60_000  # ms that the clock may run behind the last block
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a transaction."""
+
+    height: Height
+    result: TxResult
+
+
+_Pending = tuple[bytes, "Future[Outcome]"]
+
+
+class SoloEngine:
+    """Orders blocks in one thread; every other method may be called from any thread. ``clock`` gives ms since the epoch."""
+
+    def __init__(
+        self, genesis: Genesis, store: LedgerStore, member: MemberId, key: SigningKey, clock: Callable[[], Millis]
+    ) -> None:
+        self.genesis, self._store, self._member, self._key, self._clock = genesis, store, member, key, clock
+        self._lock = threading.RLock()
+        self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        newest = store.newest()
+        self.app = Application(genesis, store, newest.header.height if newest else 0)
+        if newest is None:
+            self._found()
+        else:
+            require_header(genesis, newest)
+            if newest.header.state != self.app.info().root:
+                raise NodeRefused("state-damaged", "the state does not match its newest header; restore a backup")
+        self._thread = threading.Thread(target=self._run, name="solo", daemon=True)
+        self._thread.start()
+
+    def submit(self, data: bytes) -> Outcome:
+        """Check, order and execute one transaction; returns when its block is durable, whatever the result.
+
+        Raises what the check refuses, or `NodeRefused` ``clock-behind``, ``stopped``.
+        """
+        with self._lock:
+            self.app.check_tx(data, self._next_time())
+        if not self._thread.is_alive():
+            raise NodeRefused("stopped", "the engine has stopped")
+        future: Future[Outcome] = Future()
+        self._queue.put((data, future))
+        return future.result()
+
+    def newest_header(self, *, fresh: bool = False) -> SignedHeader:
+        """The newest header; ``fresh`` lets at most one empty block an interval be made when it is stale."""
+        with self._lock:
+            newest = self._newest()
+            if fresh and self._clock() - newest.header.time > self.genesis.parameters.header_interval:
+                self._make_block([])
+                newest = self._newest()
+            return newest
+
+    def header(self, height: int) -> SignedHeader:
+        """The header at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
+        found = self._store.header(height)
+        if found is None:
+            raise NodeRefused("no-such-height", "no block of this height")
+        return found
+
+    def block(self, height: int) -> StoredBlock:
+        """The block at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
+        found = self._store.block(height)
+        if found is None:
+            raise NodeRefused("no-such-height", "no block of this height")
+        return found
+
+    def result(self, body: bytes) -> Outcome | None:
+        """What became of a committed body."""
+        found = self._store.result(body)
+        return None if found is None else Outcome(Height(found[0]), found[1])
+
+    def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
+        """State by key with proofs, all under one header."""
+        with self._lock:
+            header = self._newest()
+            answers = [(key, *self.app.query(key)) for key in keys]
+            return tuple(StateAnswer(header, key, value, proof) for key, value, proof in answers)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The committed value of ``key``: the engine is a `Reader` of its own state."""
+        return self._store.get(key)
+
+    def verify_chain(self) -> int:
+        """Check every header, link and block, and replay all from genesis; the height that was reached.
+
+        Raises `NodeRefused` ``chain-damaged`` naming the first height that does not check.
+        """
+        newest = self._newest().header.height
+        memory = MemoryStore()
+        app = Application(self.genesis, memory, 0)
+        memory.apply(app.init_chain())
+        previous = self.header(0)
+        for height in range(1, newest + 1):
+            signed, block = self.header(height), self.block(height)
+            try:
+                require_header(self.genesis, signed)
+                require_linked(previous, signed)
+                final = app.finalize_block(Block(Height(height), Millis(signed.header.time), block.transactions))
+                require_same_roots(signed.header, block, final.results, final.root)
+            except LedgerRefused as error:
+                raise NodeRefused("chain-damaged", f"block {height} does not check ({error.full_code})") from error
+            memory.apply(app.commit())
+            app.committed()
+            previous = signed
+        return newest
+
+    def stop(self) -> None:
+        """Finish what is queued, then stop and close."""
+        self._queue.put(None)
+        self._thread.join()
+        self._store.close()
+
+    def _run(self) -> None:
+        """Whatever is queued when the last block is durable goes into the next one: group commit. None stops."""
+        stopping = False
+        while not stopping:
+            waiting = [self._queue.get()]
+            while not self._queue.empty():
+                waiting.append(self._queue.get())
+            stopping = None in waiting
+            batch = [pending for pending in waiting if pending is not None]
+            if batch:
+                self._settle(batch)
+
+    def _settle(self, batch: list[_Pending]) -> None:
+        try:
+            with self._lock:
+                outcomes = self._make_block([data for data, _ in batch])
+        except BaseException as error:
+            for _, future in batch:
+                future.set_exception(error)
+            raise
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            future.set_result(outcome)
+
+    def _make_block(self, transactions: list[bytes]) -> list[Outcome]:
+        time = self._next_time()
+        previous = self._newest().header
+        block = Block(Height(previous.height + 1), time, tuple(transactions))
+        final = self.app.finalize_block(block)
+        header = Header(
+            network_id(self.genesis),
+            block.height,
+            time,
+            header_hash(previous),
+            list_root(transactions),
+            list_root(results_items(final.results)),
+            final.root,
+            self._member,
+        )
+        self._store.commit(self._sign(header), StoredBlock(block.transactions, final.results), self.app.commit())
+        self.app.committed()
+        return [Outcome(block.height, result) for result in final.results]
+
+    def _found(self) -> None:
+        changes = self.app.init_chain()
+        nothing = list_root([])
+        root = self.app.info().root
+        header = Header(
+            network_id(self.genesis), 0, self.genesis.time, bytes(32), nothing, nothing, root, self._member
+        )
+        self._store.commit(self._sign(header), StoredBlock((), ()), changes)
+
+    def _sign(self, header: Header) -> SignedHeader:
+        return SignedHeader(header, self._key.sign(HEADER_TAG, header_hash(header)))
+
+    def _newest(self) -> SignedHeader:
+        newest = self._store.newest()
+        if newest is None:
+            raise NodeRefused("state-damaged", "the ledger has no header")
+        return newest
+
+    def _next_time(self) -> Millis:
+        last, now = self._newest().header.time, self._clock()
+        if now < last - TOLERATED_LAG:
+            raise NodeRefused("clock-behind", "this machine's clock runs behind the last block; set it right")
+        return Millis(max(last + 1, now))
+
+
+def require_same_roots(header: Header, block: StoredBlock, results: tuple[TxResult, ...], root: bytes) -> None:
+    """Raise `LedgerRefused` ``wrong-root`` unless the header stands over just this block, these results and this state."""
+    found = (list_root(list(block.transactions)), list_root(results_items(results)), root, results)
+    if found != (header.transactions, header.results, header.state, block.results):
+        raise LedgerRefused("wrong-root", "the header does not stand over this block")
+
