@@ -1,0 +1,71 @@
+"""Letters and mailboxes: sealing and opening, claiming and collecting."""
+
+from __future__ import annotations
+
+import msgspec
+
+from salus.codec import decode, encode
+from salus.crypto import hpke
+from salus.crypto.hashing import tagged
+from salus.crypto.signing import HybridKey, SigningKey, require_hybrid, require_signature
+from salus.errors import WarrantRefused
+from salus.exchange.carding import require_card
+from salus.exchange.envelopes import (
+    LETTER_TAG,
+    MAILBOX_TAG,
+    MAX_ENVELOPE,
+    Letter,
+    MailboxClaim,
+    MailboxCollect,
+    SignedLetter,
+)
+from salus.ids import MailboxId, VerifyKey
+
+_UNSIGNED = bytes(64)
+
+
+def mailbox_id(owner: bytes) -> MailboxId:
+    """The id of the mailbox that the key ``owner`` owns."""
+    return MailboxId(tagged("salus/mailbox-id/1", owner))
+
+
+def seal_letter(sender: HybridKey, letter: Letter, recipient: bytes, mailbox: bytes) -> bytes:
+    """The letter, signed by the sender, sealed to the ``recipient``'s sealing key for one mailbox."""
+    signed = SignedLetter(letter, sender.sign(LETTER_TAG, encode(letter)))
+    return hpke.seal(recipient, _info(letter.network, mailbox), encode(signed))
+
+
+def open_letter(seed: bytes, sealed: bytes, mailbox: bytes, network: bytes, recipient: bytes) -> Letter:
+    """The letter; raises unless it opens here, is for this network and recipient, and its sender's card signed it."""
+    signed = decode(hpke.open(seed, _info(network, mailbox), sealed), SignedLetter, limit=MAX_ENVELOPE)
+    letter = signed.letter
+    if letter.network != network or letter.recipient != recipient:
+        raise WarrantRefused("wrong-recipient", "the letter is for somebody else")
+    require_hybrid(require_card(letter.sender, network).key, LETTER_TAG, encode(letter), signed.signature)
+    return letter
+
+
+def sign_claim(key: SigningKey, network: bytes, token: bytes, serial: int) -> MailboxClaim:
+    """A claim to the mailbox of ``key``."""
+    bare = MailboxClaim(network, key.public, token, serial, _UNSIGNED)
+    return msgspec.structs.replace(bare, signature=key.sign(MAILBOX_TAG, encode(bare)))
+
+
+def sign_collect(
+    key: SigningKey, network: bytes, member: bytes, after: int, done: int, nonce: bytes, time: int
+) -> MailboxCollect:
+    """A request for what came after the cursor ``after``; what lies up to ``done`` may be deleted."""
+    bare = MailboxCollect(network, key.public, member, after, done, nonce, time, _UNSIGNED)
+    return msgspec.structs.replace(bare, signature=key.sign(MAILBOX_TAG, encode(bare)))
+
+
+def require_mailbox_owner(message: MailboxClaim | MailboxCollect, network: bytes) -> None:
+    """Raise unless the mailbox's owner signed this message for this network."""
+    if message.network != network:
+        raise WarrantRefused("wrong-network", "the message is for another network")
+    bare = msgspec.structs.replace(message, signature=_UNSIGNED)
+    require_signature(VerifyKey(message.owner), MAILBOX_TAG, encode(bare), message.signature)
+
+
+def _info(network: bytes, mailbox: bytes) -> bytes:
+    return b"salus/letter/1" + network + mailbox
