@@ -1,0 +1,145 @@
+"""Entries: signing, sealing and opening. Opening verifies everything that the blob itself can prove."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+
+from salus.charts.entry import (
+    ENTRY_TAG,
+    MAX_BLOB,
+    MAX_PLAIN,
+    Blob,
+    EntryHeader,
+    Leaf,
+    Opened,
+    Sealed,
+)
+from salus.codec import decode, encode
+from salus.crypto import aead, hpke
+from salus.crypto.hashing import tagged
+from salus.crypto.keys import derive
+from salus.crypto.signing import HybridKey, HybridPublic, person_id, require_hybrid
+from salus.errors import ChartRefused
+from salus.ids import Hash, VersionId
+from salus.ledger.listtree import list_root
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_SUITE = b"MLKEM768_X25519/HKDF_SHA256/AES_256_GCM/zstd"
+_LENGTH = 8  # bytes of the length prefix inside the padding
+_WINDOW_LOG = 27  # zstd's own default limit for decoders: 128 MiB
+_SMALLEST = 1024
+
+
+def version_id(leaf: Leaf) -> VersionId:
+    """The salted hash that names one version of one resource."""
+    return VersionId(tagged("salus/leaf/1", encode(leaf)))
+
+
+def content_root(leaves: tuple[Leaf, ...]) -> Hash:
+    """The root over the leaves' salted hashes, in order: one signature serves all, one leaf can be proven alone."""
+    return list_root([version_id(leaf) for leaf in leaves])
+
+
+def new_salt() -> bytes:
+    """32 fresh random bytes for a leaf."""
+    return secrets.token_bytes(32)
+
+
+def sign_entry(author: HybridKey, header: EntryHeader, leaves: tuple[Leaf, ...]) -> Sealed:
+    """The inside of an entry, signed by its author."""
+    return Sealed(header, author.public, author.sign(ENTRY_TAG, encode(header)), leaves)
+
+
+def seal(inside: Sealed, seal_key: bytes, epoch: int) -> tuple[bytes, bytes]:
+    """(blob, patient's half): compressed, padded, encrypted under a fresh data key that is sealed to the epoch."""
+    half = secrets.token_bytes(32)
+    context = _context(inside.header.network, inside.header.section, epoch)
+    plain = _pad(zstd.compress(encode(inside)))
+    blob = Blob(hpke.seal(seal_key, context, half), False, aead.seal(_data_key(half), context, plain))
+    data = encode(blob)
+    if len(data) > MAX_BLOB:
+        raise ChartRefused("entry-too-large", "the entry is too large; split the batch")
+    return data, half
+
+
+def half_of(blob: bytes, seal_seed: bytes, network: bytes, section: bytes, epoch: int) -> bytes:
+    """The patient's half, for who holds the epoch's read secret."""
+    return hpke.open(seal_seed, _context(network, section, epoch), decode(blob, Blob, limit=MAX_BLOB).half)
+
+
+def open_entry(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: int) -> Opened:
+    """The entry behind the patient's ``half``, verified: place, author's id, both signature halves, content root."""
+    box = decode(blob, Blob, limit=MAX_BLOB)
+    if box.released:
+        raise ChartRefused("not-released", "the entry needs a release half")
+    plain = aead.open(_data_key(half), _context(network, section, epoch), box.ciphertext)
+    inside = decode(_decompress(_unpad(plain)), Sealed, limit=MAX_PLAIN)
+    require_place(inside.header, network, section)
+    require_author(inside.header, inside.key)
+    require_hybrid(inside.key, ENTRY_TAG, encode(inside.header), inside.signature)
+    require_content(inside)
+    return Opened(inside.header, inside.key, inside.leaves, tuple(version_id(leaf) for leaf in inside.leaves))
+
+
+def require_place(header: EntryHeader, network: bytes, section: bytes) -> None:
+    """Raise ``wrong-section`` unless the author signed the entry for this network and section."""
+    if (header.network, header.section) != (network, section):
+        raise ChartRefused("wrong-section", "the entry was signed for another section or network")
+
+
+def require_author(header: EntryHeader, key: HybridPublic) -> None:
+    """Raise ``wrong-author`` unless ``key`` is the author's."""
+    if header.author != person_id(key):
+        raise ChartRefused("wrong-author", "the entry's key is not its author's")
+
+
+def require_content(inside: Sealed) -> None:
+    """Raise ``wrong-content`` unless the leaves are those that were signed."""
+    if content_root(inside.leaves) != inside.header.content:
+        raise ChartRefused("wrong-content", "the entry's resources are not those that were signed")
+
+
+def padded_length(length: int) -> int:
+    """Padmé (Nikitin et al., PETS 2019): at most 12 % more, and few lengths that differ. At least 1,024."""
+    length = max(length, _SMALLEST)
+    exponent = length.bit_length() - 1
+    low_bits = exponent - exponent.bit_length()
+    mask = (1 << low_bits) - 1
+    return (length + mask) & ~mask
+
+
+def _pad(data: bytes) -> bytes:
+    framed = len(data).to_bytes(_LENGTH, "big") + data
+    return framed + bytes(padded_length(len(framed)) - len(framed))
+
+
+def _unpad(plain: bytes) -> bytes:
+    end = _LENGTH + int.from_bytes(plain[:_LENGTH], "big")
+    if len(plain) < _LENGTH or padded_length(end) != len(plain) or any(plain[end:]):
+        raise ChartRefused("bad-padding", "the entry is not padded as it should be")
+    return plain[_LENGTH:end]
+
+
+def _decompress(data: bytes) -> bytes:
+    expander = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
+    try:
+        plain = expander.decompress(data, max_length=MAX_PLAIN)
+    except zstd.ZstdError as error:
+        raise ChartRefused("bad-compression", "the entry does not decompress") from error
+    if not expander.eof or expander.unused_data:
+        raise ChartRefused("bad-compression", "the entry is larger than allowed, or has something behind it")
+    return plain
+
+
+def _data_key(half: bytes, release: bytes = b"") -> bytes:
+    """The seam of version 1: data key = KDF(patient's half, optional release half)."""
+    return derive(half, "entry-data-key", release)
+
+
+def _context(network: bytes, section: bytes, epoch: int) -> bytes:
+    return b"salus/entry-blob/1" + _SUITE + network + section + epoch.to_bytes(8, "big")
