@@ -14,13 +14,11 @@ import msgspec
 from salus.charts.sections import SectionKind
 from salus.codec import Record
 from salus.crypto import hpke
-from salus.crypto.hashing import tagged
 from salus.crypto.keys import derive
 from salus.crypto.signing import HybridKey, SigningKey, person_id
 from salus.exchange.cards import Role
-from salus.ids import Bytes32, PersonId, VerifyKey
-
-NEXT_OWNER_TAG = "salus/next-owner/1"
+from salus.ids import Bytes32, PersonId
+from salus.ledger.modules.sections.state import commit_owner
 
 
 class Commitment(Record, tag="commitment"):
@@ -59,6 +57,7 @@ class Wallet:
         self.person: PersonId = person_id(self.identity.public)
         self.sealing_seed = derive(self._seed, "sealing")
         self.mailbox = SigningKey(derive(self._seed, "mailbox"))
+        self.authority = SigningKey(derive(self._seed, "authority"))  # a member's: issues licences
         self.mailbox_token = derive(self._seed, "mailbox-token", length=16)
 
     def section(self, kind: SectionKind) -> SectionKeys:
@@ -92,8 +91,3 @@ def new_principal(name: str, role: Role, seed: bytes, cold: bytes) -> PrincipalR
 def cold_owner(cold: bytes, kind: SectionKind, generation: int = 1) -> SigningKey:
     """The owner key number ``generation`` of section ``kind``: 0 is the wallet's own, later ones come from the cold seed."""
     return SigningKey(derive(cold, "owner", kind.value, str(generation)))
-
-
-def commit_owner(key: VerifyKey) -> bytes:
-    """The commitment that a section keeps of its next owner key; the ledger checks it at a hand-over."""
-    return tagged(NEXT_OWNER_TAG, key)

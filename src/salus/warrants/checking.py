@@ -21,7 +21,7 @@ NOBODY = bytes(32)
 
 @dataclass(frozen=True)
 class Effective:
-    """What a warrant that was checked allows its last holder. ``spans`` None: every entry (the owner's own)."""
+    """What a warrant that was checked allows its last holder. ``spans`` None: every entry, which only the owner has."""
 
     warrant: WarrantId
     section: bytes
@@ -77,7 +77,7 @@ def require_warrant(warrant: Warrant, network: bytes, section: bytes, owner: Ver
         else:
             require_narrower(link, before)
         issuer, before = VerifyKey(link.holder), link
-    return _effective(warrant, section)
+    return _effective(warrant, section, owner)
 
 
 def require_place(link: Link, network: bytes, section: bytes) -> None:
@@ -145,9 +145,9 @@ def _sorted(codes: tuple[str, ...]) -> bool:
     return all(codes[i] < codes[i + 1] for i in range(len(codes) - 1))
 
 
-def _effective(warrant: Warrant, section: bytes) -> Effective:
+def _effective(warrant: Warrant, section: bytes, owner: VerifyKey) -> Effective:
     last, root = warrant.links[-1].link, warrant.links[0].link
-    whole = not last.entries and (Right.READ in last.rights) and last.writer == NOBODY
+    whole = not last.entries and last.holder == owner
     return Effective(
         warrant_id(warrant),
         section,

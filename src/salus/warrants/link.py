@@ -45,7 +45,8 @@ class Link(Record, tag="link-1"):
     """One link. ``previous`` is the hash of the link before; of the root link, the section's id.
 
     ``holder`` may use it and delegate it; ``licence`` is the right that the holder's licence must carry ("" : none asked).
-    ``entries`` are sorted, disjoint spans; a root link without spans covers every entry (the owner's own).
+    ``entries`` are sorted, disjoint spans; without any the link covers none, unless its holder is the
+    section's owner, who reads all.
     ``writer`` is the writer key of an append link (32 zero bytes otherwise); ``receipt_key`` (HPKE public key, 1,216 bytes)
     stands in the root link only, empty below; ``revocation`` = tagged hash of the issuer's secret preimage;
     ``delegate`` is the delegate's name sealed to the receipt key, empty in the root link.

@@ -1,0 +1,71 @@
+"""A small durable database of named tables (LMDB), for what a node keeps beside the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lmdb
+
+_START = 64 * 1024 * 1024
+_SPARE = 16 * 1024 * 1024
+
+
+class Tables:
+    """``names`` are the tables. Keys are at most 511 bytes. A write is durable when `writing` returns."""
+
+    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._env = lmdb.open(str(folder), max_dbs=len(names), map_size=_START, max_readers=64)
+        self._tables = {name: self._env.open_db(name.encode("ascii")) for name in names}
+
+    @contextmanager
+    def writing(self) -> Iterator[Write]:
+        """All changes inside apply together, durably, or not at all. The map is grown beforehand when it is nearly full."""
+        info, used = self._env.info(), self._env.stat()["psize"]
+        if info["map_size"] - info["last_pgno"] * used < _SPARE:
+            self._env.set_mapsize(info["map_size"] * 2)
+        with self._env.begin(write=True) as txn:
+            yield Write(txn, self._tables)
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """The value, or None."""
+        with self._env.begin(db=self._tables[table]) as txn:
+            value = txn.get(key)
+        return None if value is None else bytes(value)
+
+    def range(self, table: str, first: bytes, last: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """At most ``most`` (key, value) pairs from ``first`` up to but without ``last``, in order."""
+        found: list[tuple[bytes, bytes]] = []
+        with self._env.begin(db=self._tables[table]) as txn, txn.cursor() as cursor:
+            if cursor.set_range(first):
+                for key, value in cursor:
+                    if key >= last or len(found) == most:
+                        break
+                    found.append((bytes(key), bytes(value)))
+        return found
+
+    def close(self) -> None:
+        """Close the database."""
+        self._env.close()
+
+
+class Write:
+    """One write transaction over the tables."""
+
+    def __init__(self, txn: lmdb.Transaction, tables: dict[str, object]) -> None:
+        self._txn, self._tables = txn, tables
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """The value as it stands in this transaction."""
+        value = self._txn.get(key, db=self._tables[table])
+        return None if value is None else bytes(value)
+
+    def put(self, table: str, key: bytes, value: bytes) -> None:
+        """Set a value."""
+        self._txn.put(key, value, db=self._tables[table])
+
+    def drop(self, table: str, key: bytes) -> None:
+        """Remove a key."""
+        self._txn.delete(key, db=self._tables[table])

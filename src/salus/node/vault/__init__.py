@@ -1,0 +1,1 @@
+"""The vault: sealed blobs, and a receipt for every byte that is served."""

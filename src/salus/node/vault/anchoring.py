@@ -1,0 +1,51 @@
+"""Anchoring the receipt chains: at most once an interval, only when something changed, and at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from salus.ids import MemberId
+from salus.ledger.modules.receipts.messages import AnchorReceipts
+from salus.ledger.modules.receipts.queries import anchors_made
+from salus.node.solo import SoloEngine
+from salus.node.vault.receipts import ReceiptLog
+from salus.node.vault.serving import Vault
+
+
+class Anchoring:
+    """A thread that looks once an interval. ``submit`` sends one action, signed by the node key, as a transaction."""
+
+    def __init__(
+        self,
+        engine: SoloEngine,
+        vault: Vault,
+        log: ReceiptLog,
+        member: MemberId,
+        submit: Callable[[AnchorReceipts], None],
+        seconds: int,
+    ) -> None:
+        self._engine, self._vault, self._log, self._member, self._submit = engine, vault, log, member, submit
+        self._seconds = seconds
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="anchoring", daemon=True)
+        self._thread.start()
+
+    def anchor(self) -> None:
+        """Anchor all chains now, if any changed since the last anchor."""
+        if not self._vault.changed.is_set():
+            return
+        self._vault.changed.clear()
+        anchored = self._log.next_anchor(anchors_made(self._engine, self._member), self._vault.blind)
+        self._submit(AnchorReceipts(self._member, anchored.number, anchored.root(), len(anchored.leaves)))
+        self._log.keep_anchor(anchored)
+
+    def stop(self) -> None:
+        """Anchor what is left, and end the thread."""
+        self._stopping.set()
+        self._thread.join()
+        self.anchor()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._seconds):
+            self.anchor()

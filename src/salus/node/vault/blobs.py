@@ -1,0 +1,53 @@
+"""Blobs by SHA-256 in a folder: written atomically, checked at every read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from salus.crypto.hashing import sha256
+from salus.errors import NodeRefused
+from salus.node.storage import write_atomically
+
+
+class Blobs:
+    """A folder of blobs, spread over 256 subfolders."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, data: bytes) -> bool:
+        """Keep ``data`` durably; whether it is new here."""
+        path = self._path(sha256(data))
+        if path.exists():
+            return False
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, data)
+        return True
+
+    def has(self, blob: bytes) -> bool:
+        """Whether the blob is on disk."""
+        return self._path(blob).exists()
+
+    def get(self, blob: bytes) -> bytes | None:
+        """The blob; None when it is not here; `NodeRefused` ``blob-damaged`` when its bytes are not those of its name."""
+        try:
+            data = self._path(blob).read_bytes()
+        except FileNotFoundError:
+            return None
+        require_intact(data, blob)
+        return data
+
+    def remove(self, blob: bytes) -> None:
+        """Delete the blob, if it is here."""
+        self._path(blob).unlink(missing_ok=True)
+
+    def _path(self, blob: bytes) -> Path:
+        name = blob.hex()
+        return self._folder / name[:2] / name
+
+
+def require_intact(data: bytes, blob: bytes) -> None:
+    """Raise `NodeRefused` ``blob-damaged`` unless ``data`` is the blob of this hash."""
+    if sha256(data) != blob:
+        raise NodeRefused("blob-damaged", "a sealed blob on disk is not what it was; restore it from a copy")
