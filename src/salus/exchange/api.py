@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 
 from salus.codec import Record
-from salus.ids import Bytes32, Count
+from salus.ids import Bytes16, Bytes32, Count
+from salus.ledger.verifying import StateAnswer
 from salus.warrants.receipts import SignedPromise
 
 MAX_BLOB = 8 * 1024 * 1024
@@ -50,3 +51,23 @@ class NodeStatus(Record, tag="node-status"):
     height: Count
     time: Count
     version: str
+
+
+class StatesRequest(Record, tag="states-request"):
+    """Keys of the state to be read and proven under one header."""
+
+    keys: Annotated[tuple[Annotated[bytes, msgspec.Meta(max_length=256)], ...], msgspec.Meta(max_length=512)]
+
+
+class StatesAnswer(Record, tag="states-answer"):
+    """The answers, in the order asked."""
+
+    answers: Annotated[tuple[StateAnswer, ...], msgspec.Meta(max_length=512)]
+
+
+class Drop(Record, tag="drop"):
+    """A sealed envelope for a mailbox."""
+
+    mailbox: Bytes32
+    token: Bytes16
+    sealed: Annotated[bytes, msgspec.Meta(max_length=1_048_576)]

@@ -1,0 +1,107 @@
+"""The network port over HTTP. Problems come back as the refusal that the node raised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import httpx
+
+from salus.codec import Record, decode, encode
+from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, Malformed, NodeRefused, SalusError, WarrantRefused
+from salus.exchange.api import Drop, NodeStatus, Served, StatesAnswer, StatesRequest, Submission, TxStatus
+from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.ledger.genesis import Genesis
+from salus.ledger.header import SignedHeader
+from salus.ledger.verifying import StateAnswer
+from salus.warrants.receipts import ReceiptsAnswer
+from salus.warrants.requests import SignedOwner, SignedRead
+
+R = TypeVar("R", bound=Record)
+
+MEDIA = "application/vnd.salus+msgpack"
+_LIMIT = 128 * 1024 * 1024
+_BY_CODESPACE: dict[str, type[SalusError]] = {
+    kind.codespace: kind for kind in (Malformed, CryptoRefused, LedgerRefused, WarrantRefused, NodeRefused)
+}
+
+
+class HttpNetwork:
+    """A node at ``url`` (scheme, host, port)."""
+
+    def __init__(self, url: str, timeout: float = 60.0) -> None:
+        self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
+
+    def status(self) -> NodeStatus:
+        """What the node says of itself."""
+        return self._get("/v1/status", NodeStatus)
+
+    def genesis(self) -> Genesis:
+        """The node's genesis document."""
+        return self._get("/v1/genesis", Genesis)
+
+    def submit(self, submission: Submission) -> TxStatus:
+        """Submit a transaction with its blobs."""
+        return self._send("POST", "/v1/transactions", submission, TxStatus)
+
+    def result(self, body: bytes) -> TxStatus:
+        """What became of a body."""
+        return self._get(f"/v1/transactions/{body.hex()}", TxStatus)
+
+    def header(self, height: int | None, *, fresh: bool = False) -> SignedHeader:
+        """A header."""
+        name = "newest" if height is None else str(height)
+        return self._get(f"/v1/headers/{name}{'?fresh=1' if fresh else ''}", SignedHeader)
+
+    def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
+        """State with proofs."""
+        return self._send("POST", "/v1/states", StatesRequest(tuple(keys)), StatesAnswer).answers
+
+    def read(self, request: SignedRead) -> Served:
+        """Sealed entries."""
+        return self._send("POST", "/v1/entries", request, Served)
+
+    def receipts(self, request: SignedOwner) -> ReceiptsAnswer:
+        """Receipts."""
+        return self._send("POST", "/v1/receipts", request, ReceiptsAnswer)
+
+    def open_mailbox(self, claim: MailboxClaim) -> None:
+        """Open or change a mailbox."""
+        self._call("PUT", "/v1/mailboxes", encode(claim))
+
+    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
+        """Leave a sealed envelope."""
+        self._call("POST", "/v1/mailboxes/letters", encode(Drop(mailbox, token, sealed)))
+
+    def collect(self, request: MailboxCollect) -> Post:
+        """Read on in one's own mailbox."""
+        return self._send("POST", "/v1/mailboxes/collect", request, Post)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _get(self, path: str, shape: type[R]) -> R:
+        return decode(self._call("GET", path, None), shape, limit=_LIMIT)
+
+    def _send(self, method: str, path: str, body: Record, shape: type[R]) -> R:
+        return decode(self._call(method, path, encode(body)), shape, limit=_LIMIT)
+
+    def _call(self, method: str, path: str, body: bytes | None) -> bytes:
+        headers = {"content-type": MEDIA} if body is not None else {}
+        try:
+            response = self._client.request(method, path, content=body, headers=headers)
+        except httpx.TransportError as error:
+            raise AgentRefused("node-unreachable", "the node does not answer") from error
+        if response.status_code != 200:
+            raise _refusal(response)
+        return response.content
+
+
+def _refusal(response: httpx.Response) -> SalusError:
+    try:
+        problem = response.json()
+        codespace, _, code = str(problem["code"]).partition("/")
+        return _BY_CODESPACE[codespace](code, str(problem["title"]))
+    except (ValueError, KeyError, TypeError):
+        return AgentRefused("node-unreachable", f"the node answers with status {response.status_code}")

@@ -1,0 +1,35 @@
+"""Serving the API on a socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from salus.errors import NodeRefused
+from salus.node.api import make_api
+from salus.node.service import NodeService
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; `NodeRefused` ``port-taken`` when the port is in use."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise NodeRefused("port-taken", f"port {port} cannot be bound on {host}") from error
+    listener.listen(128)
+    return listener
+
+
+def run(node: NodeService, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until a signal; ``ready`` is called when requests are answered."""
+    config = uvicorn.Config(
+        make_api(node), log_level="warning", access_log=False, timeout_keep_alive=15, limit_concurrency=256
+    )
+    server = uvicorn.Server(config)
+    ready()
+    server.run(sockets=[listener])

@@ -1,0 +1,203 @@
+"""A node, assembled: engine, vault and mailboxes behind the methods that agents call (`salus.agent.network.Network`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from salus import __version__
+from salus.codec import decode, encode
+from salus.crypto.hashing import sha256
+from salus.crypto.keys import derive, fresh_nonce
+from salus.crypto.signing import SigningKey
+from salus.errors import LedgerRefused, NodeRefused
+from salus.exchange.api import NodeStatus, Served, Submission, TxStatus
+from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.ids import BodyHash, MemberId, Millis
+from salus.ledger.genesis import Genesis, network_id
+from salus.ledger.header import SignedHeader
+from salus.ledger.modules.receipts.messages import AnchorReceipts
+from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Rotate
+from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash
+from salus.ledger.verifying import StateAnswer
+from salus.node.config import Config
+from salus.node.ledger_store import LedgerStore
+from salus.node.mailbox.letters import Mailboxes
+from salus.node.solo import Outcome, SoloEngine
+from salus.node.storage import write_atomically
+from salus.node.vault.anchoring import Anchoring
+from salus.node.vault.blobs import Blobs
+from salus.node.vault.receipts import ReceiptLog
+from salus.node.vault.serving import Vault
+from salus.warrants.receipts import ReceiptsAnswer
+from salus.warrants.requests import SignedOwner, SignedRead
+
+MAX_STATES = 512
+_ANCHOR_EXPIRY = 60_000  # ms
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A node's place in the network: whose it is, and the seed of its keys."""
+
+    genesis: Genesis
+    member: MemberId
+    seed: bytes
+
+    @property
+    def key(self) -> SigningKey:
+        """The node key: sponsors, signs headers and promises."""
+        return SigningKey(derive(self.seed, "node"))
+
+
+class NodeService:
+    """A running node over the folder ``home``. Close it with `stop`."""
+
+    def __init__(self, home: Path, identity: Identity, config: Config, clock: Callable[[], Millis]) -> None:
+        self._genesis, self._member, self._key = identity.genesis, identity.member, identity.key
+        self._network, self._clock = network_id(identity.genesis), clock
+        self.engine = SoloEngine(identity.genesis, LedgerStore(home / "ledger"), identity.member, self._key, clock)
+        self.blobs = Blobs(home / "vault" / "blobs")
+        self._pending = home / "vault" / "pending"
+        self._log = ReceiptLog(home / "vault" / "receipts")
+        secret = derive(identity.seed, "vault")
+        self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock)
+        self._mailboxes = Mailboxes(home / "mailbox", self._network, self._member, config.mailbox_letters, clock)
+        self._sweep()
+        self._anchoring = Anchoring(
+            self.engine, self.vault, self._log, self._member, self._submit_own, config.anchor_seconds
+        )
+
+    def status(self) -> NodeStatus:
+        """What this node says of itself."""
+        newest = self.engine.newest_header().header
+        return NodeStatus(self._network, self._member, newest.height, newest.time, __version__)
+
+    def genesis(self) -> Genesis:
+        """The genesis document."""
+        return self._genesis
+
+    def submit(self, submission: Submission) -> TxStatus:
+        """Blobs durable first, then the transaction, co-signed as sponsor; a refused transaction's blobs are deleted.
+
+        The same body again returns what became of it. Raises what refuses it.
+        """
+        limit = self._genesis.parameters.max_transaction
+        transaction = decode(submission.transaction, Transaction, limit=limit)
+        body = body_hash(transaction.body)
+        known = self.engine.result(body)
+        if known is not None:
+            return _status(known)
+        require_blobs(transaction.body, submission.blobs, self.blobs)
+        fresh = [blob for blob in map(sha256, submission.blobs) if not self.blobs.has(blob)]
+        self._mark(body, fresh)
+        for data in submission.blobs:
+            self.blobs.put(data)
+        try:
+            outcome = self.engine.submit(self._sponsor(transaction, body))
+        except (LedgerRefused, NodeRefused):
+            self._unmark(body, fresh)
+            raise
+        self._unmark(body, fresh if outcome.result.refusal else [])
+        if outcome.result.refusal:
+            raise LedgerRefused(outcome.result.refusal.partition("/")[2], "the ledger refused the transaction")
+        return _status(outcome)
+
+    def result(self, body: bytes) -> TxStatus:
+        """What became of a body."""
+        known = self.engine.result(body)
+        return TxStatus(body, 0, "") if known is None else _status(known)
+
+    def header(self, height: int | None, *, fresh: bool = False) -> SignedHeader:
+        """The header at ``height``, or the newest."""
+        return self.engine.newest_header(fresh=fresh) if height is None else self.engine.header(height)
+
+    def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
+        """State by key with proofs, all under one header."""
+        if len(keys) > MAX_STATES:
+            raise NodeRefused("too-many-keys", f"at most {MAX_STATES} keys at once")
+        return self.engine.states(keys)
+
+    def read(self, request: SignedRead) -> Served:
+        """Sealed entries for a proven holder."""
+        return self.vault.serve(request)
+
+    def receipts(self, request: SignedOwner) -> ReceiptsAnswer:
+        """A section's receipts, for its owner."""
+        return self.vault.receipts(request)
+
+    def open_mailbox(self, claim: MailboxClaim) -> None:
+        """Open or change a mailbox."""
+        self._mailboxes.open(claim)
+
+    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
+        """Leave a sealed envelope."""
+        self._mailboxes.drop(mailbox, token, sealed)
+
+    def collect(self, request: MailboxCollect) -> Post:
+        """Read on in one's own mailbox."""
+        return self._mailboxes.collect(request)
+
+    def stop(self) -> None:
+        """Anchor what is left, then close everything in order."""
+        self._anchoring.stop()
+        self.engine.stop()
+        self._log.close()
+        self._mailboxes.close()
+
+    def _sponsor(self, transaction: Transaction, body: BodyHash) -> bytes:
+        """The transaction with this member's signature as its sponsor; rights-protecting ones are never turned away."""
+        if transaction.body.sponsor != self._member:
+            raise NodeRefused("other-sponsor", "the transaction names another sponsor")
+        own = Signature(self._key.public, self._key.sign(SIGNATURE_TAG, body))
+        others = [signature for signature in transaction.signatures if signature.key != own.key]
+        signatures = tuple(sorted((*others, own), key=lambda signature: signature.key))
+        return encode(Transaction(transaction.body, signatures))
+
+    def _submit_own(self, action: AnchorReceipts) -> None:
+        expires = self._clock() + _ANCHOR_EXPIRY
+        body = Body(self._network, expires, fresh_nonce(), self._member, (action,))
+        own = Signature(self._key.public, self._key.sign(SIGNATURE_TAG, body_hash(body)))
+        self.engine.submit(encode(Transaction(body, (own,))))
+
+    def _mark(self, body: bytes, blobs: list[bytes]) -> None:
+        """Remember which blobs are new with this body, so that a crash leaves none behind for ever."""
+        if blobs:
+            self._pending.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._pending / body.hex(), b"".join(blobs))
+
+    def _unmark(self, body: bytes, delete: list[bytes]) -> None:
+        for blob in delete:
+            self.blobs.remove(blob)
+        (self._pending / body.hex()).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Delete the blobs of bodies that were never committed; their agent sends the same body with its blobs again."""
+        for marker in sorted(self._pending.glob("[0-9a-f]*")):
+            data = marker.read_bytes()
+            committed = self.engine.result(bytes.fromhex(marker.name)) is not None
+            blobs = [data[i : i + 32] for i in range(0, len(data), 32)]
+            self._unmark(bytes.fromhex(marker.name), [] if committed else blobs)
+
+
+def require_blobs(body: Body, given: tuple[bytes, ...], held: Blobs) -> None:
+    """Raise unless every blob that the body anchors is given or held, in its stated size, and nothing else is given."""
+    sizes = {sha256(data): len(data) for data in given}
+    anchored: dict[bytes, int | None] = {}
+    for action in body.actions:
+        if isinstance(action, AppendEntry):
+            anchored[action.blob] = action.size
+        elif isinstance(action, CreateSection | Rotate):
+            anchored.update((epoch.package, None) for epoch in action.schedule)
+    for blob, size in anchored.items():
+        if blob not in sizes and not held.has(blob):
+            raise NodeRefused("blob-missing", "the transaction anchors a blob that was not sent")
+        if size is not None and sizes.get(blob, size) != size:
+            raise NodeRefused("blob-size", "a blob is not of the size that the transaction states")
+    if any(blob not in anchored for blob in sizes):
+        raise NodeRefused("blob-unanchored", "a blob was sent that the transaction does not anchor")
+
+
+def _status(outcome: Outcome) -> TxStatus:
+    return TxStatus(outcome.result.body, outcome.height, outcome.result.refusal)
