@@ -84,7 +84,7 @@ def consent(
                 ],
                 "action": [{"text": action} for action in actions],
                 "purpose": [{"system": _PURPOSE_SYSTEM, "code": purpose} for purpose in purposes],
-                "class": [{"system": "https://salus.example/section", "code": section} for section in sections],
+                "class": [{"system": "urn:salus:section", "code": section} for section in sections],
             },
         }
     )

@@ -1,0 +1,115 @@
+"""Licences: issued, suspended and reinstated by the member of this home, and shown from proven state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from salus.agent.home import Agent
+from salus.agent.services.contacts import find_contact
+from salus.agent.services.submitting import prepare, send
+from salus.agent.verify import newest_header, record
+from salus.agent.wallet import Wallet
+from salus.codec import Record, decode
+from salus.crypto.signing import person_id
+from salus.errors import AgentRefused
+from salus.exchange.cards import Role, SignedCard
+from salus.exchange.carding import card_hash, require_card
+from salus.ids import Bytes32, LicenceId
+from salus.ledger.genesis import LicenceRight, member_id
+from salus.ledger.modules.licences.messages import IssueLicence, LicenceStatus, SetLicenceStatus
+from salus.ledger.modules.licences.state import Licence, licence_key, status_at
+from salus.ledger.tx import Transaction, body_hash, licence_id
+
+R = LicenceRight
+
+#: What a licence of each role lets its holder do.
+RIGHTS: dict[Role, tuple[LicenceRight, ...]] = {
+    Role.PHYSICIAN: (R.TREAT, R.PRESCRIBE, R.PRESCRIBE_CONTROLLED, R.ORDER, R.REPORT),
+    Role.NURSE: (R.TREAT,),
+    Role.PHARMACIST: (R.TREAT, R.DISPENSE),
+    Role.PARAMEDIC: (R.TREAT, R.RESPOND),
+    Role.LABORATORY: (R.TREAT, R.REPORT),
+}
+
+
+@dataclass(frozen=True)
+class LicenceInfo:
+    """A licence as the ledger has it: ``intervals`` are (status, since ms, since block)."""
+
+    licence: str
+    person: str
+    name: str
+    issuer: str
+    rights: tuple[str, ...]
+    status: str
+    intervals: tuple[tuple[str, int, int], ...]
+
+
+class KnownLicence(Record, tag="known-licence"):
+    """Under which id a person's licence stands on the ledger."""
+
+    licence: Bytes32
+
+
+def issue_licence(agent: Agent, signed: SignedCard, role: Role) -> LicenceInfo:
+    """A licence for the card's person, by the member of this home."""
+    card = require_card(signed, agent.network_id)
+    if role not in RIGHTS:
+        raise AgentRefused("no-licence-needed", "this role holds no licence")
+    member = member_wallet(agent)
+    person = person_id(card.key)
+    issuer = member_id(member.authority.public)
+    action = IssueLicence(issuer, person, card.key.ed25519, card_hash(signed), RIGHTS[role], 0)
+    submission = prepare(agent, [action], [member.authority])
+    body = body_hash(decode(submission.transaction, Transaction, limit=1_048_576).body)
+    with agent.store.writing():
+        agent.store.put(b"", person, KnownLicence(licence_id(body, 0)))
+    send(agent, submission)
+    return show_licence(agent, person.hex())
+
+
+def show_licence(agent: Agent, name: str) -> LicenceInfo:
+    """The licence of a person, from proven state."""
+    signed = find_contact(agent, name)
+    person = person_id(signed.card.key)
+    identity = licence_of(agent, person)
+    found = None if identity is None else record(agent, licence_key(identity), Licence)
+    if identity is None or found is None:
+        raise AgentRefused("no-licence", "no licence of this person is known")
+    now = newest_header(agent).time
+    intervals = tuple((i.status.value, i.time, i.height) for i in found.intervals)
+    status = status_at(found, now)
+    rights = tuple(right.value for right in found.rights)
+    return LicenceInfo(
+        identity.hex(), person.hex(), signed.card.name, found.issuer.hex(), rights, status or "", intervals
+    )
+
+
+def set_licence(agent: Agent, name: str, status: LicenceStatus) -> LicenceInfo:
+    """Move a licence to another status, by the member of this home."""
+    identity = licence_of(agent, person_id(find_contact(agent, name).card.key))
+    if identity is None:
+        raise AgentRefused("no-licence", "no licence of this person is known")
+    send(agent, prepare(agent, [SetLicenceStatus(identity, status)], [member_wallet(agent).authority]))
+    return show_licence(agent, name)
+
+
+def licence_of(agent: Agent, person: bytes) -> LicenceId | None:
+    """The id of the person's licence, as far as this home knows."""
+    known = agent.store.find(KnownLicence, b"", person)
+    return None if known is None else LicenceId(known.licence)
+
+
+def learn_licence(agent: Agent, person: bytes, licence: bytes) -> None:
+    """Remember a licence id that somebody showed; what it is worth is proven by the ledger each time."""
+    with agent.store.writing():
+        agent.store.put(b"", person, KnownLicence(licence))
+
+
+def member_wallet(agent: Agent) -> Wallet:
+    """The wallet of this home's member; ``not-a-member`` in a home without one."""
+    authorities = [member.authority for member in agent.genesis.members]
+    for wallet in agent.wallets():
+        if wallet.record.role is Role.MEMBER and wallet.authority.public in authorities:
+            return wallet
+    raise AgentRefused("not-a-member", "this home has no member that could do this")

@@ -1,0 +1,102 @@
+"""People of this home: their wallets, cold seeds, mailboxes and cards."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from salus.agent.home import Agent
+from salus.agent.wallet import PrincipalRecord, Wallet, new_principal
+from salus.codec import Record
+from salus.crypto import hpke
+from salus.crypto.keys import new_seed
+from salus.errors import AgentRefused
+from salus.exchange.cards import Card, Role, SignedCard
+from salus.exchange.carding import require_showable, sign_card
+from salus.exchange.posting import mailbox_id, sign_claim
+from salus.ids import Bytes32
+
+
+@dataclass(frozen=True)
+class PersonInfo:
+    """A principal of this home. ``cold_file`` is empty where its place is not known any more."""
+
+    name: str
+    role: str
+    person: str
+    cold_file: str = ""
+
+
+class OwnCard(Record, tag="own-card"):
+    """The card that a principal hands out; kept, because one half of its signature is never the same twice."""
+
+    card: SignedCard
+    node: Bytes32
+
+
+def add_person(agent: Agent, name: str, role: Role, *, cold_dir: Path) -> PersonInfo:
+    """A new wallet; its cold seed goes to ``cold_dir``, to be moved away. ``name-taken`` when the home has that name."""
+    cold = new_seed()
+    _require_free(agent, name)
+    path = write_cold(cold_dir, name, cold)
+    wallet = keep_person(agent, new_principal(name, role, new_seed(), cold))
+    return PersonInfo(name, role.value, wallet.person.hex(), str(path))
+
+
+def keep_person(agent: Agent, record: PrincipalRecord) -> Wallet:
+    """Keep the principal, make its card, open its mailbox. Doing it again completes what was interrupted."""
+    wallet = Wallet(record)
+    member = agent.network.status().member
+    sealing = hpke.public_key(wallet.sealing_seed)
+    mailbox = mailbox_id(wallet.mailbox.public)
+    card = Card(
+        agent.network_id,
+        record.role,
+        record.name,
+        wallet.identity.public,
+        sealing,
+        member,
+        mailbox,
+        wallet.mailbox_token,
+        agent.clock(),
+    )
+    agent.network.open_mailbox(sign_claim(wallet.mailbox, agent.network_id, wallet.mailbox_token, 0))
+    with agent.store.writing():
+        agent.store.put(b"", record.name.encode("utf-8"), record)
+        agent.store.put(wallet.person, b"", OwnCard(sign_card(wallet.identity, card), member))
+    return wallet
+
+
+def list_people(agent: Agent) -> tuple[PersonInfo, ...]:
+    """Everybody whose wallet this home holds."""
+    return tuple(PersonInfo(w.record.name, w.record.role.value, w.person.hex()) for w in agent.wallets())
+
+
+def own_card(agent: Agent, name: str) -> SignedCard:
+    """The card of one's own that is handed to others."""
+    kept = agent.store.find(OwnCard, agent.wallet(name).person, b"")
+    if kept is None:
+        raise AgentRefused("no-such-person", "this home holds no card of that name")
+    return kept.card
+
+
+def write_cold(folder: Path, name: str, cold: bytes) -> Path:
+    """The cold seed in a file of its own (0600), named by the person's name made harmless."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / ("".join(char if char.isalnum() else "_" for char in name) + ".cold")
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise AgentRefused("cold-file-exists", "a cold seed file of that name exists; move it away first") from error
+    with os.fdopen(handle, "wb") as file:
+        file.write(b"salus-cold-seed-1\n" + cold.hex().encode("ascii") + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return path
+
+
+def _require_free(agent: Agent, name: str) -> None:
+    require_showable(name)
+    if agent.store.find(PrincipalRecord, b"", name.encode("utf-8")) is not None:
+        raise AgentRefused("name-taken", "this home holds a wallet of that name already")

@@ -1,0 +1,110 @@
+"""Submitting actions: one signed body, kept until it is committed or expired, and resent as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from salus.agent.home import Agent
+from salus.agent.verify import newest_header
+from salus.codec import Record, decode, encode
+from salus.crypto.keys import fresh_nonce
+from salus.crypto.signing import SigningKey
+from salus.errors import AgentRefused, SalusError
+from salus.exchange.api import MAX_SUBMISSION, Submission
+from salus.ids import BodyHash
+from salus.ledger.genesis import member_id
+from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash
+
+_EXPIRY = 300_000  # ms ahead; at most the network's max_expiry
+
+
+@dataclass(frozen=True)
+class Committed:
+    """Where a body was committed."""
+
+    body: BodyHash
+    height: int
+
+
+class Outgoing(Record, tag="outgoing"):
+    """A submission that was signed and may not have arrived."""
+
+    submission: Annotated[bytes, msgspec.Meta(max_length=MAX_SUBMISSION + 1024)]
+
+
+def submit(agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey], blobs: Sequence[bytes] = ()) -> Committed:
+    """Sign, keep, send. At most one patient's section a call: nothing on the ledger may link two."""
+    return send(agent, prepare(agent, actions, keys, blobs))
+
+
+def prepare(
+    agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey], blobs: Sequence[bytes] = ()
+) -> Submission:
+    """The signed submission, not yet sent."""
+    now = max(newest_header(agent).time, agent.clock())
+    body = Body(agent.network_id, now + _EXPIRY, fresh_nonce(), _sponsor(agent), tuple(actions))
+    digest = body_hash(body)
+    unique = {key.public: key for key in keys}
+    signed = tuple(Signature(public, unique[public].sign(SIGNATURE_TAG, digest)) for public in sorted(unique))
+    if not signed:  # only the sponsor signs; a placeholder keeps the shape until it does
+        signed = (Signature(_sponsor_key(agent), bytes(64)),)
+    return Submission(encode(Transaction(body, signed)), tuple(blobs))
+
+
+def send(agent: Agent, submission: Submission) -> Committed:
+    """Keep the submission durably, send it, and forget it when the node has answered."""
+    body = _body(submission)
+    with agent.store.writing():
+        agent.store.put(b"", body, Outgoing(encode(submission)))
+    return _deliver(agent, body, submission)
+
+
+def resume(agent: Agent) -> int:
+    """Resend what an earlier command left, as it was; how many were waiting. What has expired or is refused is forgotten."""
+    waiting = agent.store.all(Outgoing, b"")
+    for body, outgoing in waiting:
+        submission = decode(outgoing.submission, Submission, limit=MAX_SUBMISSION + 1024)
+        try:
+            _deliver(agent, BodyHash(body), submission)
+        except AgentRefused:
+            raise
+        except SalusError:
+            continue  # its service looks at the state before it signs another
+    return len(waiting)
+
+
+def _deliver(agent: Agent, body: BodyHash, submission: Submission) -> Committed:
+    try:
+        status = agent.network.submit(submission)
+    except AgentRefused:
+        raise
+    except SalusError:
+        _forget(agent, body)
+        raise
+    _forget(agent, body)
+    return Committed(body, status.height)
+
+
+def _forget(agent: Agent, body: BodyHash) -> None:
+    with agent.store.writing():
+        agent.store.drop(Outgoing, b"", body)
+
+
+def _body(submission: Submission) -> BodyHash:
+    return body_hash(decode(submission.transaction, Transaction, limit=1_048_576).body)
+
+
+def _sponsor(agent: Agent) -> bytes:
+    sponsor = agent.network.status().member
+    if sponsor not in [member_id(member.authority) for member in agent.genesis.members]:
+        raise AgentRefused("unknown-node", "the node is not of a member of this network")
+    return sponsor
+
+
+def _sponsor_key(agent: Agent) -> bytes:
+    sponsor = _sponsor(agent)
+    return next(member.node for member in agent.genesis.members if member_id(member.authority) == sponsor)

@@ -1,0 +1,86 @@
+"""State that the agent believes: proven under a header that a member signed, never older than what was seen before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from salus.agent.home import Agent
+from salus.codec import Record, decode
+from salus.errors import AgentRefused, LedgerRefused
+from salus.ids import Bytes32, Count
+from salus.ledger.header import Header, SignedHeader, header_hash
+from salus.ledger.verifying import StateAnswer, require_header, require_proven
+
+R = TypeVar("R", bound=Record)
+
+_LEAF = 262_144
+_PAGE = 500
+
+
+class Pin(Record, tag="pin"):
+    """The highest header that was verified."""
+
+    height: Count
+    time: Count
+    hash: Bytes32
+
+
+def newest_header(agent: Agent, *, fresh: bool = False) -> Header:
+    """The node's newest header, verified and pinned."""
+    signed = agent.network.header(None, fresh=fresh)
+    _accept(agent, signed)
+    return signed.header
+
+
+def proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], Header]:
+    """The proven answers for ``keys``, and the newest header that they stand under."""
+    answers: list[StateAnswer] = []
+    for start in range(0, len(keys), _PAGE):
+        page = keys[start : start + _PAGE]
+        got = agent.network.states(page)
+        require_asked(page, got)
+        answers += got
+    for header in dict.fromkeys(answer.header for answer in answers):
+        _accept(agent, header)
+    for answer in answers:
+        require_proven(answer)
+    return answers, (answers[-1].header.header if answers else newest_header(agent))
+
+
+def records(agent: Agent, keys: Sequence[bytes], shape: type[R]) -> tuple[list[R | None], Header]:
+    """As `proven`, each value decoded as ``shape``; None where it is proven absent."""
+    answers, header = proven(agent, keys)
+    values = [None if a.value is None else decode(a.value, shape, limit=_LEAF) for a in answers]
+    return values, header
+
+
+def record(agent: Agent, key: bytes, shape: type[R]) -> R | None:
+    """One proven record, or None."""
+    return records(agent, [key], shape)[0][0]
+
+
+def require_asked(keys: Sequence[bytes], answers: Sequence[StateAnswer]) -> None:
+    """Raise `LedgerRefused` ``wrong-answer`` unless the node answered just what was asked."""
+    if [answer.key for answer in answers] != list(keys):
+        raise LedgerRefused("wrong-answer", "the node answered something else than was asked")
+
+
+def _accept(agent: Agent, signed: SignedHeader) -> None:
+    require_header(agent.genesis, signed)
+    header, digest = signed.header, header_hash(signed.header)
+    pin = agent.store.find(Pin, b"", b"")
+    require_not_behind(pin, header, digest)
+    if pin is None or header.height > pin.height:
+        with agent.store.writing():
+            agent.store.put(b"", b"", Pin(header.height, header.time, digest))
+
+
+def require_not_behind(pin: Pin | None, header: Header, digest: bytes) -> None:
+    """Raise ``stale-node`` for a header below the pinned one, ``forked-node`` for another at the same height."""
+    if pin is None or header.height > pin.height:
+        return
+    if header.height < pin.height:
+        raise AgentRefused("stale-node", "the node shows an older ledger than was seen before")
+    if digest != pin.hash:
+        raise AgentRefused("forked-node", "the node shows another ledger than was seen before")

@@ -1,0 +1,189 @@
+"""The only place that chooses implementations: it joins an agent and a node over one home folder.
+
+::
+
+    HOME/genesis.bin                 the root of trust
+    HOME/node/                       config.toml, node.key, lock, port, ledger/, vault/, mailbox/
+    HOME/agent/                      agent.key, store.db, index.db, lock
+    HOME/cold/NAME.cold              cold seeds, to be moved away
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from salus.agent.home import Agent
+from salus.agent.http_network import HttpNetwork
+from salus.agent.network import Network
+from salus.agent.services.people import keep_person, write_cold
+from salus.agent.services.submitting import resume
+from salus.agent.store import Store, read_store_key, write_store_key
+from salus.agent.wallet import Wallet, new_principal
+from salus.codec import decode, encode
+from salus.crypto.keys import derive, fresh_nonce, new_seed
+from salus.crypto.signing import SigningKey
+from salus.errors import AgentRefused, NodeRefused, SalusError
+from salus.exchange.cards import Role
+from salus.ids import Millis
+from salus.ledger.genesis import Genesis, GenesisMember, LicenceRight, member_id, network_id
+from salus.node.config import read_config
+from salus.node.http import listen, run
+from salus.node.service import Identity, NodeService
+from salus.node.storage import write_atomically
+
+PATIENCE = 30.0  # seconds that a command waits for another one
+MEMBER_NAME = "Practice"
+
+
+def clock() -> Millis:
+    """Milliseconds since the epoch."""
+    return Millis(time.time_ns() // 1_000_000)
+
+
+def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME) -> Genesis:
+    """Make an embedded network of one member in ``home``: node, member's wallet, agent's store. ``home-exists`` otherwise."""
+    if (home / "genesis.bin").exists():
+        raise AgentRefused("home-exists", "there is a home in this folder already")
+    for folder in (home, home / "node", home / "agent"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    node_seed, cold = new_seed(), new_seed()
+    record = new_principal(member, Role.MEMBER, new_seed(), cold)
+    authority = Wallet(record).authority.public
+    node_key = SigningKey(derive(node_seed, "node")).public
+    genesis = Genesis(fresh_nonce(), clock(), (GenesisMember(authority, node_key, tuple(LicenceRight)),))
+    write_atomically(home / "node" / "node.key", node_seed.hex().encode("ascii") + b"\n")
+    write_store_key(home / "agent" / "agent.key", passphrase)
+    write_cold(home / "cold", member, cold)
+    write_atomically(home / "genesis.bin", encode(genesis))
+    with open_home(home, lambda: passphrase or "") as agent:
+        keep_person(agent, record)
+    return genesis
+
+
+@contextmanager
+def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent]:
+    """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port."""
+    genesis = read_genesis(home)
+    with ExitStack() as stack:
+        stack.enter_context(_locked(home / "agent" / "lock", PATIENCE))
+        key = read_store_key(home / "agent" / "agent.key", ask)
+        store = Store(home / "agent" / "store.db", key)
+        stack.callback(store.close)
+        index = Store(home / "agent" / "index.db", derive(key, "index"))
+        stack.callback(index.close)
+        network = stack.enter_context(_joined(home, genesis))
+        agent = Agent(store, index, network, genesis, clock)
+        require_same_network(agent)
+        resume(agent)
+        yield agent
+
+
+@contextmanager
+def open_node(home: Path, patience: float = 0.0) -> Iterator[NodeService]:
+    """The node of ``home``, in this process; ``node-busy`` when another process holds it."""
+    with _locked(home / "node" / "lock", patience):
+        seed = read_node_seed(home / "node" / "node.key")
+        genesis = read_genesis(home)
+        key = SigningKey(derive(seed, "node")).public
+        members = [member_id(member.authority) for member in genesis.members if member.node == key]
+        if not members:
+            raise NodeRefused("not-a-member", "this node's key is not in the genesis document")
+        config = read_config(home / "node" / "config.toml")
+        node = NodeService(home / "node", Identity(genesis, members[0], seed), config, clock)
+        try:
+            yield node
+        finally:
+            node.stop()
+
+
+def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
+    """Serve the node's API until a signal; ``ready`` is told the address."""
+    config = read_config(home / "node" / "config.toml")
+    with open_node(home, PATIENCE) as node:
+        listener = listen(config.host, config.port if port is None else port)
+        address = f"http://{config.host}:{listener.getsockname()[1]}"
+        note = home / "node" / "port"
+        try:
+            write_atomically(note, address.encode("ascii"))
+            run(node, listener, lambda: ready(address))
+        finally:
+            note.unlink(missing_ok=True)
+
+
+def read_genesis(home: Path) -> Genesis:
+    """The home's genesis document; ``no-home`` where there is none."""
+    try:
+        return decode((home / "genesis.bin").read_bytes(), Genesis, limit=1_048_576)
+    except FileNotFoundError as error:
+        raise AgentRefused("no-home", "there is no home in this folder; run `salus init`") from error
+
+
+def read_node_seed(path: Path) -> bytes:
+    """The node's seed; ``bad-node-key`` for anything but 64 hexadecimal digits."""
+    try:
+        seed = bytes.fromhex(path.read_text("ascii").strip())
+    except (ValueError, FileNotFoundError) as error:
+        raise NodeRefused("bad-node-key", "node.key is missing or does not hold a key") from error
+    if len(seed) != 32:
+        raise NodeRefused("bad-node-key", "node.key does not hold a key")
+    return seed
+
+
+def require_same_network(agent: Agent) -> None:
+    """Raise ``wrong-network`` unless the node is of the home's own network."""
+    if network_id(agent.network.genesis()) != agent.network_id:
+        raise AgentRefused("wrong-network", "the node is of another network")
+
+
+@contextmanager
+def _joined(home: Path, genesis: Genesis) -> Iterator[Network]:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with ExitStack() as stack:
+            try:
+                network: Network | None = stack.enter_context(open_node(home))
+            except NodeRefused as error:
+                if error.code != "node-busy":
+                    raise
+                network = _by_port(home)
+                if network is not None:
+                    stack.callback(network.close)
+            if network is not None:
+                yield network
+                return
+        if time.monotonic() > deadline:
+            raise NodeRefused("node-busy", "another command holds the node and does not let go")
+        time.sleep(0.05)
+
+
+def _by_port(home: Path) -> HttpNetwork | None:
+    """The serving node, when it answers; the note of a killed one does no harm, because the lock was looked at first."""
+    try:
+        network = HttpNetwork((home / "node" / "port").read_text("ascii"))
+        network.status()
+    except (FileNotFoundError, SalusError):
+        return None
+    return network
+
+
+@contextmanager
+def _locked(path: Path, patience: float) -> Iterator[None]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + patience
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise NodeRefused("node-busy", "another process holds this part of the home") from error
+                time.sleep(0.02)
+        yield
+    finally:
+        os.close(handle)
