@@ -21,7 +21,7 @@ from salus.agent.home import Agent
 from salus.agent.http_network import HttpNetwork
 from salus.agent.network import Network
 from salus.agent.services.people import keep_person, write_cold
-from salus.agent.services.submitting import resume
+from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key, write_store_key
 from salus.agent.wallet import Wallet, new_principal
 from salus.codec import decode, encode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -102,10 +103,24 @@ class Blob(Record, tag="blob-1"):
     ciphertext: Annotated[bytes, msgspec.Meta(max_length=MAX_BLOB)]
 
 
-class Opened(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Opened:
     """An entry that was opened and whose signature, section, network and content root were verified."""
 
-    header: EntryHeader
-    key: HybridPublic
-    leaves: tuple[Leaf, ...]
+    inside: Sealed
     versions: tuple[bytes, ...]  # VersionId of each leaf
+
+    @property
+    def header(self) -> EntryHeader:
+        """What the author signed."""
+        return self.inside.header
+
+    @property
+    def key(self) -> HybridPublic:
+        """The author's verification key."""
+        return self.inside.key
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The resources."""
+        return self.inside.leaves

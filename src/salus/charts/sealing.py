@@ -83,7 +83,7 @@ def open_entry(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: 
     require_author(inside.header, inside.key)
     require_hybrid(inside.key, ENTRY_TAG, encode(inside.header), inside.signature)
     require_content(inside)
-    return Opened(inside.header, inside.key, inside.leaves, tuple(version_id(leaf) for leaf in inside.leaves))
+    return Opened(inside, tuple(version_id(leaf) for leaf in inside.leaves))
 
 
 def require_place(header: EntryHeader, network: bytes, section: bytes) -> None:

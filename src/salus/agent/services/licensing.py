@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from salus.agent.home import Agent
+from salus.agent.known import learn_licence, licence_of
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.submitting import prepare, send
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
-from salus.codec import Record, decode
+from salus.codec import decode
 from salus.crypto.signing import person_id
 from salus.errors import AgentRefused
 from salus.exchange.cards import Role, SignedCard
 from salus.exchange.carding import card_hash, require_card
-from salus.ids import Bytes32, LicenceId
 from salus.ledger.genesis import LicenceRight, member_id
 from salus.ledger.modules.licences.messages import IssueLicence, LicenceStatus, SetLicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
@@ -45,12 +45,6 @@ class LicenceInfo:
     intervals: tuple[tuple[str, int, int], ...]
 
 
-class KnownLicence(Record, tag="known-licence"):
-    """Under which id a person's licence stands on the ledger."""
-
-    licence: Bytes32
-
-
 def issue_licence(agent: Agent, signed: SignedCard, role: Role) -> LicenceInfo:
     """A licence for the card's person, by the member of this home."""
     card = require_card(signed, agent.network_id)
@@ -62,8 +56,7 @@ def issue_licence(agent: Agent, signed: SignedCard, role: Role) -> LicenceInfo:
     action = IssueLicence(issuer, person, card.key.ed25519, card_hash(signed), RIGHTS[role], 0)
     submission = prepare(agent, [action], [member.authority])
     body = body_hash(decode(submission.transaction, Transaction, limit=1_048_576).body)
-    with agent.store.writing():
-        agent.store.put(b"", person, KnownLicence(licence_id(body, 0)))
+    learn_licence(agent, person, licence_id(body, 0))
     send(agent, submission)
     return show_licence(agent, person.hex())
 
@@ -92,18 +85,6 @@ def set_licence(agent: Agent, name: str, status: LicenceStatus) -> LicenceInfo:
         raise AgentRefused("no-licence", "no licence of this person is known")
     send(agent, prepare(agent, [SetLicenceStatus(identity, status)], [member_wallet(agent).authority]))
     return show_licence(agent, name)
-
-
-def licence_of(agent: Agent, person: bytes) -> LicenceId | None:
-    """The id of the person's licence, as far as this home knows."""
-    known = agent.store.find(KnownLicence, b"", person)
-    return None if known is None else LicenceId(known.licence)
-
-
-def learn_licence(agent: Agent, person: bytes, licence: bytes) -> None:
-    """Remember a licence id that somebody showed; what it is worth is proven by the ledger each time."""
-    with agent.store.writing():
-        agent.store.put(b"", person, KnownLicence(licence))
 
 
 def member_wallet(agent: Agent) -> Wallet:

@@ -63,7 +63,7 @@ def send(agent: Agent, submission: Submission) -> Committed:
     return _deliver(agent, body, submission)
 
 
-def resume(agent: Agent) -> int:
+def resume_submissions(agent: Agent) -> int:
     """Resend what an earlier command left, as it was; how many were waiting. What has expired or is refused is forgotten."""
     waiting = agent.store.all(Outgoing, b"")
     for body, outgoing in waiting:

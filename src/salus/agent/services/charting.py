@@ -1,0 +1,231 @@
+"""Opening a chart: the owner's whole one, or what a reader was granted; folded, verified, and marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from salus.agent.home import Agent
+from salus.agent.sealed_reading import Reading, read_granted, read_own
+from salus.agent.services.contacts import name_of
+from salus.agent.services.received import AuthoredEntry, grants_from, received_grants
+from salus.agent.services.sectioning import own_sections
+from salus.agent.verify import newest_header, records
+from salus.agent.wallet import Wallet
+from salus.charts.fold import Chart, Status, Version, fold
+from salus.charts.grant import Grant, SectionGrant
+from salus.charts.sections import SectionKind
+from salus.errors import AgentRefused, SalusError
+from salus.fhir.chart_text import ChartView, Item, render
+from salus.fhir.parsing import Resource, as_bundle, instant, read_resource
+from salus.fhir.validation import read_outcome
+from salus.ledger.modules.sections.state import Section, section_key
+
+OWN_PROVENANCE = "urn:salus:provenance"  # full URL of what Salus itself notes about an import
+
+
+@dataclass
+class ChartResult:
+    """A chart as it was opened. ``unread``: (section, entry number, code); ``more``: entries that came after the grant."""
+
+    chart: Chart
+    shown: list[Version]
+    as_of: int
+    height: int
+    unread: list[tuple[SectionKind, int, str]]
+    more: int = 0
+    names: dict[bytes, str] = field(default_factory=dict)
+    incomplete_batches: int = 0
+
+
+def open_chart(
+    agent: Agent,
+    reader: str,
+    patient: str,
+    *,
+    sections: Sequence[SectionKind] = (),
+    types: Sequence[str] = (),
+    since: int | None = None,
+) -> ChartResult:
+    """The chart of ``patient`` as ``reader`` may see it; ``no-grant`` where there is none, else what the vault refuses."""
+    wallet = agent.wallet(reader)
+    reading = Reading()
+    more = 0
+    if wallet.record.name == patient or wallet.person.hex() == patient:
+        for section in own_sections(agent, wallet):
+            if not sections or section.kind in sections:
+                read_own(agent, wallet, section, reading)
+    else:
+        more = _read_grants(agent, wallet, patient, sections, reading)
+    header = newest_header(agent)
+    chart = fold(reading.placed)
+    shown = [v for v in chart.current() if _wanted(v, types, since)]
+    names = {v.header.author: name_of(agent, v.header.author) for v in chart.versions}
+    return ChartResult(
+        chart, shown, header.time, header.height, reading.unread, more, names, _incomplete(chart)
+    )
+
+
+def resource_of(version: Version) -> Resource:
+    """The version's resource, as it was received."""
+    return read_resource(version.leaf.data, version.leaf.full_url)
+
+
+def chart_bundle(result: ChartResult) -> bytes:
+    """The shown resources as a FHIR Bundle, bytes as received, in ledger order."""
+    return as_bundle(
+        (v.leaf.data, v.leaf.full_url) for v in result.shown if v.leaf.data and v.leaf.full_url != OWN_PROVENANCE
+    )
+
+
+def chart_text(result: ChartResult, width: int = 100) -> str:
+    """The chart as text for a clinician."""
+    notes = [f"{code}: entry {number} of {kind} could not be read" for kind, number, code in result.unread]
+    if result.more:
+        notes.append(f"{result.more} entries came after this grant was given")
+    if result.incomplete_batches:
+        notes.append(f"{result.incomplete_batches} imports are not complete yet")
+    items = [_item(result, v) for v in result.shown if v.leaf.data and v.leaf.full_url != OWN_PROVENANCE]
+    return render(ChartView(tuple(items), result.as_of, result.height, tuple(notes)), width)
+
+
+@dataclass(frozen=True)
+class PatientInfo:
+    """A patient who granted something to a professional. ``until`` in ms."""
+
+    name: str
+    person: str
+    grants: int
+    until: int
+
+
+def patients(agent: Agent, professional: str) -> tuple[PatientInfo, ...]:
+    """Whose charts a professional was granted, and until when; ended grants do not count."""
+    wallet = agent.wallet(professional)
+    now = newest_header(agent).time
+    by_person: dict[bytes, list[Grant]] = {}
+    for grant, _ in received_grants(agent, wallet):
+        if grant.not_after > now:
+            by_person.setdefault(grant.patient, []).append(grant)
+    return tuple(
+        PatientInfo(name_of(agent, person), person.hex(), len(grants), max(g.not_after for g in grants))
+        for person, grants in sorted(by_person.items())
+    )
+
+
+@dataclass(frozen=True)
+class VersionInfo:
+    """One version of a resource, as `history` shows it."""
+
+    version: str
+    identity: str
+    source: str
+    author: str
+    entry: str
+    kind: str
+    status: str
+    section: str
+    authored: int
+    height: int
+    replaced_by: str
+    trouble: str
+    faults: tuple[dict[str, str], ...]
+
+
+def history(agent: Agent, reader: str, patient: str, resource: str) -> tuple[VersionInfo, ...]:
+    """Every version of ``resource`` ("Type/id", or an id), of all sources; ``no-such-resource`` when there is none."""
+    result = open_chart(agent, reader, patient)
+    versions = result.chart.history(resource)
+    if not versions:
+        raise AgentRefused("no-such-resource", "the chart that you may see has no such resource")
+    return tuple(
+        VersionInfo(
+            v.version.hex(),
+            v.identity[1],
+            v.header.source,
+            result.names[v.header.author],
+            v.header.entry.hex(),
+            v.header.kind.value,
+            v.status.value,
+            v.section.value,
+            v.header.authored,
+            v.height,
+            v.replaced_by.hex(),
+            v.trouble,
+            tuple({"severity": f.severity, "expression": f.expression, "text": f.text} for f in read_outcome(v.leaf.faults)),
+        )
+        for v in versions
+    )
+
+
+def _read_grants(
+    agent: Agent, wallet: Wallet, patient: str, sections: Sequence[SectionKind], reading: Reading
+) -> int:
+    found = grants_from(agent, wallet, patient)
+    parts = [(g, s) for g, _ in found for s in g.sections if not sections or s.kind in sections]
+    if not parts:
+        raise AgentRefused("no-grant", "this patient has granted you nothing of that")
+    refusals: list[SalusError] = []
+    done: dict[tuple[SectionKind, int], None] = {}
+    for grant, part in reversed(parts):
+        wanted = [w for w in _entries_of(agent, wallet, part) if (part.kind, w[0]) not in done]
+        try:
+            read_granted(agent, wallet, part.kind, part.warrant, wanted, grant.patient, reading)
+        except SalusError as error:
+            refusals.append(error)
+            continue
+        done.update(((part.kind, number), None) for number, _ in wanted)
+    if len(refusals) == len(parts):
+        raise refusals[0]
+    return _more(agent, [part for _, part in parts])
+
+
+def _entries_of(agent: Agent, wallet: Wallet, part: SectionGrant) -> list[tuple[int, bytes]]:
+    section = part.warrant.links[-1].link.section
+    authored = [(kept.number, kept.half) for _, kept in agent.store.all(AuthoredEntry, wallet.person + section)]
+    granted = [(entry.number, entry.half) for entry in part.entries]
+    return granted + (authored if part.writer_seed else [])
+
+
+def _more(agent: Agent, parts: Sequence[SectionGrant]) -> int:
+    newest: dict[bytes, int] = {}
+    for part in parts:
+        if not part.writer_seed:
+            section = part.warrant.links[-1].link.section
+            newest[section] = max(newest.get(section, 0), part.count)
+    found, _ = records(agent, [section_key(section) for section in newest], Section)
+    return sum(max(0, s.count - seen) for s, seen in zip(found, newest.values(), strict=True) if s is not None)
+
+
+def _wanted(version: Version, types: Sequence[str], since: int | None) -> bool:
+    kind = version.identity[1].partition("/")[0]
+    if types and kind not in types:
+        return False
+    if since is None or kind == "Patient":
+        return True
+    value = read_resource(version.leaf.data).value
+    dates = [value.get(k) for k in ("effectiveDateTime", "onsetDateTime", "authoredOn", "date", "occurrenceDateTime")]
+    period = value.get("period")
+    dates.append(period.get("start") if isinstance(period, dict) else None)
+    moments = [moment for moment in map(instant, dates) if moment is not None]
+    return not moments or max(moments) >= since
+
+
+def _incomplete(chart: Chart) -> int:
+    seen: dict[bytes, tuple[int, dict[bytes, None]]] = {}
+    for version in chart.versions:
+        seen.setdefault(version.header.batch, (version.header.batch_size, {}))[1][version.header.entry] = None
+    return sum(1 for size, entries in seen.values() if len(entries) < size)
+
+
+def _item(result: ChartResult, version: Version) -> Item:
+    return Item(
+        resource_of(version),
+        version.header.source if version.header.licence == bytes(32) else result.names[version.header.author],
+        version.section,
+        Status(version.status).value,
+        result.names[version.header.author],
+        version.header.authored,
+        version.trouble,
+        len(read_outcome(version.leaf.faults)),
+    )

@@ -1,0 +1,164 @@
+"""Who read what: the patient's receipts, opened, checked, and compared with what was seen before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from salus.agent.home import Agent
+from salus.agent.services.contacts import name_of
+from salus.agent.services.granting import GivenGrant
+from salus.agent.services.sectioning import OwnSection, own_sections
+from salus.agent.verify import newest_header, record
+from salus.agent.wallet import Wallet
+from salus.codec import Record
+from salus.crypto.keys import fresh_nonce
+from salus.crypto.signing import person_id
+from salus.errors import AgentRefused, SalusError
+from salus.ids import Bytes32, Count
+from salus.ledger.header import header_hash
+from salus.ledger.modules.receipts.state import Anchor, anchor_key
+from salus.warrants.holding import sign_owner
+from salus.warrants.receipting import (
+    START,
+    next_head,
+    open_receipt,
+    require_anchor,
+    require_chain,
+    require_receipt,
+    require_total,
+)
+from salus.warrants.receipts import ReceiptsAnswer, StoredReceipt
+from salus.warrants.requests import OwnerRequest
+
+
+@dataclass(frozen=True)
+class ReceiptInfo:
+    """One reading: times in ms; ``reader_name`` is "you" for the patient; ``trouble`` a code where the receipt does not check."""
+
+    time: int
+    height: int
+    reader: str
+    reader_name: str
+    section: str
+    entries: tuple[int, ...]
+    purpose: str
+    vault: str
+    anchored: bool
+    verified: bool
+    trouble: str
+
+
+class SeenChain(Record, tag="seen-chain"):
+    """How far a section's receipts were seen at a vault, and the heads after each: none may vanish or change later."""
+
+    count: Count
+    heads: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=1_000_000)]
+    receipts: Annotated[tuple[StoredReceipt, ...], msgspec.Meta(max_length=1_000_000)]
+
+
+def receipts(agent: Agent, patient: str) -> tuple[ReceiptInfo, ...]:
+    """Every reading of the patient's sections, oldest first. What a vault dropped or altered is a row with ``trouble``."""
+    wallet = agent.wallet(patient)
+    rows: list[ReceiptInfo] = []
+    for section in own_sections(agent, wallet):
+        rows += _of_section(agent, wallet, section)
+    return tuple(sorted(rows, key=lambda row: (row.time, row.section)))
+
+
+def _of_section(agent: Agent, wallet: Wallet, section: OwnSection) -> list[ReceiptInfo]:
+    vault = agent.network.status().member
+    seen = agent.store.find(SeenChain, wallet.person + vault, section.identity) or SeenChain(0, (), ())
+    anchored = 0
+    trouble = ""
+    try:
+        answer = _ask(agent, section, vault, seen.count)
+        require_total(answer, seen.count)
+        heads = _heads(answer, seen)
+        anchored = _anchored(agent, section, vault, answer, heads)
+        seen = SeenChain(answer.total, heads, (*seen.receipts, *answer.receipts))
+        with agent.store.writing():
+            agent.store.put(wallet.person + vault, section.identity, seen)
+    except AgentRefused:
+        raise
+    except SalusError as error:
+        trouble = error.full_code
+    rows = [_info(agent, wallet, section, vault, stored, stored.index < anchored) for stored in seen.receipts]
+    return rows + ([_alarm(agent, section, vault, trouble)] if trouble else [])
+
+
+def _ask(agent: Agent, section: OwnSection, vault: bytes, first: int) -> ReceiptsAnswer:
+    header = newest_header(agent, fresh=True)
+    request = OwnerRequest(
+        agent.network_id, vault, section.identity, first, fresh_nonce(), header.height, header_hash(header)
+    )
+    return agent.network.receipts(sign_owner(section.keys.owner, request))
+
+
+def _heads(answer: ReceiptsAnswer, seen: SeenChain) -> tuple[bytes, ...]:
+    """The heads after each receipt, computed here, once the chain was checked to go on from what was seen."""
+    head = seen.heads[-1] if seen.heads else START
+    require_chain(answer.receipts, seen.count, head)
+    heads = list(seen.heads)
+    for stored in answer.receipts:
+        head = next_head(head, stored.sealed)
+        heads.append(head)
+    return tuple(heads)
+
+
+def _anchored(
+    agent: Agent, section: OwnSection, vault: bytes, answer: ReceiptsAnswer, heads: tuple[bytes, ...]
+) -> int:
+    """How many of the receipts the ledger anchors; raises where the anchor is not theirs."""
+    if not answer.anchored:
+        return 0
+    anchor = record(agent, anchor_key(vault, answer.anchor), Anchor)
+    if anchor is None or answer.leaf is None:
+        raise AgentRefused("no-anchor", "the vault names an anchor that the ledger does not have")
+    by_count = {index + 1: head for index, head in enumerate(heads)}
+    require_anchor(answer, section.identity, anchor.root, anchor.sections, by_count)
+    return answer.leaf.count
+
+
+def _info(
+    agent: Agent, wallet: Wallet, section: OwnSection, vault: bytes, stored: StoredReceipt, anchored: bool
+) -> ReceiptInfo:
+    try:
+        receipt = open_receipt(section.keys.receipt_seed, stored.sealed, agent.network_id, section.identity)
+        window = agent.genesis.parameters.max_warrant_window
+        owner = section.keys.owner.public
+        effective = require_receipt(receipt, agent.network_id, vault, section.identity, owner, window)
+    except SalusError as error:
+        return _alarm(agent, section, vault, error.full_code)
+    request = receipt.read.request
+    reader, name = _reader(agent, wallet, section, effective.holder)
+    return ReceiptInfo(
+        receipt.time,
+        receipt.height,
+        reader,
+        name,
+        section.kind.value,
+        request.entries,
+        request.purpose.value,
+        vault.hex(),
+        anchored,
+        True,
+        "",
+    )
+
+
+def _reader(agent: Agent, wallet: Wallet, section: OwnSection, holder: bytes) -> tuple[str, str]:
+    """(person id, name) of the holder: the patient, or whom a grant of the patient names by that key."""
+    if holder == section.keys.owner.public:
+        return wallet.person.hex(), "you"
+    for _, given in agent.store.all(GivenGrant, wallet.person):
+        if given.reader.card.key.ed25519 == holder:
+            person = person_id(given.reader.card.key)
+            return person.hex(), name_of(agent, person)
+    return holder.hex(), "an unknown holder"
+
+
+def _alarm(agent: Agent, section: OwnSection, vault: bytes, code: str) -> ReceiptInfo:
+    return ReceiptInfo(agent.clock(), 0, "", "", section.kind.value, (), "", vault.hex(), False, False, code)

@@ -1,0 +1,149 @@
+"""Sealing a batch into one's own sections: planned whole, kept durably, rolled forward by any later command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from salus.agent.home import Agent
+from salus.agent.sealed_reading import remember
+from salus.agent.services.sectioning import OwnSection, ensure_section
+from salus.agent.services.submitting import submit
+from salus.agent.verify import record
+from salus.agent.wallet import Wallet
+from salus.charts.entry import EntryHeader, EntryKind, Leaf, Origin, Replaced, Sealed
+from salus.charts.fold import NOBODY
+from salus.charts.sealing import content_root, seal, sign_entry
+from salus.charts.sections import SectionKind
+from salus.codec import Record
+from salus.crypto.hashing import sha256
+from salus.crypto.keys import new_seed
+from salus.ids import Bytes32
+from salus.ledger.modules.sections.messages import AppendEntry
+from salus.ledger.modules.sections.state import Place, blob_key
+
+Progress = Callable[[str, int, int], None]
+
+_AT_ONCE = 16  # entries of one section in one transaction
+
+
+class JobEntry(Record, tag="job-entry"):
+    """A sealed entry that waits to be anchored."""
+
+    kind: SectionKind
+    blob: bytes
+
+
+class Job(Record, tag="job"):
+    """A batch that is complete in itself; entries that the ledger has are not sent again."""
+
+    name: Annotated[str, msgspec.Meta(max_length=128)]
+    batch: Bytes32
+    entries: tuple[JobEntry, ...]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One entry before it is signed: its leaves, and for each the versions that it replaces."""
+
+    kind: SectionKind
+    leaves: tuple[Leaf, ...]
+    replaces: tuple[Replaced, ...]
+
+
+@dataclass(frozen=True)
+class Signing:
+    """What all entries of a batch share in their headers."""
+
+    kind: EntryKind
+    source: str
+    authored: int
+    as_of: int = 0
+    licence: bytes = NOBODY
+    on_behalf_of: bytes = NOBODY
+    warrant: bytes = NOBODY
+    origin: Origin | None = None
+    retainer: bytes = NOBODY
+    retain_until: int = 0
+
+
+def sign_draft(
+    agent: Agent, wallet: Wallet, section: bytes, draft: Draft, signing: Signing, batch: bytes, size: int
+) -> Sealed:
+    """The draft as its author's signed entry for one section."""
+    header = EntryHeader(
+        agent.network_id,
+        section,
+        new_seed(),
+        signing.kind,
+        signing.source,
+        wallet.person,
+        signing.on_behalf_of,
+        signing.licence,
+        signing.warrant,
+        signing.authored,
+        signing.as_of,
+        draft.replaces,
+        batch,
+        size,
+        signing.origin,
+        signing.retainer,
+        signing.retain_until,
+        content_root(draft.leaves),
+    )
+    return sign_entry(wallet.identity, header, draft.leaves)
+
+
+def seal_own(agent: Agent, wallet: Wallet, drafts: Sequence[Draft], signing: Signing, progress: Progress) -> list[Sealed]:
+    """Sign and seal the drafts into one's own sections, keep them as one job, and roll it forward. The signed entries."""
+    sections = {draft.kind: ensure_section(agent, wallet, draft.kind) for draft in drafts}
+    batch, sealed, entries = new_seed(), [], []
+    for number, draft in enumerate(drafts):
+        section = sections[draft.kind]
+        inside = sign_draft(agent, wallet, section.identity, draft, signing, batch, len(drafts))
+        blob, half = seal(inside, section.seal_key, 0)
+        remember(agent, section.identity, blob, half, inside)
+        sealed.append(inside)
+        entries.append(JobEntry(draft.kind, blob))
+        progress("sealed", number + 1, len(drafts))
+    job = Job(wallet.record.name, batch, tuple(entries))
+    with agent.store.writing():
+        agent.store.put(b"", batch, job)
+    roll_forward(agent, job, progress)
+    return sealed
+
+
+def roll_forward(agent: Agent, job: Job, progress: Progress) -> None:
+    """Anchor what the ledger does not have yet, one section after the other; then forget the job."""
+    wallet = agent.wallet(job.name)
+    done = 0
+    for kind in dict.fromkeys(entry.kind for entry in job.entries):
+        section = ensure_section(agent, wallet, kind)
+        blobs = [entry.blob for entry in job.entries if entry.kind == kind]
+        for start in range(0, len(blobs), _AT_ONCE):
+            page = blobs[start : start + _AT_ONCE]
+            _anchor(agent, section, [blob for blob in page if not _held(agent, section, blob)])
+            done += len(page)
+            progress("anchored", done, len(job.entries))
+    with agent.store.writing():
+        agent.store.drop(Job, b"", job.batch)
+
+
+def resume_jobs(agent: Agent) -> None:
+    """Roll forward every job that an earlier command left."""
+    for _, job in agent.store.all(Job, b""):
+        roll_forward(agent, job, lambda step, done, total: None)
+
+
+def _held(agent: Agent, section: OwnSection, blob: bytes) -> bool:
+    return record(agent, blob_key(section.identity, sha256(blob)), Place) is not None
+
+
+def _anchor(agent: Agent, section: OwnSection, blobs: Sequence[bytes]) -> None:
+    owner = section.keys.owner
+    actions = [AppendEntry(section.identity, 0, owner.public, sha256(blob), len(blob)) for blob in blobs]
+    if actions:
+        submit(agent, actions, [owner], blobs)
