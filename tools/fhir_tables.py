@@ -68,9 +68,7 @@ def elements(definition: Json, wanted: set[str]) -> dict[str, dict[str, list[Any
         kinds = [kind["code"].rpartition("/")[2] for kind in element.get("type", [])]
         if "contentReference" in element:
             kinds = [element["contentReference"].rpartition("#")[2]]
-        targets = sorted(
-            {t.rpartition("/")[2] for kind in element.get("type", []) for t in kind.get("targetProfile", [])}
-        )
+        targets = sorted({t.rpartition("/")[2] for kind in element.get("type", []) for t in kind.get("targetProfile", [])})
         binding = element.get("binding", {})
         bound = binding.get("valueSet", "").partition("|")[0] if binding.get("strength") == "required" else ""
         wanted.add(bound)

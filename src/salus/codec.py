@@ -45,12 +45,12 @@ def decode(data: bytes, shape: type[T], *, limit: int) -> T:
     if decoder is None:
         decoder = _decoders[shape] = msgspec.msgpack.Decoder(shape)
     try:
-        value = decoder.decode(data)
+        value: T = decoder.decode(data)
         canonical = _encoder.encode(value)
     except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError) as error:
         raise Malformed("not-decodable", f"not a {_name(shape)}") from error
     require_canonical(canonical, data)
-    return value  # type checkers know it by ``shape``
+    return value
 
 
 def require_canonical(canonical: bytes, received: bytes) -> None:

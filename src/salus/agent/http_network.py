@@ -8,7 +8,15 @@ from typing import TypeVar
 import httpx
 
 from salus.codec import Record, decode, encode
-from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, Malformed, NodeRefused, SalusError, WarrantRefused
+from salus.errors import (
+    AgentRefused,
+    CryptoRefused,
+    LedgerRefused,
+    Malformed,
+    NodeRefused,
+    SalusError,
+    WarrantRefused,
+)
 from salus.exchange.api import Drop, NodeStatus, Served, StatesAnswer, StatesRequest, Submission, TxStatus
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
 from salus.ledger.genesis import Genesis

@@ -7,7 +7,7 @@ from salus.codec import Record
 from salus.ids import Bytes32, LicenceId
 
 
-class KnownLicence(Record, tag="known-licence"):
+class KnownLicence(Record, frozen=True, tag="known-licence"):
     """A licence's id. What it is worth is proven by the ledger each time."""
 
     licence: Bytes32

@@ -42,14 +42,14 @@ _OWN_WINDOW = 3_600_000  # ms that a warrant to oneself holds
 _PAGE = 32  # entries fetched at once
 
 
-class Kept(Record, tag="kept-entry"):
+class Kept(Record, frozen=True, tag="kept-entry"):
     """An entry of one's own, opened: its patient's half and its inside."""
 
     half: Bytes32
     inside: bytes
 
 
-class KeptPromise(Record, tag="kept-promise"):
+class KeptPromise(Record, frozen=True, tag="kept-promise"):
     """What a vault promised for a reading: the reader's proof that it asked openly."""
 
     promise: SignedPromise
@@ -148,13 +148,9 @@ def author_trouble(agent: Agent, opened: Opened, entry: Entry, patient: bytes) -
 def own_warrant(agent: Agent, wallet: Wallet, section: OwnSection, now: int) -> Warrant:
     """A short warrant of the owner to itself, over everything in the section."""
     owner = section.keys.owner
-    terms = Terms(
-        owner.public, (Right.READ,), (Purpose.PATRQT,), max(0, now - _OWN_WINDOW), now + _OWN_WINDOW, None
-    )
+    terms = Terms(owner.public, (Right.READ,), (Purpose.PATRQT,), max(0, now - _OWN_WINDOW), now + _OWN_WINDOW, None)
     revocation = wallet.preimage(b"own" + section.identity)
-    return root_warrant(
-        owner, agent.network_id, section.identity, terms, None, section.receipt_key, sha256(revocation)
-    )
+    return root_warrant(owner, agent.network_id, section.identity, terms, None, section.receipt_key, sha256(revocation))
 
 
 def _ask_as_owner(agent: Agent, wallet: Wallet, section: OwnSection, page: Sequence[Entry]) -> Served:
@@ -163,9 +159,7 @@ def _ask_as_owner(agent: Agent, wallet: Wallet, section: OwnSection, page: Seque
     return _ask(agent, wallet, section.keys.owner, warrant, page, Purpose.PATRQT)
 
 
-def _ask(
-    agent: Agent, wallet: Wallet, key: SigningKey, warrant: Warrant, page: Sequence[Entry], purpose: Purpose
-) -> Served:
+def _ask(agent: Agent, wallet: Wallet, key: SigningKey, warrant: Warrant, page: Sequence[Entry], purpose: Purpose) -> Served:
     header = newest_header(agent, fresh=True)
     vault = agent.network.status().member
     request = ReadRequest(

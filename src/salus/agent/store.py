@@ -44,7 +44,7 @@ class Store:
         except apsw.NotADBError as error:
             raise AgentRefused("wrong-store-key", "the agent's store does not open with this key") from error
         self._db.set_busy_timeout(10_000)
-        os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
+        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
         require_encrypted(path)
 
     @contextmanager
@@ -94,10 +94,12 @@ def require_encrypted(path: Path) -> None:
 def read_store_key(path: Path, ask: Callable[[], str]) -> bytes:
     """The database key from ``agent.key``; ``ask`` is called for the passphrase only where one was set."""
     data = path.read_bytes()
-    if data.startswith(_PLAIN_KEY):
+    if not data.startswith(_PLAIN_KEY):
+        return unlock(ask(), data)
+    try:
         key = bytes.fromhex(data[len(_PLAIN_KEY) :].decode("ascii").strip())
-    else:
-        key = unlock(ask(), data)
+    except ValueError:
+        key = b""
     if len(key) != 32:
         raise AgentRefused("bad-store-key", "agent.key does not hold a key")
     return key

@@ -18,7 +18,7 @@ _LEAF = 262_144
 _PAGE = 500
 
 
-class Pin(Record, tag="pin"):
+class Pin(Record, frozen=True, tag="pin"):
     """The highest header that was verified."""
 
     height: Count

@@ -21,14 +21,14 @@ from salus.ids import Bytes32, PersonId
 from salus.ledger.modules.sections.state import commit_owner
 
 
-class Commitment(Record, tag="commitment"):
+class Commitment(Record, frozen=True, tag="commitment"):
     """The hash of the key that may take section ``kind`` over, from the cold seed."""
 
     kind: SectionKind
     next_owner: Bytes32
 
 
-class PrincipalRecord(Record, tag="principal"):
+class PrincipalRecord(Record, frozen=True, tag="principal"):
     """A principal as the agent's store keeps it. ``name`` is the local name that commands use."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]

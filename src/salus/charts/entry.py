@@ -29,14 +29,14 @@ class EntryKind(StrEnum):
     RETAINED = "retained"
 
 
-class Replaced(Record, tag="replaced"):
+class Replaced(Record, frozen=True, tag="replaced"):
     """Leaf ``leaf`` of this entry supersedes an older version (by its `VersionId`) of the same identity."""
 
     leaf: Count
     version: Bytes32
 
 
-class Origin(Record, tag="origin"):
+class Origin(Record, frozen=True, tag="origin"):
     """Of a retained copy: the original's section, entry, content root, and until when (ms) it is retained."""
 
     section: Bytes32
@@ -45,7 +45,7 @@ class Origin(Record, tag="origin"):
     retain_until: Count
 
 
-class EntryHeader(Record, tag="entry-header-1"):
+class EntryHeader(Record, frozen=True, tag="entry-header-1"):
     """What the author signs. The epoch is not here, so that an author can seal again.
 
     ``source``: member id in hexadecimal for what a professional signs; for imports and the patient's own, the declared name
@@ -73,7 +73,7 @@ class EntryHeader(Record, tag="entry-header-1"):
     content: Bytes32
 
 
-class Leaf(Record, tag="leaf"):
+class Leaf(Record, frozen=True, tag="leaf"):
     """One resource: ``data`` as it was received, ``identity`` "Type/id", ``faults`` FHIR OperationOutcome JSON or empty.
 
     ``data`` is empty in a withdrawal. ``VersionId`` = tagged hash of the leaf's canonical bytes (the salt is in them).
@@ -86,7 +86,7 @@ class Leaf(Record, tag="leaf"):
     faults: Annotated[bytes, msgspec.Meta(max_length=1_048_576)]
 
 
-class Sealed(Record, tag="inside-1"):
+class Sealed(Record, frozen=True, tag="inside-1"):
     """What lies inside the ciphertext."""
 
     header: EntryHeader
@@ -95,7 +95,7 @@ class Sealed(Record, tag="inside-1"):
     leaves: Annotated[tuple[Leaf, ...], msgspec.Meta(max_length=MAX_LEAVES)]
 
 
-class Blob(Record, tag="blob-1"):
+class Blob(Record, frozen=True, tag="blob-1"):
     """What the vault keeps: the patient's half sealed to the epoch (HPKE), and the padded ciphertext."""
 
     half: Annotated[bytes, msgspec.Meta(min_length=1168, max_length=1168)]

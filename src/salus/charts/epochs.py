@@ -33,14 +33,14 @@ class EpochKeys:
     history: bytes
 
 
-class Slot(Record, tag="slot"):
+class Slot(Record, frozen=True, tag="slot"):
     """One device's or standing grantee's pair, under a slot key; found by ``tag``; the same size with or without history."""
 
     tag: Bytes16
     sealed: Annotated[bytes, msgspec.Meta(min_length=_PAIR + aead.OVERHEAD, max_length=_PAIR + aead.OVERHEAD)]
 
 
-class KeyPackage(Record, tag="key-package-1"):
+class KeyPackage(Record, frozen=True, tag="key-package-1"):
     """``previous``: the predecessor's pair under this epoch's history secret; ``recovery``: this pair for the cold seed."""
 
     section: Bytes32

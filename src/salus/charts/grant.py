@@ -13,7 +13,7 @@ from salus.ids import Bytes32, Count
 from salus.warrants.link import Purpose, Right, Warrant
 
 
-class GrantedEntry(Record, tag="granted-entry"):
+class GrantedEntry(Record, frozen=True, tag="granted-entry"):
     """One named entry: its number, blob hash, and the patient's half of its data key (never the data key)."""
 
     number: Count
@@ -21,7 +21,7 @@ class GrantedEntry(Record, tag="granted-entry"):
     half: Bytes32
 
 
-class SectionGrant(Record, tag="section-grant"):
+class SectionGrant(Record, frozen=True, tag="section-grant"):
     """What is granted of one section. ``writer_seed`` (append only, else empty) is the seed of its ledger writer key.
 
     ``epoch``, ``seal_key``: where an appender seals to. ``count``: entries in the section at the grant's as-of.
@@ -36,7 +36,7 @@ class SectionGrant(Record, tag="section-grant"):
     seal_key: SealingKey | None
 
 
-class Grant(Record, tag="grant-1"):
+class Grant(Record, frozen=True, tag="grant-1"):
     """A snapshot (or append) grant. ``consent`` is a FHIR Consent; ``as_of``/``height`` say which moment it shows."""
 
     network: Bytes32

@@ -13,7 +13,7 @@ from salus.crypto import aead
 from salus.ids import Bytes16
 
 
-class Cost(Record, tag="argon2id"):
+class Cost(Record, frozen=True, tag="argon2id"):
     """Argon2id parameters, bounded so that a forged header cannot exhaust memory or time. ``memory`` is in KiB."""
 
     iterations: Annotated[int, msgspec.Meta(ge=1, le=16)] = 3
@@ -21,7 +21,7 @@ class Cost(Record, tag="argon2id"):
     memory: Annotated[int, msgspec.Meta(ge=8192, le=1048576)] = 262144
 
 
-class Locked(Record, tag="locked-1"):
+class Locked(Record, frozen=True, tag="locked-1"):
     """What `lock` writes."""
 
     cost: Cost

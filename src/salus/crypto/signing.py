@@ -19,6 +19,7 @@ from salus.crypto.hashing import tagged
 from salus.crypto.keys import derive
 from salus.errors import CryptoRefused
 from salus.ids import Bytes32, Bytes64, Hash, PersonId, VerifyKey
+
 MlDsaPublic = Annotated[bytes, msgspec.Meta(min_length=1952, max_length=1952)]
 MlDsaSignature = Annotated[bytes, msgspec.Meta(min_length=3309, max_length=3309)]
 
@@ -49,14 +50,14 @@ def require_sound_key(key: bytes) -> None:
         raise CryptoRefused("unsound-key", "not a canonical Ed25519 public key of the main subgroup")
 
 
-class HybridPublic(Record, tag="hybrid-key"):
+class HybridPublic(Record, frozen=True, tag="hybrid-key"):
     """The public half of a hybrid key: both must verify."""
 
     ed25519: Bytes32
     mldsa65: MlDsaPublic
 
 
-class HybridSignature(Record, tag="hybrid-signature"):
+class HybridSignature(Record, frozen=True, tag="hybrid-signature"):
     """Both halves of a hybrid signature."""
 
     ed25519: Bytes64

@@ -77,9 +77,7 @@ def _count(cast: Cast) -> int:
 
 def _import(stage: Stage, cast: Cast) -> None:
     stage.scene("The record is imported, signed, sealed, and anchored in the ledger")
-    expected = {
-        (entry["resource"]["resourceType"], entry["resource"]["id"]) for entry in json.loads(cast.record)["entry"]
-    }
+    expected = {(entry["resource"]["resourceType"], entry["resource"]["id"]) for entry in json.loads(cast.record)["entry"]}
     report = importing.import_files(
         cast.agent,
         PATIENT,
@@ -141,7 +139,7 @@ def _note(stage: Stage, cast: Cast) -> None:
     written = writing.write_note(cast.agent, PHYSICIAN, PATIENT, NOTE.encode(), amends=None, entered_in_error=None)
     cast.note_entry = written.entry
     own = charting.open_chart(cast.agent, PATIENT, PATIENT, types=("DocumentReference",))
-    entries = [version.entry.hex() for version in own.chart.current()]
+    entries = [version.header.entry.hex() for version in own.chart.current()]
     stage.claim("it stands in the patient's chart, signed by a licensed physician, verified", written.entry in entries)
 
 

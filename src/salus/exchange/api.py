@@ -17,7 +17,7 @@ MAX_SUBMISSION = 64 * 1024 * 1024
 Blob = Annotated[bytes, msgspec.Meta(max_length=MAX_BLOB)]
 
 
-class Submission(Record, tag="submission"):
+class Submission(Record, frozen=True, tag="submission"):
     """A transaction (without its sponsor's signature) with the blobs that it anchors. The node co-signs as sponsor.
 
     The node stores the blobs durably before it submits, and deletes those of a refused transaction.
@@ -27,7 +27,7 @@ class Submission(Record, tag="submission"):
     blobs: Annotated[tuple[Blob, ...], msgspec.Meta(max_length=256)]
 
 
-class TxStatus(Record, tag="tx-status"):
+class TxStatus(Record, frozen=True, tag="tx-status"):
     """``height`` 0: unknown here (not committed, or never seen). ``refusal`` "" : applied; else its full code."""
 
     body: Bytes32
@@ -35,7 +35,7 @@ class TxStatus(Record, tag="tx-status"):
     refusal: str
 
 
-class Served(Record, tag="served"):
+class Served(Record, frozen=True, tag="served"):
     """The blobs that a vault served: entries in the order asked, then packages; ``missing`` names entry numbers not on disk."""
 
     blobs: Annotated[tuple[Blob, ...], msgspec.Meta(max_length=1088)]
@@ -43,7 +43,7 @@ class Served(Record, tag="served"):
     promise: SignedPromise
 
 
-class NodeStatus(Record, tag="node-status"):
+class NodeStatus(Record, frozen=True, tag="node-status"):
     """What a node says of itself; nothing here is trusted."""
 
     network: Bytes32
@@ -53,19 +53,19 @@ class NodeStatus(Record, tag="node-status"):
     version: str
 
 
-class StatesRequest(Record, tag="states-request"):
+class StatesRequest(Record, frozen=True, tag="states-request"):
     """Keys of the state to be read and proven under one header."""
 
     keys: Annotated[tuple[Annotated[bytes, msgspec.Meta(max_length=256)], ...], msgspec.Meta(max_length=512)]
 
 
-class StatesAnswer(Record, tag="states-answer"):
+class StatesAnswer(Record, frozen=True, tag="states-answer"):
     """The answers, in the order asked."""
 
     answers: Annotated[tuple[StateAnswer, ...], msgspec.Meta(max_length=512)]
 
 
-class Drop(Record, tag="drop"):
+class Drop(Record, frozen=True, tag="drop"):
     """A sealed envelope for a mailbox."""
 
     mailbox: Bytes32

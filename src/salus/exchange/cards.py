@@ -27,7 +27,7 @@ class Role(StrEnum):
     MEMBER = "member"
 
 
-class Card(Record, tag="card-1"):
+class Card(Record, frozen=True, tag="card-1"):
     """``mailbox`` and ``token`` are where a sealed envelope may be dropped at ``member``; ``issued`` in ms.
 
     The owner's holder key (vault requests, licences) is ``key.ed25519``.
@@ -44,7 +44,7 @@ class Card(Record, tag="card-1"):
     issued: Count
 
 
-class SignedCard(Record, tag="signed-card"):
+class SignedCard(Record, frozen=True, tag="signed-card"):
     """A card, signed by its own key."""
 
     card: Card

@@ -25,8 +25,8 @@ class LetterKind(StrEnum):
     ENTRY = "entry"  # an author tells the patient: this entry was sealed into your section
 
 
-class Letter(Record, tag="letter-1"):
-    """``body`` is the canonical record of its kind; ``recipient`` is the recipient's person id, so a letter cannot be passed on."""
+class Letter(Record, frozen=True, tag="letter-1"):
+    """``body`` is the canonical record of its kind; ``recipient`` is a person id, so a letter cannot be passed on."""
 
     network: Bytes32
     kind: Annotated[str, msgspec.Meta(max_length=32, pattern="^[a-z-]+$")]
@@ -36,14 +36,14 @@ class Letter(Record, tag="letter-1"):
     body: Annotated[bytes, msgspec.Meta(max_length=900_000)]
 
 
-class SignedLetter(Record, tag="signed-letter"):
+class SignedLetter(Record, frozen=True, tag="signed-letter"):
     """Signed by the sender's card key over the letter's bytes."""
 
     letter: Letter
     signature: HybridSignature
 
 
-class MailboxClaim(Record, tag="mailbox-claim"):
+class MailboxClaim(Record, frozen=True, tag="mailbox-claim"):
     """The owner opens or changes a mailbox: its id is the tagged hash of ``owner``; ``token`` lets senders drop."""
 
     network: Bytes32
@@ -53,7 +53,7 @@ class MailboxClaim(Record, tag="mailbox-claim"):
     signature: Bytes64
 
 
-class MailboxCollect(Record, tag="mailbox-collect"):
+class MailboxCollect(Record, frozen=True, tag="mailbox-collect"):
     """The owner reads on from ``after`` (0: from the start) and lets the node delete up to ``done``."""
 
     network: Bytes32
@@ -66,14 +66,14 @@ class MailboxCollect(Record, tag="mailbox-collect"):
     signature: Bytes64
 
 
-class Delivered(Record, tag="delivered"):
+class Delivered(Record, frozen=True, tag="delivered"):
     """One envelope with its cursor."""
 
     cursor: Count
     sealed: Annotated[bytes, msgspec.Meta(max_length=MAX_ENVELOPE)]
 
 
-class Post(Record, tag="post"):
+class Post(Record, frozen=True, tag="post"):
     """What a collection returns, oldest first; ``more`` when there are further ones."""
 
     letters: Annotated[tuple[Delivered, ...], msgspec.Meta(max_length=256)]

@@ -29,7 +29,7 @@ class ProofKind(StrEnum):
     ABSENCE = "absence"  # that something is not revoked
 
 
-class Proof(Record, tag="proof-1"):
+class Proof(Record, frozen=True, tag="proof-1"):
     """``subject`` is a section, licence or revocation id; ``number`` an entry's number (0 otherwise).
 
     ``at`` is the block time (ms) that a licence's status is asked for; 0 otherwise.
@@ -42,7 +42,7 @@ class Proof(Record, tag="proof-1"):
     answer: StateAnswer
 
 
-class ProofFile(Record, tag="proof-file-1"):
+class ProofFile(Record, frozen=True, tag="proof-file-1"):
     """One or more proofs of the same kind: a grant has one revocation for each section."""
 
     proofs: Annotated[tuple[Proof, ...], msgspec.Meta(min_length=1, max_length=64)]

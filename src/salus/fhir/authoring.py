@@ -58,26 +58,18 @@ def consent(
             "resourceType": "Consent",
             "id": identity,
             "status": "active",
-            "scope": {
-                "coding": [
-                    {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
-                ]
-            },
+            "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
             "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0", "display": "Consent Document"}]}],
             "patient": {"display": patient},
             "dateTime": utc(period[0]),
-            "policyRule": {
-                "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]
-            },
+            "policyRule": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]},
             "provision": {
                 "type": "permit",
                 "period": {"start": utc(period[0]), "end": utc(period[1])},
                 "actor": [
                     {
                         "role": {
-                            "coding": [
-                                {"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}
-                            ]
+                            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]
                         },
                         "reference": {"display": reader},
                     }

@@ -178,9 +178,11 @@ def _marks(item: Item) -> str:
 
 
 def _inactive(item: Item) -> bool:
-    return _state(item.resource.value) in ("inactive", "resolved", "remission") or item.resource.value.get(
-        "status"
-    ) in ("stopped", "completed", "cancelled")
+    return _state(item.resource.value) in ("inactive", "resolved", "remission") or item.resource.value.get("status") in (
+        "stopped",
+        "completed",
+        "cancelled",
+    )
 
 
 def _state(value: dict[str, Any]) -> str:

@@ -15,8 +15,8 @@ def require_same_patient(known: Resource, incoming: Resource) -> None:
         ("birth date", [known.value.get("birthDate")], [incoming.value.get("birthDate")]),
         ("family name", list(_families(known.value)), list(_families(incoming.value))),
     ):
-        mine, theirs = [m for m in mine if m], [t for t in theirs if t]
-        if mine and theirs and not any(m == t for m in mine for t in theirs):
+        known_values, values = [m for m in mine if m], [t for t in theirs if t]
+        if known_values and values and not any(value in known_values for value in values):
             raise FhirRefused("other-patient", f"the file's patient has another {name}; nothing was imported")
     ours, others = dict(_identifiers(known.value)), dict(_identifiers(incoming.value))
     if any(system in others and others[system] != value for system, value in ours.items()):

@@ -57,9 +57,7 @@ def require_valid(resource: Resource) -> None:
 
 def operation_outcome(found: tuple[Fault, ...]) -> dict[str, Any]:
     """The faults as a FHIR OperationOutcome."""
-    issues = [
-        {"severity": f.severity, "code": f.code, "diagnostics": f.text, "expression": [f.expression]} for f in found
-    ]
+    issues = [{"severity": f.severity, "code": f.code, "diagnostics": f.text, "expression": [f.expression]} for f in found]
     return {"resourceType": "OperationOutcome", "issue": issues}
 
 

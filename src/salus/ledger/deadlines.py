@@ -13,7 +13,7 @@ from salus.ledger.store import Reader, load
 _PREFIX = b"deadlines/"
 
 
-class Deadline(Record, tag="deadline"):
+class Deadline(Record, frozen=True, tag="deadline"):
     """``kind`` is "module/what"; ``subject`` the key that is due."""
 
     kind: Annotated[str, msgspec.Meta(max_length=64)]

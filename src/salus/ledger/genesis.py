@@ -24,7 +24,7 @@ class LicenceRight(StrEnum):
     RESPOND = "respond"
 
 
-class GenesisMember(Record, tag="genesis-member"):
+class GenesisMember(Record, frozen=True, tag="genesis-member"):
     """A member from the first block. ``authority`` issues licences; ``node`` sponsors, signs headers and vault promises."""
 
     authority: Bytes32
@@ -32,7 +32,7 @@ class GenesisMember(Record, tag="genesis-member"):
     rights: Annotated[tuple[LicenceRight, ...], msgspec.Meta(max_length=16)]
 
 
-class Parameters(Record, tag="parameters"):
+class Parameters(Record, frozen=True, tag="parameters"):
     """Rules that all nodes share. Times in milliseconds, sizes in bytes, quotas in actions a member and quota window."""
 
     max_transaction: Count = 65_536
@@ -46,7 +46,7 @@ class Parameters(Record, tag="parameters"):
     max_staleness: Count = 120_000  # third parties are refused when the newest header is older
 
 
-class Genesis(Record, tag="genesis-1"):
+class Genesis(Record, frozen=True, tag="genesis-1"):
     """``salt`` makes two networks of the same members differ."""
 
     salt: Bytes16

@@ -13,7 +13,7 @@ from salus.ids import Bytes32, Bytes64, Count, Hash
 HEADER_TAG = "salus/header-signature/1"
 
 
-class Header(Record, tag="header-1"):
+class Header(Record, frozen=True, tag="header-1"):
     """``state`` is the root after this block; ``proposer`` the member whose node key signs."""
 
     network: Bytes32
@@ -26,14 +26,14 @@ class Header(Record, tag="header-1"):
     proposer: Bytes32
 
 
-class SignedHeader(Record, tag="signed-header"):
+class SignedHeader(Record, frozen=True, tag="signed-header"):
     """A header and its proposer's signature over the header's hash."""
 
     header: Header
     signature: Bytes64
 
 
-class TxResult(Record, tag="result"):
+class TxResult(Record, frozen=True, tag="result"):
     """Code 0: applied. Otherwise ``codespace/code`` of the refusal, as registered in ``spec/errors.md``."""
 
     body: Bytes32

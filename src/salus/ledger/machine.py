@@ -22,7 +22,7 @@ from salus.ledger.tx import RIGHTS_PROTECTING, SIGNATURE_TAG, Body, Transaction,
 REPLAY = "machine/replay"
 
 
-class Quota(Record, tag="quota"):
+class Quota(Record, frozen=True, tag="quota"):
     """Actions that a member has sponsored in quota window number ``window``: ordinary ones, and on the reserve."""
 
     window: Count

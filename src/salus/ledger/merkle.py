@@ -39,8 +39,8 @@ _Node = _Leaf | _Inner | None
 _Change = tuple[bytes, bytes | None]  # path, hashed value or None
 
 
-class StateProof(Record, tag="state-proof"):
-    """``siblings`` from the root down; ``other`` is the (path, hashed value) of the leaf that stands where an absent key would."""
+class StateProof(Record, frozen=True, tag="state-proof"):
+    """``siblings`` from the root down; ``other`` the (path, hashed value) of the leaf that stands where an absent key would."""
 
     siblings: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=_DEPTH)]
     other: tuple[Bytes32, Bytes32] | None

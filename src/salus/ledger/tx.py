@@ -42,7 +42,7 @@ RIGHTS_PROTECTING = (Revoke, Rotate, HandOver, RemoveWriter)
 SIGNATURE_TAG = "salus/tx-signature/1"
 
 
-class Body(Record, tag="body-1"):
+class Body(Record, frozen=True, tag="body-1"):
     """``expires``: block time in ms, at most ``max_expiry`` ahead; ``sponsor``: a member, whose node key signs too."""
 
     network: Bytes32
@@ -52,14 +52,14 @@ class Body(Record, tag="body-1"):
     actions: Annotated[tuple[Action, ...], msgspec.Meta(min_length=1, max_length=512)]
 
 
-class Signature(Record, tag="sig"):
+class Signature(Record, frozen=True, tag="sig"):
     """One key's Ed25519 signature over the body's hash."""
 
     key: Bytes32
     signature: Bytes64
 
 
-class Transaction(Record, tag="tx-1"):
+class Transaction(Record, frozen=True, tag="tx-1"):
     """Signatures are sorted by key, each key once, and none is there that no action needs."""
 
     body: Body

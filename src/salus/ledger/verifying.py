@@ -17,7 +17,7 @@ from salus.ledger.merkle import StateProof, require_absence, require_presence
 MAX_VALUE = 262_144
 
 
-class StateAnswer(Record, tag="state-answer"):
+class StateAnswer(Record, frozen=True, tag="state-answer"):
     """The value under ``key`` as of ``header``, or its absence (``value`` None), with the proof."""
 
     header: SignedHeader

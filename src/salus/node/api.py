@@ -92,9 +92,7 @@ def _posted(
     return handle
 
 
-def _got(
-    node: NodeService, read: Callable[[NodeService, Request], Response]
-) -> Callable[[Request], Awaitable[Response]]:
+def _got(node: NodeService, read: Callable[[NodeService, Request], Response]) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         return await run_in_threadpool(read, node, request)
 

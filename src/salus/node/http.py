@@ -27,9 +27,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(node: NodeService, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until a signal; ``ready`` is called when requests are answered."""
-    config = uvicorn.Config(
-        make_api(node), log_level="warning", access_log=False, timeout_keep_alive=15, limit_concurrency=256
-    )
+    config = uvicorn.Config(make_api(node), log_level="warning", access_log=False, timeout_keep_alive=15, limit_concurrency=256)
     server = uvicorn.Server(config)
     ready()
     server.run(sockets=[listener])

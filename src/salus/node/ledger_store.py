@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import lmdb
 import msgspec
 
 from salus.codec import Record, decode, encode
-from salus.ids import Bytes32, Count
+from salus.ids import Count
 from salus.ledger.header import SignedHeader, TxResult
 
 _START = 64 * 1024 * 1024
 _LIMIT = 64 * 1024 * 1024
 
 
-class StoredBlock(Record, tag="stored-block"):
+class StoredBlock(Record, frozen=True, tag="stored-block"):
     """The block's transactions and results, in order."""
 
     transactions: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=65_536)]
     results: Annotated[tuple[TxResult, ...], msgspec.Meta(max_length=65_536)]
 
 
-class _Place(Record, tag="result-place"):
+class _Place(Record, frozen=True, tag="result-place"):
     height: Count
     index: Count
 
@@ -113,7 +113,7 @@ class LedgerStore:
             except lmdb.MapFullError:
                 self._env.set_mapsize(self._env.info()["map_size"] * 2)
 
-    def _get(self, database: object, key: bytes) -> bytes | None:
+    def _get(self, database: Any, key: bytes) -> bytes | None:
         with self._env.begin(db=database) as txn:
             value = txn.get(key)
         return None if value is None else bytes(value)

@@ -65,9 +65,7 @@ class NodeService:
         self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock)
         self._mailboxes = Mailboxes(home / "mailbox", self._network, self._member, config.mailbox_letters, clock)
         self._sweep()
-        self._anchoring = Anchoring(
-            self.engine, self.vault, self._log, self._member, self._submit_own, config.anchor_seconds
-        )
+        self._anchoring = Anchoring(self.engine, self.vault, self._log, self._member, self._submit_own, config.anchor_seconds)
 
     def status(self) -> NodeStatus:
         """What this node says of itself."""

@@ -16,7 +16,7 @@ from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import HEADER_TAG, Header, SignedHeader, TxResult, header_hash
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
-from salus.ledger.store import MemoryStore
+from salus.ledger.store import MemoryStore, Reader
 from salus.ledger.verifying import StateAnswer, require_header, require_linked
 from salus.node.ledger_store import LedgerStore, StoredBlock
 
@@ -102,9 +102,10 @@ class SoloEngine:
             answers = [(key, *self.app.query(key)) for key in keys]
             return tuple(StateAnswer(header, key, value, proof) for key, value, proof in answers)
 
-    def get(self, key: bytes) -> bytes | None:
-        """The committed value of ``key``: the engine is a `Reader` of its own state."""
-        return self._store.get(key)
+    @property
+    def state(self) -> Reader:
+        """The committed state."""
+        return self._store
 
     def verify_chain(self) -> int:
         """Check every header, link and block, and replay all from genesis; the height that was reached.
@@ -182,9 +183,7 @@ class SoloEngine:
         changes = self.app.init_chain()
         nothing = list_root([])
         root = self.app.info().root
-        header = Header(
-            network_id(self.genesis), 0, self.genesis.time, bytes(32), nothing, nothing, root, self._member
-        )
+        header = Header(network_id(self.genesis), 0, self.genesis.time, bytes(32), nothing, nothing, root, self._member)
         self._store.commit(self._sign(header), StoredBlock((), ()), changes)
 
     def _sign(self, header: Header) -> SignedHeader:
@@ -208,4 +207,3 @@ def require_same_roots(header: Header, block: StoredBlock, results: tuple[TxResu
     found = (list_root(list(block.transactions)), list_root(results_items(results)), root, results)
     if found != (header.transactions, header.results, header.state, block.results):
         raise LedgerRefused("wrong-root", "the header does not stand over this block")
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lmdb
 
@@ -54,7 +55,7 @@ class Tables:
 class Write:
     """One write transaction over the tables."""
 
-    def __init__(self, txn: lmdb.Transaction, tables: dict[str, object]) -> None:
+    def __init__(self, txn: lmdb.Transaction, tables: dict[str, Any]) -> None:
         self._txn, self._tables = txn, tables
 
     def get(self, table: str, key: bytes) -> bytes | None:

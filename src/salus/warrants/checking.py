@@ -104,9 +104,7 @@ def require_sound(link: Link, max_window: int) -> None:
     """Raise ``bad-link`` for an empty or too long window, unsorted lists or overlapping spans."""
     window = link.not_after - link.not_before
     spans = [(span.first, span.last) for span in link.entries]
-    ordered = all(first <= last for first, last in spans) and all(
-        spans[i][1] < spans[i + 1][0] for i in range(len(spans) - 1)
-    )
+    ordered = all(first <= last for first, last in spans) and all(spans[i][1] < spans[i + 1][0] for i in range(len(spans) - 1))
     if not 0 < window <= max_window or not ordered or not _sorted(link.rights) or not _sorted(link.purposes):
         raise WarrantRefused("bad-link", "a link's window, entries, rights or purposes are not well formed")
 

@@ -34,14 +34,14 @@ class Purpose(StrEnum):
     FAMRQT = "FAMRQT"
 
 
-class Span(Record, tag="span"):
+class Span(Record, frozen=True, tag="span"):
     """Entry numbers from ``first`` to ``last``, both included."""
 
     first: Count
     last: Count
 
 
-class Link(Record, tag="link-1"):
+class Link(Record, frozen=True, tag="link-1"):
     """One link. ``previous`` is the hash of the link before; of the root link, the section's id.
 
     ``holder`` may use it and delegate it; ``licence`` is the right that the holder's licence must carry ("" : none asked).
@@ -68,14 +68,14 @@ class Link(Record, tag="link-1"):
     delegate: Annotated[bytes, msgspec.Meta(max_length=2048)]
 
 
-class SignedLink(Record, tag="signed-link"):
+class SignedLink(Record, frozen=True, tag="signed-link"):
     """A link and its issuer's signature: the section's owner key for the root, the holder of the link before otherwise."""
 
     link: Link
     signature: Bytes64
 
 
-class Warrant(Record, tag="warrant-1"):
+class Warrant(Record, frozen=True, tag="warrant-1"):
     """The chain, root first."""
 
     links: Annotated[tuple[SignedLink, ...], msgspec.Meta(min_length=1, max_length=MAX_LINKS)]

@@ -78,7 +78,7 @@ def blinded(blind: bytes, section: bytes) -> Hash:
 
 
 def require_chain(receipts: tuple[StoredReceipt, ...], first: int, head: bytes) -> bytes:
-    """The head after ``receipts``, which follow index ``first`` - 1 with ``head``; raises ``receipt-chain`` on a gap or a change."""
+    """The head after ``receipts``, which follow index ``first`` - 1 with ``head``; raises ``receipt-chain`` on a gap."""
     for offset, stored in enumerate(receipts):
         head = next_head(head, stored.sealed)
         if stored.index != first + offset or stored.head != head:
@@ -92,9 +92,7 @@ def require_total(answer: ReceiptsAnswer, first: int) -> None:
         raise WarrantRefused("receipts-dropped", "the vault does not show all receipts that it once had")
 
 
-def require_anchor(
-    answer: ReceiptsAnswer, section: bytes, root: bytes, sections: int, heads: dict[int, bytes]
-) -> None:
+def require_anchor(answer: ReceiptsAnswer, section: bytes, root: bytes, sections: int, heads: dict[int, bytes]) -> None:
     """Raise unless the anchor on the ledger (``root`` over ``sections`` leaves) covers this section's chain.
 
     ``heads`` is {count: head after that many receipts}, as the patient computed them.

@@ -13,7 +13,7 @@ from salus.warrants.requests import SignedRead
 PROMISE_TAG = "salus/receipt-promise/1"
 
 
-class Receipt(Record, tag="receipt-1"):
+class Receipt(Record, frozen=True, tag="receipt-1"):
     """Sealed to the root link's receipt key; embeds the reader's signed request, so that no vault can frame a reader."""
 
     read: SignedRead
@@ -21,7 +21,7 @@ class Receipt(Record, tag="receipt-1"):
     height: Count
 
 
-class StoredReceipt(Record, tag="stored-receipt"):
+class StoredReceipt(Record, frozen=True, tag="stored-receipt"):
     """The vault's chain: ``head`` = tagged hash of the head before and of ``sealed``."""
 
     index: Count
@@ -29,7 +29,7 @@ class StoredReceipt(Record, tag="stored-receipt"):
     sealed: Annotated[bytes, msgspec.Meta(max_length=131072)]
 
 
-class Promise(Record, tag="promise-1"):
+class Promise(Record, frozen=True, tag="promise-1"):
     """What the vault owes the reader: this request stands in the section's chain at ``index`` with this ``head``."""
 
     network: Bytes32
@@ -41,14 +41,14 @@ class Promise(Record, tag="promise-1"):
     time: Count
 
 
-class SignedPromise(Record, tag="signed-promise"):
+class SignedPromise(Record, frozen=True, tag="signed-promise"):
     """Signed by the vault's node key."""
 
     promise: Promise
     signature: Bytes64
 
 
-class AnchorLeaf(Record, tag="anchor-leaf"):
+class AnchorLeaf(Record, frozen=True, tag="anchor-leaf"):
     """One section's line in an anchor: ``blinded`` = tagged hash of (the vault's blind for this section, section id)."""
 
     blinded: Bytes32
@@ -56,7 +56,7 @@ class AnchorLeaf(Record, tag="anchor-leaf"):
     count: Count
 
 
-class ReceiptsAnswer(Record, tag="receipts-answer"):
+class ReceiptsAnswer(Record, frozen=True, tag="receipts-answer"):
     """A section's receipts from an index on, and the newest anchor that covers the section, with its proof.
 
     ``anchor`` is the anchor's number; ``leaf_index`` of ``leaves`` and ``proof`` show ``leaf`` under the anchor's root on the

@@ -14,7 +14,7 @@ REQUEST_TAG = "salus/vault-request/1"
 OWNER_TAG = "salus/owner-request/1"
 
 
-class ReadRequest(Record, tag="read-1"):
+class ReadRequest(Record, frozen=True, tag="read-1"):
     """Entries of one section, for one purpose. ``licence`` is the id that proves the asked right (32 zero bytes: none).
 
     ``on_behalf_of`` is the member for whom the holder acts (32 zero bytes: nobody). ``block`` is the hash of the header at
@@ -35,7 +35,7 @@ class ReadRequest(Record, tag="read-1"):
     block: Bytes32
 
 
-class SignedRead(Record, tag="signed-read"):
+class SignedRead(Record, frozen=True, tag="signed-read"):
     """What is posted to the vault; the signature is by the warrant's last holder over the request's bytes."""
 
     request: ReadRequest
@@ -43,7 +43,7 @@ class SignedRead(Record, tag="signed-read"):
     warrant: Warrant
 
 
-class OwnerRequest(Record, tag="owner-request"):
+class OwnerRequest(Record, frozen=True, tag="owner-request"):
     """The owner asks a vault for the receipts of a section from index ``first`` on. Replays are harmless and bounded in time."""
 
     network: Bytes32
@@ -55,7 +55,7 @@ class OwnerRequest(Record, tag="owner-request"):
     block: Bytes32
 
 
-class SignedOwner(Record, tag="signed-owner"):
+class SignedOwner(Record, frozen=True, tag="signed-owner"):
     """Signed by the section's owner key."""
 
     request: OwnerRequest

@@ -61,9 +61,7 @@ def open_chart(
     chart = fold(reading.placed)
     shown = [v for v in chart.current() if _wanted(v, types, since)]
     names = {v.header.author: name_of(agent, v.header.author) for v in chart.versions}
-    return ChartResult(
-        chart, shown, header.time, header.height, reading.unread, more, names, _incomplete(chart)
-    )
+    return ChartResult(chart, shown, header.time, header.height, reading.unread, more, names, _incomplete(chart))
 
 
 def resource_of(version: Version) -> Resource:
@@ -73,9 +71,7 @@ def resource_of(version: Version) -> Resource:
 
 def chart_bundle(result: ChartResult) -> bytes:
     """The shown resources as a FHIR Bundle, bytes as received, in ledger order."""
-    return as_bundle(
-        (v.leaf.data, v.leaf.full_url) for v in result.shown if v.leaf.data and v.leaf.full_url != OWN_PROVENANCE
-    )
+    return as_bundle((v.leaf.data, v.leaf.full_url) for v in result.shown if v.leaf.data and v.leaf.full_url != OWN_PROVENANCE)
 
 
 def chart_text(result: ChartResult, width: int = 100) -> str:
@@ -158,9 +154,7 @@ def history(agent: Agent, reader: str, patient: str, resource: str) -> tuple[Ver
     )
 
 
-def _read_grants(
-    agent: Agent, wallet: Wallet, patient: str, sections: Sequence[SectionKind], reading: Reading
-) -> int:
+def _read_grants(agent: Agent, wallet: Wallet, patient: str, sections: Sequence[SectionKind], reading: Reading) -> int:
     found = grants_from(agent, wallet, patient)
     parts = [(g, s) for g, _ in found for s in g.sections if not sections or s.kind in sections]
     if not parts:

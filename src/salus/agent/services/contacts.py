@@ -9,8 +9,8 @@ from salus.agent.services.people import own_card
 from salus.codec import Record
 from salus.crypto.signing import person_id
 from salus.errors import AgentRefused
-from salus.exchange.cards import SignedCard
 from salus.exchange.carding import card_hash, require_card
+from salus.exchange.cards import SignedCard
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ContactInfo:
     card_hash: str
 
 
-class Contact(Record, tag="contact"):
+class Contact(Record, frozen=True, tag="contact"):
     """A card that was checked when it was added."""
 
     card: SignedCard

@@ -65,7 +65,7 @@ class RevokeInfo:
     sealed_anew: str
 
 
-class GivenGrant(Record, tag="given-grant"):
+class GivenGrant(Record, frozen=True, tag="given-grant"):
     """A grant that was given. ``ending``: its patient has asked to end it, and every command goes on until that is done."""
 
     grant: bytes

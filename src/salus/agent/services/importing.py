@@ -85,15 +85,14 @@ def import_files(
     )
 
 
-def draft_entries(
-    resources: Sequence[tuple[Resource, str, tuple[bytes, ...]]], source: str, recorded: int
-) -> list[Draft]:
+def draft_entries(resources: Sequence[tuple[Resource, str, tuple[bytes, ...]]], source: str, recorded: int) -> list[Draft]:
     """Entries for (resource, hash of its file, versions replaced), by section, split by size; each with its Provenance."""
     placements = route([resource for resource, _, _ in resources])
     by_raw = {(r.identity, r.raw): (digest, replaced) for r, digest, replaced in resources}
     copies: dict[str, bytes] = {}
     grouped: dict[SectionKind, list[tuple[Leaf, tuple[bytes, ...], str]]] = {}
-    digest, replaced = "", ()
+    digest = ""
+    replaced: tuple[bytes, ...] = ()
     for placement in sorted(placements, key=lambda p: p.section is SectionKind.SENSITIVE):
         resource = placement.resource
         digest, replaced = by_raw.get((resource.identity, resource.raw), (digest, ()))
@@ -103,9 +102,7 @@ def draft_entries(
         elif resource.identity in copies and placement.section is SectionKind.SENSITIVE:
             replaced = (*replaced, copies[resource.identity])
         grouped.setdefault(placement.section, []).append((leaf, replaced, digest))
-    return [
-        _draft(kind, page, source, recorded) for kind, rows in grouped.items() for page in _pages(rows)
-    ]
+    return [_draft(kind, page, source, recorded) for kind, rows in grouped.items() for page in _pages(rows)]
 
 
 _Row = tuple[Leaf, tuple[bytes, ...], str]

@@ -32,13 +32,13 @@ class InboxItem:
     trouble: str
 
 
-class Cursor(Record, tag="cursor"):
+class Cursor(Record, frozen=True, tag="cursor"):
     """How far a principal has read."""
 
     cursor: Count
 
 
-class EntryNotice(Record, tag="entry-notice"):
+class EntryNotice(Record, frozen=True, tag="entry-notice"):
     """The body of an ENTRY letter: somebody sealed this entry into the recipient's section."""
 
     section: Bytes32
@@ -54,9 +54,7 @@ def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
         kept = agent.store.find(Cursor, wallet.person, b"")
         after = kept.cursor if kept else 0
         member = agent.network.status().member
-        request = sign_collect(
-            wallet.mailbox, agent.network_id, member, after, after, fresh_nonce(), agent.clock()
-        )
+        request = sign_collect(wallet.mailbox, agent.network_id, member, after, after, fresh_nonce(), agent.clock())
         post = agent.network.collect(request)
         for delivered in post.letters:
             items.append(_take(agent, wallet, delivered))
@@ -80,9 +78,7 @@ def _read(agent: Agent, wallet: Wallet, delivered: Delivered) -> InboxItem:
     letter = open_letter(wallet.sealing_seed, delivered.sealed, mailbox, agent.network_id, wallet.person)
     sender = letter.sender.card
     text, grant = _bring(agent, wallet, letter)
-    return InboxItem(
-        delivered.cursor, letter.kind, sender.name, person_id(sender.key).hex(), letter.sent, text, grant, ""
-    )
+    return InboxItem(delivered.cursor, letter.kind, sender.name, person_id(sender.key).hex(), letter.sent, text, grant, "")
 
 
 def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:

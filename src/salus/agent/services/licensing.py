@@ -13,8 +13,8 @@ from salus.agent.wallet import Wallet
 from salus.codec import decode
 from salus.crypto.signing import person_id
 from salus.errors import AgentRefused
-from salus.exchange.cards import Role, SignedCard
 from salus.exchange.carding import card_hash, require_card
+from salus.exchange.cards import Role, SignedCard
 from salus.ledger.genesis import LicenceRight, member_id
 from salus.ledger.modules.licences.messages import IssueLicence, LicenceStatus, SetLicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
@@ -73,9 +73,7 @@ def show_licence(agent: Agent, name: str) -> LicenceInfo:
     intervals = tuple((i.status.value, i.time, i.height) for i in found.intervals)
     status = status_at(found, now)
     rights = tuple(right.value for right in found.rights)
-    return LicenceInfo(
-        identity.hex(), person.hex(), signed.card.name, found.issuer.hex(), rights, status or "", intervals
-    )
+    return LicenceInfo(identity.hex(), person.hex(), signed.card.name, found.issuer.hex(), rights, status or "", intervals)
 
 
 def set_licence(agent: Agent, name: str, status: LicenceStatus) -> LicenceInfo:

@@ -12,8 +12,8 @@ from salus.codec import Record
 from salus.crypto import hpke
 from salus.crypto.keys import new_seed
 from salus.errors import AgentRefused
-from salus.exchange.cards import Card, Role, SignedCard
 from salus.exchange.carding import require_showable, sign_card
+from salus.exchange.cards import Card, Role, SignedCard
 from salus.exchange.posting import mailbox_id, sign_claim
 from salus.ids import Bytes32
 
@@ -28,7 +28,7 @@ class PersonInfo:
     cold_file: str = ""
 
 
-class OwnCard(Record, tag="own-card"):
+class OwnCard(Record, frozen=True, tag="own-card"):
     """The card that a principal hands out; kept, because one half of its signature is never the same twice."""
 
     card: SignedCard

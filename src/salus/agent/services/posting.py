@@ -14,7 +14,7 @@ from salus.exchange.posting import seal_letter
 from salus.ids import Bytes16, Bytes32
 
 
-class OutgoingLetter(Record, tag="outgoing-letter"):
+class OutgoingLetter(Record, frozen=True, tag="outgoing-letter"):
     """A sealed letter that may not have arrived."""
 
     mailbox: Bytes32
@@ -25,9 +25,7 @@ class OutgoingLetter(Record, tag="outgoing-letter"):
 def post(agent: Agent, wallet: Wallet, recipient: SignedCard, kind: LetterKind, body: bytes) -> None:
     """Send ``body`` to the recipient. A letter may arrive twice; whoever reads it takes it once."""
     card = recipient.card
-    letter = Letter(
-        agent.network_id, kind.value, person_id(card.key), own_card(agent, wallet.record.name), agent.clock(), body
-    )
+    letter = Letter(agent.network_id, kind.value, person_id(card.key), own_card(agent, wallet.record.name), agent.clock(), body)
     sealed = seal_letter(wallet.identity, letter, card.sealing, card.mailbox)
     outgoing = OutgoingLetter(card.mailbox, card.token, sealed)
     with agent.store.writing():

@@ -51,7 +51,7 @@ class ReceiptInfo:
     trouble: str
 
 
-class SeenChain(Record, tag="seen-chain"):
+class SeenChain(Record, frozen=True, tag="seen-chain"):
     """How far a section's receipts were seen at a vault, and the heads after each: none may vanish or change later."""
 
     count: Count
@@ -91,9 +91,7 @@ def _of_section(agent: Agent, wallet: Wallet, section: OwnSection) -> list[Recei
 
 def _ask(agent: Agent, section: OwnSection, vault: bytes, first: int) -> ReceiptsAnswer:
     header = newest_header(agent, fresh=True)
-    request = OwnerRequest(
-        agent.network_id, vault, section.identity, first, fresh_nonce(), header.height, header_hash(header)
-    )
+    request = OwnerRequest(agent.network_id, vault, section.identity, first, fresh_nonce(), header.height, header_hash(header))
     return agent.network.receipts(sign_owner(section.keys.owner, request))
 
 
@@ -108,9 +106,7 @@ def _heads(answer: ReceiptsAnswer, seen: SeenChain) -> tuple[bytes, ...]:
     return tuple(heads)
 
 
-def _anchored(
-    agent: Agent, section: OwnSection, vault: bytes, answer: ReceiptsAnswer, heads: tuple[bytes, ...]
-) -> int:
+def _anchored(agent: Agent, section: OwnSection, vault: bytes, answer: ReceiptsAnswer, heads: tuple[bytes, ...]) -> int:
     """How many of the receipts the ledger anchors; raises where the anchor is not theirs."""
     if not answer.anchored:
         return 0
@@ -122,9 +118,7 @@ def _anchored(
     return answer.leaf.count
 
 
-def _info(
-    agent: Agent, wallet: Wallet, section: OwnSection, vault: bytes, stored: StoredReceipt, anchored: bool
-) -> ReceiptInfo:
+def _info(agent: Agent, wallet: Wallet, section: OwnSection, vault: bytes, stored: StoredReceipt, anchored: bool) -> ReceiptInfo:
     try:
         receipt = open_receipt(section.keys.receipt_seed, stored.sealed, agent.network_id, section.identity)
         window = agent.genesis.parameters.max_warrant_window

@@ -12,14 +12,14 @@ from salus.exchange.cards import SignedCard
 from salus.ids import Bytes32, Count
 
 
-class ReceivedGrant(Record, tag="received-grant"):
+class ReceivedGrant(Record, frozen=True, tag="received-grant"):
     """A grant's bytes, and the card of the patient who sent it."""
 
     grant: bytes
     patient: SignedCard
 
 
-class AuthoredEntry(Record, tag="authored-entry"):
+class AuthoredEntry(Record, frozen=True, tag="authored-entry"):
     """An entry that one wrote into somebody's section: its number, and the patient's half to read it back."""
 
     number: Count

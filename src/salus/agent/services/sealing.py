@@ -30,14 +30,14 @@ Progress = Callable[[str, int, int], None]
 _AT_ONCE = 16  # entries of one section in one transaction
 
 
-class JobEntry(Record, tag="job-entry"):
+class JobEntry(Record, frozen=True, tag="job-entry"):
     """A sealed entry that waits to be anchored."""
 
     kind: SectionKind
     blob: bytes
 
 
-class Job(Record, tag="job"):
+class Job(Record, frozen=True, tag="job"):
     """A batch that is complete in itself; entries that the ledger has are not sent again."""
 
     name: Annotated[str, msgspec.Meta(max_length=128)]
@@ -70,9 +70,7 @@ class Signing:
     retain_until: int = 0
 
 
-def sign_draft(
-    agent: Agent, wallet: Wallet, section: bytes, draft: Draft, signing: Signing, batch: bytes, size: int
-) -> Sealed:
+def sign_draft(agent: Agent, wallet: Wallet, section: bytes, draft: Draft, signing: Signing, batch: bytes, size: int) -> Sealed:
     """The draft as its author's signed entry for one section."""
     header = EntryHeader(
         agent.network_id,

@@ -30,7 +30,7 @@ class Committed:
     height: int
 
 
-class Outgoing(Record, tag="outgoing"):
+class Outgoing(Record, frozen=True, tag="outgoing"):
     """A submission that was signed and may not have arrived."""
 
     submission: Annotated[bytes, msgspec.Meta(max_length=MAX_SUBMISSION + 1024)]
@@ -41,9 +41,7 @@ def submit(agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey], 
     return send(agent, prepare(agent, actions, keys, blobs))
 
 
-def prepare(
-    agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey], blobs: Sequence[bytes] = ()
-) -> Submission:
+def prepare(agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey], blobs: Sequence[bytes] = ()) -> Submission:
     """The signed submission, not yet sent."""
     now = max(newest_header(agent).time, agent.clock())
     body = Body(agent.network_id, now + _EXPIRY, fresh_nonce(), _sponsor(agent), tuple(actions))

@@ -62,9 +62,7 @@ def add_record(agent: Agent, name: str, data: bytes) -> Written:
     drafts = draft_entries([(resource, digest, ()) for resource in resources], OWN_SOURCE, agent.clock())
     signing = Signing(EntryKind.RECORD, OWN_SOURCE, agent.clock())
     sealed = seal_own(agent, wallet, drafts, signing, lambda step, done, total: None)
-    return Written(
-        sealed[0].header.entry.hex(), drafts[0].kind.value, tuple(resource.identity for resource in resources), ""
-    )
+    return Written(sealed[0].header.entry.hex(), drafts[0].kind.value, tuple(resource.identity for resource in resources), "")
 
 
 def write_note(
@@ -161,9 +159,7 @@ def _older(agent: Agent, author: str, patient: str, named: str | None) -> list[V
     return found[:1]
 
 
-def _append_part(
-    agent: Agent, wallet: Wallet, patient: str, section: SectionKind
-) -> tuple[SectionGrant, SignedCard]:
+def _append_part(agent: Agent, wallet: Wallet, patient: str, section: SectionKind) -> tuple[SectionGrant, SignedCard]:
     now = max(newest_header(agent).time, agent.clock())
     for grant, card in reversed(grants_from(agent, wallet, patient)):
         for part in grant.sections:

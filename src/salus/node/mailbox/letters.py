@@ -17,7 +17,7 @@ _PAGE = 64
 _CLOCKS_APART = 300_000  # ms that the owner's clock and the node's may differ
 
 
-class _Box(Record, tag="mailbox"):
+class _Box(Record, frozen=True, tag="mailbox"):
     token: Bytes16
     serial: Count
     cursor: Count  # of the newest letter
@@ -27,9 +27,7 @@ class _Box(Record, tag="mailbox"):
 class Mailboxes:
     """``most``: letters that one mailbox may hold."""
 
-    def __init__(
-        self, folder: Path, network: NetworkId, member: MemberId, most: int, clock: Callable[[], Millis]
-    ) -> None:
+    def __init__(self, folder: Path, network: NetworkId, member: MemberId, most: int, clock: Callable[[], Millis]) -> None:
         self._tables = Tables(folder, ("boxes", "letters"))
         self._network, self._member, self._most, self._clock = network, member, most, clock
 
@@ -65,9 +63,7 @@ class Mailboxes:
             raise NodeRefused("stale-collect", "the request is for another node, or too old")
         identity = mailbox_id(request.owner)
         self._delete(identity, request.done)
-        rows = self._tables.range(
-            "letters", identity + (request.after + 1).to_bytes(8, "big"), identity + b"\xff" * 8, _PAGE + 1
-        )
+        rows = self._tables.range("letters", identity + (request.after + 1).to_bytes(8, "big"), identity + b"\xff" * 8, _PAGE + 1)
         letters = tuple(Delivered(int.from_bytes(key[32:], "big"), sealed) for key, sealed in rows[:_PAGE])
         return Post(letters, len(rows) > _PAGE)
 

@@ -36,7 +36,7 @@ class Anchoring:
         if not self._vault.changed.is_set():
             return
         self._vault.changed.clear()
-        anchored = self._log.next_anchor(anchors_made(self._engine, self._member), self._vault.blind)
+        anchored = self._log.next_anchor(anchors_made(self._engine.state, self._member), self._vault.blind)
         self._submit(AnchorReceipts(self._member, anchored.number, anchored.root(), len(anchored.leaves)))
         self._log.keep_anchor(anchored)
 

@@ -20,12 +20,12 @@ _LIMIT = 16 * 1024 * 1024
 _END = b"\xff" * 40
 
 
-class _Chain(Record, tag="chain"):
+class _Chain(Record, frozen=True, tag="chain"):
     head: Bytes32
     count: Count
 
 
-class Anchored(Record, tag="anchored"):
+class Anchored(Record, frozen=True, tag="anchored"):
     """The newest anchor of this vault: its number and leaves, sorted by blinded section."""
 
     number: Count
@@ -64,9 +64,7 @@ class ReceiptLog:
 
     def since(self, section: bytes, first: int, most: int = 4096) -> tuple[StoredReceipt, ...]:
         """Receipts from index ``first`` on."""
-        rows = self._tables.range(
-            "receipts", section + first.to_bytes(8, "big"), section + (2**63).to_bytes(8, "big"), most
-        )
+        rows = self._tables.range("receipts", section + first.to_bytes(8, "big"), section + (2**63).to_bytes(8, "big"), most)
         return tuple(decode(value, StoredReceipt, limit=_LIMIT) for _, value in rows)
 
     def count(self, section: bytes) -> int:

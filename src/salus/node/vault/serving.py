@@ -63,8 +63,8 @@ class Vault:
         self._require_recent(read.request.height, read.request.block, now)
         require_purpose(read.request, effective)
         self._require_unrevoked(effective)
-        require_licence(effective, load(self._engine, licence_key(read.request.licence), Licence), now)
-        entries = [entry(self._engine, effective.section, number) for number in read.request.entries]
+        require_licence(effective, load(self._engine.state, licence_key(read.request.licence), Licence), now)
+        entries = [entry(self._engine.state, effective.section, number) for number in read.request.entries]
         require_covered(effective, {found.number: found.writer for found in entries})
         packages = self._packages(read, effective)
         promise = self._write_receipt(read, effective, now)
@@ -73,7 +73,7 @@ class Vault:
     def receipts(self, signed: SignedOwner) -> ReceiptsAnswer:
         """The section's receipts from an index on, for its owner, with the newest anchor that covers it."""
         request = signed.request
-        owner = VerifyKey(section(self._engine, request.section).owner)
+        owner = VerifyKey(section(self._engine.state, request.section).owner)
         require_owner(signed, owner, self._network, self._member)
         self._require_recent(request.height, request.block, self._now())
         found = self._log.since(request.section, request.first)
@@ -95,7 +95,7 @@ class Vault:
         """Chain and proof, from the request and the section's owner key alone: touches no blob, revocation or receipt."""
         try:
             identity = read.request.section
-            owner = VerifyKey(section(self._engine, identity).owner)
+            owner = VerifyKey(section(self._engine.state, identity).owner)
             window = self._rules.max_warrant_window
             effective = require_warrant(read.warrant, self._network, identity, owner, window)
             require_holder(read, effective, self._network, self._member)
@@ -118,13 +118,13 @@ class Vault:
 
     def _require_unrevoked(self, effective: Effective) -> None:
         for revocation in effective.revocations:
-            if self._engine.get(revocation_key(revocation)) is not None:
+            if self._engine.state.get(revocation_key(revocation)) is not None:
                 raise WarrantRefused("revoked", "the warrant was revoked")
 
     def _packages(self, read: SignedRead, effective: Effective) -> list[Epoch]:
         if read.request.packages and effective.spans is not None:
             raise WarrantRefused("not-covered", "the warrant does not cover key packages")
-        found = [load(self._engine, epoch_key(effective.section, n), Epoch) for n in read.request.packages]
+        found = [load(self._engine.state, epoch_key(effective.section, n), Epoch) for n in read.request.packages]
         return [epoch for epoch in found if epoch is not None]
 
     def _write_receipt(self, read: SignedRead, effective: Effective, now: int) -> SignedPromise:

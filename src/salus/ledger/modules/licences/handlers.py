@@ -29,9 +29,7 @@ def _issue(context: Context, message: IssueLicence) -> None:
     began = StatusSince(LicenceStatus.ACTIVE, context.time, context.height)
     context.put(
         licence_key(licence_id(context.body, context.index)),
-        Licence(
-            message.issuer, message.person, message.holder, message.card, message.rights, message.expires, (began,)
-        ),
+        Licence(message.issuer, message.person, message.holder, message.card, message.rights, message.expires, (began,)),
     )
 
 

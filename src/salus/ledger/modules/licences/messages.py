@@ -20,8 +20,8 @@ class LicenceStatus(StrEnum):
     ENDED = "ended"
 
 
-class IssueLicence(Record, tag="issue-licence"):
-    """``person`` is the professional's id, ``holder`` its Ed25519 key, ``card`` the hash of its contact card. ``expires`` 0: never."""
+class IssueLicence(Record, frozen=True, tag="issue-licence"):
+    """``person`` is who it is for, ``holder`` its Ed25519 key, ``card`` the hash of its contact card. ``expires`` 0: never."""
 
     issuer: Bytes32
     person: Bytes32
@@ -31,7 +31,7 @@ class IssueLicence(Record, tag="issue-licence"):
     expires: Count
 
 
-class SetLicenceStatus(Record, tag="set-licence-status"):
+class SetLicenceStatus(Record, frozen=True, tag="set-licence-status"):
     """Move a licence to another status, by its issuer."""
 
     licence: Bytes32

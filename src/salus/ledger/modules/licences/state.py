@@ -20,7 +20,7 @@ LIFECYCLE = {
 MAX_CHANGES = 256
 
 
-class StatusSince(Record, tag="status-since"):
+class StatusSince(Record, frozen=True, tag="status-since"):
     """The status from block time ``time`` (ms), block ``height``, on."""
 
     status: LicenceStatus
@@ -28,7 +28,7 @@ class StatusSince(Record, tag="status-since"):
     height: Count
 
 
-class Licence(Record, tag="licence"):
+class Licence(Record, frozen=True, tag="licence"):
     """``holder`` is the Ed25519 key of the professional ``person``; ``card`` the hash of the contact card."""
 
     issuer: Bytes32

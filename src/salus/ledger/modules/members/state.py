@@ -11,7 +11,7 @@ from salus.ids import Bytes32
 from salus.ledger.genesis import LicenceRight
 
 
-class Member(Record, tag="member"):
+class Member(Record, frozen=True, tag="member"):
     """``authority`` issues licences; ``node`` sponsors and signs headers; ``rights`` are what it may license."""
 
     authority: Bytes32

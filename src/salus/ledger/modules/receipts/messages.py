@@ -6,7 +6,7 @@ from salus.codec import Record
 from salus.ids import Bytes32, Count
 
 
-class AnchorReceipts(Record, tag="anchor-receipts"):
+class AnchorReceipts(Record, frozen=True, tag="anchor-receipts"):
     """``root``: Merkle root over sorted (blinded section, chain head, count); ``sections`` counts the leaves.
 
     ``number`` is the vault's anchor number, from 0 without gaps; the first after idleness covers the whole gap.

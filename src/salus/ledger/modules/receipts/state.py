@@ -6,7 +6,7 @@ from salus.codec import Record
 from salus.ids import Bytes32, Count
 
 
-class Anchor(Record, tag="anchor"):
+class Anchor(Record, frozen=True, tag="anchor"):
     """The Merkle root over ``sections`` anchor leaves, at block time ``time`` (ms), block ``height``."""
 
     root: Bytes32
@@ -15,7 +15,7 @@ class Anchor(Record, tag="anchor"):
     height: Count
 
 
-class AnchorCount(Record, tag="anchor-count"):
+class AnchorCount(Record, frozen=True, tag="anchor-count"):
     """How many anchors a vault has made."""
 
     count: Count

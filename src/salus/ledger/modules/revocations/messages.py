@@ -6,7 +6,7 @@ from salus.codec import Record
 from salus.ids import Bytes32
 
 
-class Revoke(Record, tag="revoke"):
+class Revoke(Record, frozen=True, tag="revoke"):
     """``preimage`` hashes to the link's revocation id. Rights-protecting. Leaves the state after ``max_warrant_window``."""
 
     preimage: Bytes32

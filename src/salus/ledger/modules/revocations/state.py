@@ -7,7 +7,7 @@ from salus.crypto.hashing import tagged
 from salus.ids import Count, RevocationId
 
 
-class Revoked(Record, tag="revoked"):
+class Revoked(Record, frozen=True, tag="revoked"):
     """Since block time ``time`` (ms), block ``height``."""
 
     time: Count

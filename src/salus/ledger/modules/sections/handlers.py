@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 
 from salus.crypto.signing import require_sound_key
@@ -60,9 +62,7 @@ def _create(context: Context, message: CreateSection) -> None:
     _put_epochs(context, identity, message.schedule)
 
 
-def _owner(
-    reader: Reader, message: AdmitWriter | RemoveWriter | Rotate | Entomb
-) -> tuple[VerifyKey, ...]:
+def _owner(reader: Reader, message: AdmitWriter | RemoveWriter | Rotate | Entomb) -> tuple[VerifyKey, ...]:
     return (VerifyKey(section(reader, message.section).owner),)
 
 
@@ -91,9 +91,7 @@ def _spend(context: Context, message: AppendEntry) -> None:
     allowed = writer(context.state, message.section, message.writer)
     if allowed.removed or context.time >= allowed.expires:
         raise LedgerRefused("writer-ended", "this writer's right has ended")
-    used = msgspec.structs.replace(
-        allowed, used_entries=allowed.used_entries + 1, used_size=allowed.used_size + message.size
-    )
+    used = msgspec.structs.replace(allowed, used_entries=allowed.used_entries + 1, used_size=allowed.used_size + message.size)
     if used.used_entries > used.entries or used.used_size > used.size:
         raise LedgerRefused("writer-limit", "this writer has used up what it may append")
     context.put(writer_key(message.section, message.writer), used)
@@ -113,9 +111,7 @@ def _remove(context: Context, message: RemoveWriter) -> None:
     allowed = writer(context.state, message.section, message.writer)
     if allowed.removed:
         raise LedgerRefused("writer-ended", "this writer was removed before")
-    context.put(
-        writer_key(message.section, message.writer), msgspec.structs.replace(allowed, removed=context.time)
-    )
+    context.put(writer_key(message.section, message.writer), msgspec.structs.replace(allowed, removed=context.time))
 
 
 def _rotate(context: Context, message: Rotate) -> None:
@@ -130,7 +126,7 @@ def _rotate(context: Context, message: Rotate) -> None:
 
 
 def _require_in_order(schedule: tuple[Epoch, ...], now: int) -> None:
-    for before, after in zip(schedule, schedule[1:], strict=False):
+    for before, after in pairwise(schedule):
         if after.number != before.number + 1 or after.activation <= before.activation:
             raise LedgerRefused("bad-schedule", "epochs are numbered without gaps and begin one after the other")
         if after.activation > now and after.activation % HOUR:

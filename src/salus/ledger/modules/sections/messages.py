@@ -14,7 +14,7 @@ from salus.codec import Record
 from salus.ids import Bytes32, Count
 
 
-class Epoch(Record, tag="epoch"):
+class Epoch(Record, frozen=True, tag="epoch"):
     """``number`` counts from 0 without gaps; entries may name it from ``activation`` (ms) until the next one's."""
 
     number: Count
@@ -26,7 +26,7 @@ class Epoch(Record, tag="epoch"):
 Schedule = Annotated[tuple[Epoch, ...], msgspec.Meta(min_length=1, max_length=64)]
 
 
-class CreateSection(Record, tag="create-section"):
+class CreateSection(Record, frozen=True, tag="create-section"):
     """Section id = tagged hash of (network, owner, next_owner). ``next_owner`` is the hash of the next owner key."""
 
     owner: Bytes32
@@ -34,7 +34,7 @@ class CreateSection(Record, tag="create-section"):
     schedule: Schedule
 
 
-class AppendEntry(Record, tag="append-entry"):
+class AppendEntry(Record, frozen=True, tag="append-entry"):
     """Seal one blob as the section's next number. ``size`` is the padded size in bytes."""
 
     section: Bytes32
@@ -44,7 +44,7 @@ class AppendEntry(Record, tag="append-entry"):
     size: Count
 
 
-class AdmitWriter(Record, tag="admit-writer"):
+class AdmitWriter(Record, frozen=True, tag="admit-writer"):
     """Let another key append: at most ``entries`` of together ``size`` bytes, before ``expires`` (ms)."""
 
     section: Bytes32
@@ -54,14 +54,14 @@ class AdmitWriter(Record, tag="admit-writer"):
     expires: Count
 
 
-class RemoveWriter(Record, tag="remove-writer"):
+class RemoveWriter(Record, frozen=True, tag="remove-writer"):
     """End a writer's right. Rights-protecting: on the reserved quota."""
 
     section: Bytes32
     writer: Bytes32
 
 
-class Rotate(Record, tag="rotate"):
+class Rotate(Record, frozen=True, tag="rotate"):
     """Replace the schedule as a whole by compare-and-swap on its hash. Rights-protecting.
 
     Epochs that have begun stay as they are; what follows is replaced; numbers go on without gaps.
@@ -72,7 +72,7 @@ class Rotate(Record, tag="rotate"):
     schedule: Schedule
 
 
-class HandOver(Record, tag="hand-over"):
+class HandOver(Record, frozen=True, tag="hand-over"):
     """The pre-committed key becomes owner and commits the one after. Rights-protecting."""
 
     section: Bytes32
@@ -80,7 +80,7 @@ class HandOver(Record, tag="hand-over"):
     next_owner: Bytes32
 
 
-class Entomb(Record, tag="entomb"):
+class Entomb(Record, frozen=True, tag="entomb"):
     """Mark an entry's blob as erased; its anchor remains."""
 
     section: Bytes32

@@ -15,7 +15,7 @@ MAX_OWNERS = 64
 NEXT_OWNER_TAG = "salus/next-owner/1"
 
 
-class OwnerSince(Record, tag="owner-since"):
+class OwnerSince(Record, frozen=True, tag="owner-since"):
     """The owner's key from block ``height``, block time ``time`` (ms), on."""
 
     key: Bytes32
@@ -23,7 +23,7 @@ class OwnerSince(Record, tag="owner-since"):
     height: Count
 
 
-class Section(Record, tag="section"):
+class Section(Record, frozen=True, tag="section"):
     """``schedule`` begins with the epoch that was current when it was set; ``count`` entries are numbered from 0."""
 
     next_owner: Bytes32
@@ -37,7 +37,7 @@ class Section(Record, tag="section"):
         return self.owners[-1].key
 
 
-class Entry(Record, tag="entry"):
+class Entry(Record, frozen=True, tag="entry"):
     """``erased`` is the block time (ms) since which honest vaults have deleted the blob; 0: not erased."""
 
     number: Count
@@ -50,7 +50,7 @@ class Entry(Record, tag="entry"):
     erased: Count
 
 
-class Writer(Record, tag="writer"):
+class Writer(Record, frozen=True, tag="writer"):
     """Limits, what was used of them, and the interval in block time (ms); ``removed`` 0: not removed."""
 
     entries: Count
@@ -62,7 +62,7 @@ class Writer(Record, tag="writer"):
     removed: Count
 
 
-class Place(Record, tag="place"):
+class Place(Record, frozen=True, tag="place"):
     """Where a blob stands in its section."""
 
     number: Count
