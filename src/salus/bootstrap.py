@@ -30,7 +30,7 @@ from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
 from salus.ids import Millis
-from salus.ledger.genesis import Genesis, GenesisMember, LicenceRight, member_id, network_id
+from salus.ledger.genesis import MAX_GENESIS, Genesis, GenesisMember, LicenceRight, member_id, network_id
 from salus.node.config import read_config
 from salus.node.http import listen, run
 from salus.node.service import Identity, NodeService
@@ -76,7 +76,7 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent
         stack.callback(store.close)
         index = Store(home / "agent" / "index.db", derive(key, "index"))
         stack.callback(index.close)
-        network = stack.enter_context(_joined(home, genesis))
+        network = stack.enter_context(joined(home))
         agent = Agent(store, index, network, genesis, clock)
         require_same_network(agent)
         resume(agent)
@@ -118,7 +118,7 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
 def read_genesis(home: Path) -> Genesis:
     """The home's genesis document; ``no-home`` where there is none."""
     try:
-        return decode((home / "genesis.bin").read_bytes(), Genesis, limit=1_048_576)
+        return decode((home / "genesis.bin").read_bytes(), Genesis, limit=MAX_GENESIS)
     except FileNotFoundError as error:
         raise AgentRefused("no-home", "there is no home in this folder; run `salus init`") from error
 
@@ -141,7 +141,9 @@ def require_same_network(agent: Agent) -> None:
 
 
 @contextmanager
-def _joined(home: Path, genesis: Genesis) -> Iterator[Network]:
+def joined(home: Path) -> Iterator[Network]:
+    """The node of ``home`` as a network: in this process when no other holds it, else by its loopback port."""
+    read_genesis(home)
     deadline = time.monotonic() + PATIENCE
     while True:
         with ExitStack() as stack:

@@ -11,6 +11,7 @@
     ├── FhirRefused             a resource refused                         codespace "fhir"
     ├── NodeRefused             a node's shell refused (limits, storage)   codespace "node"
     ├── AgentRefused            an agent cannot do what was asked          codespace "agent"
+    ├── ClaimFailed             a claim of the story is untrue             codespace "demo"
     └── Misused                 the command line was misused (exit 2)      codespace "cli"
 
 Every code that is raised anywhere stands in ``spec/errors.md``; ``tests/test_architecture.py`` holds the two together.
@@ -90,6 +91,12 @@ class AgentRefused(SalusError):
     """An agent cannot do what its principal asked, and says why."""
 
     codespace = "agent"
+
+
+class ClaimFailed(SalusError):
+    """A sentence of the story turned out to be untrue."""
+
+    codespace = "demo"
 
 
 class Misused(SalusError):

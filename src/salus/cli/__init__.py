@@ -1,7 +1,8 @@
-"""The command line: one file per group of commands; parses, calls, prints."""
+"""The command line: one file per group of commands; each parses, calls a service, prints.
 
-from __future__ import annotations
+Commands import what they need when they run: ``salus verify --proof`` loads neither agent nor node.
+"""
 
+from salus.cli.app import main
 
-def main() -> None:
-    """Run the command line."""
+__all__ = ["main"]

@@ -9,11 +9,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.text import Text
 
-from salus.errors import SalusError
-
-
-class ClaimFailed(Exception):
-    """A sentence of the story turned out to be untrue: the story stops and the command exits with 1."""
+from salus.errors import ClaimFailed, SalusError
 
 
 @dataclass
@@ -48,7 +44,7 @@ class Stage:
         mark, style = ("✓", "green") if holds else ("✗", "red")
         self.console.print(Text.assemble("  ", (mark, style), " ", sentence))
         if not holds:
-            raise ClaimFailed(sentence)
+            raise ClaimFailed("claim-failed", sentence)
         self.claims += 1
 
     def refused(self, sentence: str, code: str, act: Callable[[], object]) -> None:

@@ -43,6 +43,15 @@ def note_from_text(identity: str, text: str, author: str, authored: int) -> byte
     )
 
 
+def note_text(data: bytes) -> str:
+    """The text of what `note_from_text` made; empty for any other resource."""
+    match read_resource(data).value:
+        case {"content": [{"attachment": {"data": str(text)}}]}:
+            return base64.b64decode(text).decode("utf-8", "replace")
+        case _:
+            return ""
+
+
 def consent(
     identity: str,
     patient: str,

@@ -11,6 +11,8 @@ from salus.codec import Record, encode
 from salus.crypto.hashing import tagged
 from salus.ids import Bytes16, Bytes32, Count, MemberId, Millis, NetworkId
 
+MAX_GENESIS = 1_048_576  # bytes
+
 
 class LicenceRight(StrEnum):
     """What a licence lets its holder do; wire values are stable."""

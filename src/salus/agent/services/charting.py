@@ -12,10 +12,12 @@ from salus.agent.services.received import AuthoredEntry, grants_from, received_g
 from salus.agent.services.sectioning import own_sections
 from salus.agent.verify import newest_header, records
 from salus.agent.wallet import Wallet
+from salus.charts.entry import EntryKind
 from salus.charts.fold import Chart, Status, Version, fold
 from salus.charts.grant import Grant, SectionGrant
 from salus.charts.sections import SectionKind
 from salus.errors import AgentRefused, SalusError
+from salus.fhir.authoring import note_text
 from salus.fhir.chart_text import ChartView, Item, render
 from salus.fhir.parsing import Resource, as_bundle, instant, read_resource
 from salus.fhir.validation import read_outcome
@@ -51,7 +53,8 @@ def open_chart(
     wallet = agent.wallet(reader)
     reading = Reading()
     more = 0
-    if wallet.record.name == patient or wallet.person.hex() == patient:
+    own = patient in (wallet.record.name, wallet.person.hex())
+    if own:
         for section in own_sections(agent, wallet):
             if not sections or section.kind in sections:
                 read_own(agent, wallet, section, reading)
@@ -61,7 +64,8 @@ def open_chart(
     chart = fold(reading.placed)
     shown = [v for v in chart.current() if _wanted(v, types, since)]
     names = {v.header.author: name_of(agent, v.header.author) for v in chart.versions}
-    return ChartResult(chart, shown, header.time, header.height, reading.unread, more, names, _incomplete(chart))
+    incomplete = _incomplete(chart) if own and not sections else 0
+    return ChartResult(chart, shown, header.time, header.height, reading.unread, more, names, incomplete)
 
 
 def resource_of(version: Version) -> Resource:
@@ -83,6 +87,36 @@ def chart_text(result: ChartResult, width: int = 100) -> str:
         notes.append(f"{result.incomplete_batches} imports are not complete yet")
     items = [_item(result, v) for v in result.shown if v.leaf.data and v.leaf.full_url != OWN_PROVENANCE]
     return render(ChartView(tuple(items), result.as_of, result.height, tuple(notes)), width)
+
+
+def summary(result: ChartResult) -> dict[str, object]:
+    """What `chart --json` says besides the resources: one row a shown version, and what could not be read."""
+    rows = [
+        {
+            "resource": v.identity[1],
+            "source": v.header.source,
+            "author": result.names[v.header.author],
+            "section": v.section.value,
+            "entry": v.header.entry.hex(),
+            "version": v.version.hex(),
+            "status": v.status.value,
+            "authored": v.header.authored,
+            "height": v.height,
+            "faults": len(read_outcome(v.leaf.faults)),
+            "trouble": v.trouble,
+        }
+        for v in result.shown
+        if v.leaf.data and v.leaf.full_url != OWN_PROVENANCE
+    ]
+    unread = [{"section": kind.value, "number": number, "code": code} for kind, number, code in result.unread]
+    return {
+        "as_of": result.as_of,
+        "height": result.height,
+        "more": result.more,
+        "incomplete_batches": result.incomplete_batches,
+        "unread": unread,
+        "versions": rows,
+    }
 
 
 @dataclass(frozen=True)
@@ -125,6 +159,7 @@ class VersionInfo:
     height: int
     replaced_by: str
     trouble: str
+    reason: str
     faults: tuple[dict[str, str], ...]
 
 
@@ -148,6 +183,7 @@ def history(agent: Agent, reader: str, patient: str, resource: str) -> tuple[Ver
             v.height,
             v.replaced_by.hex(),
             v.trouble,
+            note_text(v.leaf.data) if v.header.kind is EntryKind.ENTERED_IN_ERROR and v.leaf.data else "",
             tuple({"severity": f.severity, "expression": f.expression, "text": f.text} for f in read_outcome(v.leaf.faults)),
         )
         for v in versions

@@ -145,9 +145,11 @@ def access(agent: Agent, patient: str, reader: str | None = None) -> tuple[Grant
 def revoke(agent: Agent, patient: str, grant: str | None = None, reader: str | None = None) -> RevokeInfo:
     """End one grant, or every grant of a reader. Kept before it begins, so that any later command completes it."""
     wallet = agent.wallet(patient)
-    chosen = [info for info in access(agent, patient, reader) if grant in (None, info.grant)]
+    chosen = [info for info in access(agent, patient, reader) if grant is None or _names(grant, info.grant)]
     if not chosen:
         raise AgentRefused("no-such-grant", "no such grant was given")
+    if grant is not None and len(chosen) > 1:
+        raise AgentRefused("ambiguous-grant", "several grants begin like that; name more digits")
     for info in chosen:
         _end(agent, wallet, bytes.fromhex(info.grant))
     first = decode(_given(agent, wallet, bytes.fromhex(chosen[0].grant)).grant, Grant, limit=MAX_GRANT)
@@ -227,6 +229,11 @@ def _granted(agent: Agent, wallet: Wallet, section: OwnSection) -> tuple[Granted
     reading = Reading()
     read_own(agent, wallet, section, reading)
     return tuple(GrantedEntry(number, entry.blob, half) for (_, number), (half, entry) in reading.halves.items())
+
+
+def _names(prefix: str, identity: str) -> bool:
+    """Whether ``prefix`` is the id, or at least its first 8 digits."""
+    return len(prefix) >= 8 and identity.startswith(prefix.lower())
 
 
 def _all_revoked(agent: Agent, made: Grant) -> bool:

@@ -85,10 +85,19 @@ def set_licence(agent: Agent, name: str, status: LicenceStatus) -> LicenceInfo:
     return show_licence(agent, name)
 
 
+def is_member(agent: Agent) -> bool:
+    """Whether this home holds a member's wallet."""
+    return bool(_members(agent))
+
+
 def member_wallet(agent: Agent) -> Wallet:
     """The wallet of this home's member; ``not-a-member`` in a home without one."""
+    found = _members(agent)
+    if not found:
+        raise AgentRefused("not-a-member", "this home has no member that could do this")
+    return found[0]
+
+
+def _members(agent: Agent) -> list[Wallet]:
     authorities = [member.authority for member in agent.genesis.members]
-    for wallet in agent.wallets():
-        if wallet.record.role is Role.MEMBER and wallet.authority.public in authorities:
-            return wallet
-    raise AgentRefused("not-a-member", "this home has no member that could do this")
+    return [w for w in agent.wallets() if w.record.role is Role.MEMBER and w.authority.public in authorities]

@@ -78,8 +78,9 @@ def write_note(
         raise AgentRefused("no-licence", "notes are written by licensed professionals")
     older = _older(agent, author, patient, amends or entered_in_error)
     kind = _kind(amends, entered_in_error)
-    resource = _note(data, wallet.record.name, newest_header(agent).time, older[0] if amends else None)
-    leaf, section = _note_leaf(resource, older, kind)
+    given = data.strip() or kind is not EntryKind.ENTERED_IN_ERROR
+    resource = _note(data, wallet.record.name, newest_header(agent).time, older[0] if amends else None) if given else None
+    leaf, section = _leaf(resource, older)
     part, card = _append_part(agent, wallet, patient, section)
     member = member_wallet(agent)
     member_of = member_id(member.authority.public)
@@ -128,11 +129,14 @@ def _note(data: bytes, author: str, now: int, amended: Version | None) -> Resour
     return resources[0]
 
 
-def _note_leaf(resource: Resource, older: list[Version], kind: EntryKind) -> tuple[Leaf, SectionKind]:
-    if kind is EntryKind.ENTERED_IN_ERROR:
-        return Leaf(new_salt(), older[0].identity[1], "", b"", b""), older[0].section
-    section = older[0].section if older else route([resource])[0].section
-    return Leaf(new_salt(), resource.identity, resource.full_url, resource.raw, b""), section
+def _leaf(resource: Resource | None, older: list[Version]) -> tuple[Leaf, SectionKind]:
+    """The leaf and its section. It has the identity of what it replaces; an error's mark may do without a reason."""
+    if older:
+        data, url = (resource.raw, resource.full_url) if resource else (b"", "")
+        return Leaf(new_salt(), older[0].identity[1], url, data, b""), older[0].section
+    if resource is None:
+        raise AgentRefused("bad-note", "there is nothing to write")
+    return Leaf(new_salt(), resource.identity, resource.full_url, resource.raw, b""), route([resource])[0].section
 
 
 def _kind(amends: str | None, entered_in_error: str | None) -> EntryKind:

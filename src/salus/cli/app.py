@@ -1,0 +1,83 @@
+"""The commands under one roof, and what happens when one is refused or misused."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from salus import __version__
+from salus.cli import contact, licence, network, person, proof, record, sharing
+from salus.cli.options import FROM_FILE
+from salus.cli.output import print_error
+from salus.errors import Misused, SalusError
+
+app = typer.Typer(
+    name="salus",
+    help="Medical services without a centre: a patient's record under the patient's control.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(person.app, name="person")
+app.add_typer(licence.app, name="licence")
+app.add_typer(contact.app, name="contact")
+app.add_typer(record.group, name="record")
+app.add_typer(network.group, name="node")
+for room in (network, record, sharing, proof):
+    for command in room.COMMANDS:
+        app.command(command.__name__.rstrip("_"))(command)
+
+
+@app.callback()
+def salus(
+    passphrase_file: Annotated[
+        Path | None, typer.Option(envvar=FROM_FILE, help="A file that holds the passphrase of the home.")
+    ] = None,
+) -> None:
+    """Say once, before the command, where the passphrase is."""
+    if passphrase_file is not None:
+        os.environ[FROM_FILE] = str(passphrase_file)
+
+
+def main() -> None:
+    """Run the command line; exit with 0 (done), 1 (refused or failed) or 2 (misused)."""
+    sys.excepthook = _unexpected
+    if "--version" in sys.argv[1:2]:
+        print(f"salus {__version__}")
+        return
+    as_json = "--json" in sys.argv
+    try:
+        code = get_command(app).main(standalone_mode=False)
+    except typer.TyperException as error:
+        code = print_error(Misused("usage", _one_line(error)), as_json)
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    except SalusError as error:
+        code = print_error(error, as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(error: typer.TyperException) -> str:
+    """What was misused; for a command that is missing, that it is."""
+    said = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
+    return "name a command; --help lists them" if said.startswith("Usage:") else said.replace("\n", " ")
+
+
+def _unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """One line for what nobody foresaw: its text might hold what must not be shown, so only its kind is told."""
+    if os.environ.get("SALUS_DEBUG") == "1":
+        traceback.print_exception(kind, error, trace)
+    frame = traceback.extract_tb(trace)[-1] if trace else None
+    where = f" in {Path(frame.filename).name}:{frame.lineno}" if frame else ""
+    print(f"salus: cli/unexpected: {kind.__name__}{where}; please report this line", file=sys.stderr)

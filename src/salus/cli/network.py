@@ -1,0 +1,122 @@
+"""``salus init``, ``serve``, ``demo`` and ``node``: the network's side of a home."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from salus.cli.options import HOME, Home, Json
+from salus.cli.output import emit, table, when
+
+group = typer.Typer(help="The node of this home.", no_args_is_help=True)
+
+
+def init(
+    member: Annotated[str, typer.Option(help="What the member is called.")] = "Practice",
+    with_passphrase: Annotated[
+        bool, typer.Option("--with-passphrase", help="Lock the agent's store with a passphrase (prompt, or --passphrase-file).")
+    ] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Make an embedded network of one member in the home folder."""
+    from salus.bootstrap import init_home
+    from salus.cli.session import new_passphrase
+    from salus.ledger.genesis import network_id
+
+    genesis = init_home(home, new_passphrase() if with_passphrase else None, member)
+    value = {"home": str(home), "network": network_id(genesis).hex(), "genesis": str(home / "genesis.bin"), "member": member}
+    text = f"A network of one member, {member}, is in {home}.\nGenesis: {home / 'genesis.bin'} (give it to whoever is to verify)."
+    emit(as_json, value, f"{text}\nThe member's cold seed is in {home / 'cold'}: move it to a safe place away from this machine.")
+
+
+def serve(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; a free one when 0 or not configured.")] = None,
+    node_only: Annotated[bool, typer.Option("--node-only", help="Never open the agent's part of the home.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Serve the node's API until interrupted; other commands on this home go on working."""
+    from salus import bootstrap
+    from salus.cli.session import session
+
+    if not node_only:
+        with session(home):
+            pass  # opening a home completes what an earlier command left unfinished
+
+    def ready(address: str) -> None:
+        emit(as_json, {"address": address}, f"The node answers at {address} (stop with Ctrl-C)")
+
+    bootstrap.serve(home, port, ready)
+
+
+def demo(
+    home: Annotated[Path | None, typer.Option("--home", help="Keep the story's home in this new folder, to look around.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Play a patient's story on the real system and check every claim that it makes."""
+    from rich.console import Console
+
+    from salus.demo.stage import Stage
+    from salus.demo.story import play
+
+    stage = Stage(Console(file=io.StringIO())) if as_json else Stage()
+    play(stage, home)
+    if as_json:
+        emit(True, {"claims": stage.claims, "scenes": stage.scenes}, "")
+
+
+@group.command()
+def status(home: Home = HOME, as_json: Json = False) -> None:
+    """What the node says of itself."""
+    from salus.bootstrap import joined
+
+    with joined(home) as network:
+        found = network.status()
+    value = {
+        "network": found.network.hex(),
+        "member": found.member.hex(),
+        "height": found.height,
+        "time": found.time,
+        "version": found.version,
+    }
+    lines = ("network", "member", "version")
+    text = "\n".join([*(f"{name:8}{value[name]}" for name in lines), f"block   {found.height}, {when(found.time)}"])
+    emit(as_json, value, text)
+
+
+@group.command()
+def blocks(
+    last: Annotated[int, typer.Option(min=1, max=1000, help="How many of the newest blocks.")] = 10,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """The newest blocks' headers, each checked against genesis."""
+    from salus.bootstrap import joined
+    from salus.ledger.header import header_hash
+    from salus.ledger.verifying import require_header
+
+    with joined(home) as network:
+        genesis, newest = network.genesis(), network.header(None).header.height
+        headers = [network.header(height) for height in range(max(0, newest - last + 1), newest + 1)]
+    for signed in headers:
+        require_header(genesis, signed)
+    rows = [
+        {
+            "height": signed.header.height,
+            "time": signed.header.time,
+            "hash": header_hash(signed.header).hex(),
+            "state": signed.header.state.hex(),
+            "transactions": signed.header.transactions.hex(),
+            "member": signed.header.proposer.hex(),
+        }
+        for signed in headers
+    ]
+    shown = [(row["height"], when(int(str(row["time"]))), row["hash"]) for row in rows]
+    emit(as_json, {"blocks": rows}, table(("block", "time", "hash"), shown, "no blocks"))
+
+
+COMMANDS = (init, serve, demo)

@@ -1,0 +1,52 @@
+"""``salus person``: the people whose wallets this home holds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from salus.cli.options import HOME, Home, Json
+from salus.cli.output import emit, table
+from salus.errors import Misused
+from salus.exchange.cards import Role
+
+app = typer.Typer(help="The people whose wallets this home holds.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    name: str,
+    role: Annotated[Role, typer.Option(help="What the person is.")] = Role.PATIENT,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Make a wallet. In a member's home a professional's licence is issued at once."""
+    from salus.agent.services import licensing, people
+    from salus.cli.session import session
+
+    if role is Role.MEMBER:
+        raise Misused("bad-role", "a member is made by `salus init`")
+    with session(home) as agent:
+        made = people.add_person(agent, name, role, cold_dir=home / "cold")
+        licence = ""
+        if role in licensing.RIGHTS and licensing.is_member(agent):
+            licence = licensing.issue_licence(agent, people.own_card(agent, name), role).licence
+    value = {"name": made.name, "role": made.role, "person": made.person, "cold_file": made.cold_file, "licence": licence}
+    lines = [f"{made.name} ({made.role}) has a wallet: {made.person}"]
+    if licence:
+        lines.append(f"Licence {licence}")
+    lines.append(f"The cold seed is in {made.cold_file}: move it to a safe place away from this machine.")
+    emit(as_json, value, "\n".join(lines))
+
+
+@app.command("list")
+def list_(home: Home = HOME, as_json: Json = False) -> None:
+    """Who has a wallet here."""
+    from salus.agent.services import people
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        found = people.list_people(agent)
+    rows = [{"name": info.name, "role": info.role, "person": info.person} for info in found]
+    emit(as_json, {"people": rows}, table(("name", "role", "id"), [(i.name, i.role, i.person) for i in found], "nobody yet"))

@@ -1,0 +1,127 @@
+"""Who may see what: granting, looking, taking back, and the letters that tell people of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from salus.charts.sections import DEFAULT_GRANT, SectionKind
+from salus.cli.options import HOME, As, Home, Json, span
+from salus.cli.output import emit, table, when
+from salus.errors import Misused
+from salus.warrants.link import Purpose, Right
+
+
+def grant(
+    who: As,
+    to: Annotated[str, typer.Option("--to", help="The reader: a contact's name or id.")],
+    section: Annotated[list[SectionKind] | None, typer.Option(help="This section (may be repeated).")] = None,
+    right: Annotated[list[Right] | None, typer.Option(help="To read, to append, or both (may be repeated).")] = None,
+    purpose: Annotated[list[Purpose] | None, typer.Option(help="Purpose of use (may be repeated).")] = None,
+    lasting: Annotated[str, typer.Option("--for", help="How long: 30m, 72h, 7d.")] = "72h",
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Let somebody read sections as they are now, or write into them.
+
+    Not named, the sections are summary, medications, problems, results, care and vitals; whoever may append
+    may also append documents (and read back what was written), but reads no other document.
+    """
+    from salus.agent.services import granting
+    from salus.cli.session import session
+
+    rights, purposes, duration = tuple(right or (Right.READ,)), tuple(purpose or (Purpose.TREAT,)), span(lasting)
+    parts: list[tuple[tuple[SectionKind, ...], tuple[Right, ...]]] = [(tuple(section or DEFAULT_GRANT), rights)]
+    if not section and Right.APPEND in rights:
+        parts.append(((SectionKind.DOCUMENTS,), (Right.APPEND,)))
+    with session(home) as agent:
+        until = agent.clock() + duration
+        made = [
+            granting.grant(agent, who, to, sections=sections, rights=given, purposes=purposes, until_ms=until)
+            for sections, given in parts
+        ]
+    lines = [f"{info.reader_name} may {' and '.join(info.rights)}: {', '.join(info.sections)}" for info in made]
+    lines.append(f"until {when(made[0].until)}, for {', '.join(made[0].purposes)}")
+    emit(as_json, {"grants": made}, "\n".join([*lines, *[f"grant {info.grant}" for info in made]]))
+
+
+def access(
+    who: As,
+    reader: Annotated[str | None, typer.Option(help="Only what this reader was given.")] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Who can see what, and who could: every grant with its status, as the ledger proves it."""
+    from salus.agent.services import granting
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        found = granting.access(agent, who, reader)
+    rows = [
+        (info.reader_name, info.status, ", ".join(info.rights), ", ".join(info.sections), when(info.until), info.grant)
+        for info in found
+    ]
+    emit(
+        as_json,
+        {"grants": found},
+        table(("reader", "status", "may", "sections", "until", "grant"), rows, "nobody was granted anything"),
+    )
+
+
+def revoke(
+    who: As,
+    which: Annotated[str | None, typer.Argument(metavar="GRANT", help="The grant's id, or at least its first 8 digits.")] = None,
+    reader: Annotated[str | None, typer.Option(help="Everything that this reader was given.")] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Take a grant back: from the block named on, it opens nothing any more."""
+    from salus.agent.services import granting
+    from salus.cli.session import session
+
+    if (which is None) == (reader is None):
+        raise Misused("usage", "name a grant, or a reader with --reader")
+    with session(home) as agent:
+        done = granting.revoke(agent, who, grant=which, reader=reader)
+    text = f"Taken back ({len(done.grants)}): refused since block {done.refused_since_height}, {when(done.refused_since_time)}"
+    emit(as_json, done, text)
+
+
+def receipts(who: As, home: Home = HOME, as_json: Json = False) -> None:
+    """Who has read what: one line for each reading, checked."""
+    from salus.agent.services import receipting
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        found = receipting.receipts(agent, who)
+    rows = [
+        (
+            when(row.time),
+            row.reader_name or "?",
+            row.section,
+            f"{len(row.entries)}",
+            row.purpose,
+            row.trouble or ("anchored" if row.anchored else "checked"),
+        )
+        for row in found
+    ]
+    emit(
+        as_json,
+        {"receipts": found},
+        table(("when", "reader", "section", "entries", "for", "state"), rows, "nobody has read anything"),
+    )
+
+
+def inbox(who: As, home: Home = HOME, as_json: Json = False) -> None:
+    """What has come since the last time: grants, their end, and what was written into your record."""
+    from salus.agent.services import inbox as letters
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        found = letters.collect(agent, who)
+    rows = [(when(item.sent), item.sender or "?", item.text + (f" ({item.trouble})" if item.trouble else "")) for item in found]
+    emit(as_json, {"letters": found}, table(("when", "from", "what"), rows, "nothing new"))
+
+
+COMMANDS = (grant, access, revoke, receipts, inbox)
