@@ -84,7 +84,7 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent
 
 
 @contextmanager
-def open_node(home: Path, patience: float = 0.0) -> Iterator[NodeService]:
+def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = clock) -> Iterator[NodeService]:
     """The node of ``home``, in this process; ``node-busy`` when another process holds it."""
     with _locked(home / "node" / "lock", patience):
         seed = read_node_seed(home / "node" / "node.key")

@@ -26,6 +26,7 @@ from salus.agent.services import (
     receipting,
     writing,
 )
+from salus.agent.services.sealing import silent
 from salus.bootstrap import init_home, open_home
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.demo.stage import Stage
@@ -83,7 +84,7 @@ def _import(stage: Stage, cast: Cast) -> None:
         source="City Hospital",
         as_of=None,
         other_patient_ok=False,
-        progress=lambda step, done, total: None,
+        progress=silent,
     )
     stage.say(f"{report.new} resources, {report.entries} sealed entries. Synthetic patient (Synthea, Apache-2.0).")
     own = charting.open_chart(cast.agent, PATIENT, PATIENT)

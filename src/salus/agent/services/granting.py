@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 
@@ -11,7 +12,7 @@ from salus.agent.home import Agent
 from salus.agent.sealed_reading import Reading, read_own
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.licensing import RIGHTS
-from salus.agent.services.posting import post
+from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.sectioning import OwnSection, ensure_section, own_section
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header, record, records
@@ -65,12 +66,20 @@ class RevokeInfo:
     sealed_anew: str
 
 
+class Ending(StrEnum):
+    """How far the end of a grant has come."""
+
+    NOT = "not"
+    ASKED = "asked"  # every command goes on until it is done
+    DONE = "done"
+
+
 class GivenGrant(Record, frozen=True, tag="given-grant"):
-    """A grant that was given. ``ending``: its patient has asked to end it, and every command goes on until that is done."""
+    """A grant that was given, and how far its end has come."""
 
     grant: bytes
     reader: SignedCard
-    ending: bool
+    ending: Ending
 
 
 def grant(
@@ -120,8 +129,9 @@ def grant(
         words,
     )
     with agent.store.writing():
-        agent.store.put(wallet.person, identity, GivenGrant(encode(made), signed, False))
-    post(agent, wallet, signed, LetterKind.GRANT, encode(made))
+        agent.store.put(wallet.person, identity, GivenGrant(encode(made), signed, Ending.NOT))
+        keep_letter(agent, wallet, signed, LetterKind.GRANT, encode(made))
+    send_letters(agent)
     return _info(made, signed, "active")
 
 
@@ -136,7 +146,11 @@ def access(agent: Agent, patient: str, reader: str | None = None) -> tuple[Grant
     revoked, header = records(agent, keys, Revoked)
     now = max(header.time, agent.clock())
     rows = [
-        _info(made, kept.reader, "revoked" if gone or kept.ending else "expired" if made.not_after <= now else "active")
+        _info(
+            made,
+            kept.reader,
+            _status(made, kept, gone is not None, now),
+        )
         for (kept, made), gone in zip(given, revoked, strict=True)
     ]
     return tuple(sorted(rows, key=lambda row: (-row.since, row.grant)))
@@ -163,18 +177,21 @@ def resume_revocations(agent: Agent) -> None:
     """Complete every revocation that an earlier command began."""
     for wallet in agent.wallets():
         for identity, given in agent.store.all(GivenGrant, wallet.person):
-            if given.ending and not _all_revoked(agent, decode(given.grant, Grant, limit=MAX_GRANT)):
+            if given.ending is Ending.ASKED:
                 _end(agent, wallet, identity)
 
 
 def _end(agent: Agent, wallet: Wallet, identity: bytes) -> None:
     given = _given(agent, wallet, identity)
     with agent.store.writing():
-        agent.store.put(wallet.person, identity, msgspec.structs.replace(given, ending=True))
+        agent.store.put(wallet.person, identity, msgspec.structs.replace(given, ending=Ending.ASKED))
     made = decode(given.grant, Grant, limit=MAX_GRANT)
     for part in made.sections:
         _end_part(agent, wallet, made.grant, part)
-    post(agent, wallet, given.reader, LetterKind.REVOCATION, identity)
+    with agent.store.writing():
+        agent.store.put(wallet.person, identity, msgspec.structs.replace(given, ending=Ending.DONE))
+        keep_letter(agent, wallet, given.reader, LetterKind.REVOCATION, identity)
+    send_letters(agent)
 
 
 def _end_part(agent: Agent, wallet: Wallet, identity: bytes, part: SectionGrant) -> None:
@@ -231,14 +248,15 @@ def _granted(agent: Agent, wallet: Wallet, section: OwnSection) -> tuple[Granted
     return tuple(GrantedEntry(number, entry.blob, half) for (_, number), (half, entry) in reading.halves.items())
 
 
+def _status(made: Grant, kept: GivenGrant, gone: bool, now: int) -> str:
+    if gone or kept.ending is not Ending.NOT:
+        return "revoked"
+    return "expired" if made.not_after <= now else "active"
+
+
 def _names(prefix: str, identity: str) -> bool:
     """Whether ``prefix`` is the id, or at least its first 8 digits."""
     return len(prefix) >= 8 and identity.startswith(prefix.lower())
-
-
-def _all_revoked(agent: Agent, made: Grant) -> bool:
-    keys = [revocation_key(part.warrant.links[0].link.revocation) for part in made.sections]
-    return all(gone is not None for gone in records(agent, keys, Revoked)[0])
 
 
 def _given(agent: Agent, wallet: Wallet, identity: bytes) -> GivenGrant:

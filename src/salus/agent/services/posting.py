@@ -22,24 +22,17 @@ class OutgoingLetter(Record, frozen=True, tag="outgoing-letter"):
     sealed: bytes
 
 
-def post(agent: Agent, wallet: Wallet, recipient: SignedCard, kind: LetterKind, body: bytes) -> None:
-    """Send ``body`` to the recipient. A letter may arrive twice; whoever reads it takes it once."""
+def keep_letter(agent: Agent, wallet: Wallet, recipient: SignedCard, kind: LetterKind, body: bytes) -> None:
+    """Keep a letter with ``body`` for the recipient, inside the caller's write transaction; `send_letters` sends it."""
     card = recipient.card
     letter = Letter(agent.network_id, kind.value, person_id(card.key), own_card(agent, wallet.record.name), agent.clock(), body)
     sealed = seal_letter(wallet.identity, letter, card.sealing, card.mailbox)
-    outgoing = OutgoingLetter(card.mailbox, card.token, sealed)
-    with agent.store.writing():
-        agent.store.put(b"", sha256(sealed), outgoing)
-    _deliver(agent, sha256(sealed), outgoing)
+    agent.store.put(b"", sha256(sealed), OutgoingLetter(card.mailbox, card.token, sealed))
 
 
-def resume_letters(agent: Agent) -> None:
-    """Drop what an earlier command left."""
+def send_letters(agent: Agent) -> None:
+    """Send every letter that is kept. One may arrive twice; whoever reads it takes it once."""
     for identity, outgoing in agent.store.all(OutgoingLetter, b""):
-        _deliver(agent, identity, outgoing)
-
-
-def _deliver(agent: Agent, identity: bytes, outgoing: OutgoingLetter) -> None:
-    agent.network.drop(outgoing.mailbox, outgoing.token, outgoing.sealed)
-    with agent.store.writing():
-        agent.store.drop(OutgoingLetter, b"", identity)
+        agent.network.drop(outgoing.mailbox, outgoing.token, outgoing.sealed)
+        with agent.store.writing():
+            agent.store.drop(OutgoingLetter, b"", identity)

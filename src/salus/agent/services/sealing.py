@@ -27,6 +27,11 @@ from salus.ledger.modules.sections.state import Place, blob_key
 
 Progress = Callable[[str, int, int], None]
 
+
+def silent(_step: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
 _AT_ONCE = 16  # entries of one section in one transaction
 
 
@@ -97,6 +102,17 @@ def sign_draft(agent: Agent, wallet: Wallet, section: bytes, draft: Draft, signi
 
 def seal_own(agent: Agent, wallet: Wallet, drafts: Sequence[Draft], signing: Signing, progress: Progress) -> list[Sealed]:
     """Sign and seal the drafts into one's own sections, keep them as one job, and roll it forward. The signed entries."""
+    job, sealed = plan_own(agent, wallet, drafts, signing, progress)
+    with agent.store.writing():
+        agent.store.put(b"", job.batch, job)
+    roll_forward(agent, job, progress)
+    return sealed
+
+
+def plan_own(
+    agent: Agent, wallet: Wallet, drafts: Sequence[Draft], signing: Signing, progress: Progress
+) -> tuple[Job, list[Sealed]]:
+    """The drafts signed and sealed as a job that the caller keeps, and the signed entries. Only sections are made so far."""
     sections = {draft.kind: ensure_section(agent, wallet, draft.kind) for draft in drafts}
     batch, sealed, entries = new_seed(), [], []
     for number, draft in enumerate(drafts):
@@ -107,11 +123,7 @@ def seal_own(agent: Agent, wallet: Wallet, drafts: Sequence[Draft], signing: Sig
         sealed.append(inside)
         entries.append(JobEntry(draft.kind, blob))
         progress("sealed", number + 1, len(drafts))
-    job = Job(wallet.record.name, batch, tuple(entries))
-    with agent.store.writing():
-        agent.store.put(b"", batch, job)
-    roll_forward(agent, job, progress)
-    return sealed
+    return Job(wallet.record.name, batch, tuple(entries)), sealed
 
 
 def roll_forward(agent: Agent, job: Job, progress: Progress) -> None:
@@ -133,7 +145,7 @@ def roll_forward(agent: Agent, job: Job, progress: Progress) -> None:
 def resume_jobs(agent: Agent) -> None:
     """Roll forward every job that an earlier command left."""
     for _, job in agent.store.all(Job, b""):
-        roll_forward(agent, job, lambda step, done, total: None)
+        roll_forward(agent, job, silent)
 
 
 def _held(agent: Agent, section: OwnSection, blob: bytes) -> bool:

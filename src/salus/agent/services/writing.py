@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
+
+import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
@@ -11,9 +14,9 @@ from salus.agent.services.charting import open_chart
 from salus.agent.services.importing import draft_entries
 from salus.agent.services.inbox import EntryNotice
 from salus.agent.services.licensing import member_wallet
-from salus.agent.services.posting import post
+from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.received import AuthoredEntry, grants_from
-from salus.agent.services.sealing import Draft, Signing, seal_own, sign_draft
+from salus.agent.services.sealing import Draft, Job, Signing, plan_own, resume_jobs, seal_own, sign_draft, silent
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
@@ -22,17 +25,18 @@ from salus.charts.fold import Version
 from salus.charts.grant import SectionGrant
 from salus.charts.sealing import new_salt, seal
 from salus.charts.sections import SectionKind
-from salus.codec import encode
+from salus.codec import Record, encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
-from salus.errors import AgentRefused
+from salus.errors import AgentRefused, LedgerRefused
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import LetterKind
 from salus.fhir.authoring import note_from_text
 from salus.fhir.parsing import Resource, read_resource, read_resources
 from salus.fhir.routing import route
 from salus.fhir.validation import require_valid
+from salus.ids import Bytes32, Count
 from salus.ledger.genesis import member_id
 from salus.ledger.modules.sections.messages import AppendEntry
 from salus.ledger.modules.sections.state import Place, blob_key
@@ -52,6 +56,20 @@ class Written:
     retained: str
 
 
+class NoteJob(Record, frozen=True, tag="note-job"):
+    """A signed note on its way into a patient's section: ``digest`` of its ``blob``, and the member's ``copy`` to be sealed."""
+
+    digest: Bytes32
+    section: Bytes32
+    epoch: Count
+    writer_seed: Bytes32
+    blob: bytes
+    half: Bytes32
+    entry: Bytes32
+    patient: SignedCard
+    copy: Job | None
+
+
 def add_record(agent: Agent, name: str, data: bytes) -> Written:
     """Add what only the patient knows, in FHIR, held to the standard: `InvalidResource` says where it is not."""
     wallet = agent.wallet(name)
@@ -61,7 +79,7 @@ def add_record(agent: Agent, name: str, data: bytes) -> Written:
     digest = sha256(data).hex()
     drafts = draft_entries([(resource, digest, ()) for resource in resources], OWN_SOURCE, agent.clock())
     signing = Signing(EntryKind.RECORD, OWN_SOURCE, agent.clock())
-    sealed = seal_own(agent, wallet, drafts, signing, lambda step, done, total: None)
+    sealed = seal_own(agent, wallet, drafts, signing, silent)
     return Written(sealed[0].header.entry.hex(), drafts[0].kind.value, tuple(resource.identity for resource in resources), "")
 
 
@@ -98,10 +116,21 @@ def write_note(
         member_of,
         now + RETAINED_YEARS_MS,
     )
-    inside = _append(agent, wallet, part, Draft(section, (leaf,), replaces), signing)
-    post(agent, wallet, card, LetterKind.ENTRY, encode(EntryNotice(inside.header.section, inside.header.entry)))
-    retained = _retain(agent, member, inside)
+    inside, job = _plan(agent, wallet, part, card, Draft(section, (leaf,), replaces), signing)
+    copy, retained = _retained(agent, member, inside)
+    job = msgspec.structs.replace(job, copy=copy)
+    with agent.store.writing():
+        agent.store.put(wallet.person, job.digest, job)
+    _complete(agent, wallet, job)
     return Written(inside.header.entry.hex(), section.value, (leaf.identity,), retained.header.entry.hex())
+
+
+def resume_notes(agent: Agent) -> None:
+    """Complete every note that an earlier command signed; one that the ledger refuses is given up."""
+    for wallet in agent.wallets():
+        for _, job in agent.store.all(NoteJob, wallet.person):
+            with suppress(LedgerRefused):
+                _complete(agent, wallet, job)
 
 
 def _note(data: bytes, author: str, now: int, amended: Version | None) -> Resource:
@@ -172,27 +201,48 @@ def _append_part(agent: Agent, wallet: Wallet, patient: str, section: SectionKin
     raise AgentRefused("no-append-right", f"the patient has not let you write into {section.value}")
 
 
-def _append(agent: Agent, wallet: Wallet, part: SectionGrant, draft: Draft, signing: Signing) -> Sealed:
+def _plan(
+    agent: Agent, wallet: Wallet, part: SectionGrant, card: SignedCard, draft: Draft, signing: Signing
+) -> tuple[Sealed, NoteJob]:
+    """The note signed and sealed, as a job that says all that is left to be done."""
     section = part.warrant.links[0].link.section
     if part.seal_key is None:
         raise AgentRefused("no-append-right", "the grant does not say where to seal to")
     inside = sign_draft(agent, wallet, section, draft, signing, new_seed(), 1)
     blob, half = seal(inside, part.seal_key, part.epoch)
-    writer = SigningKey(part.writer_seed)
-    submit(agent, [AppendEntry(section, part.epoch, writer.public, sha256(blob), len(blob))], [writer], [blob])
-    place = record(agent, blob_key(section, sha256(blob)), Place)
+    return inside, NoteJob(sha256(blob), section, part.epoch, part.writer_seed, blob, half, inside.header.entry, card, None)
+
+
+def _complete(agent: Agent, wallet: Wallet, job: NoteJob) -> None:
+    """Append the note unless the ledger has it; then keep its number, the letter and the retained copy in one step."""
+    place = record(agent, blob_key(job.section, job.digest), Place)
+    if place is None:
+        writer = SigningKey(job.writer_seed)
+        action = AppendEntry(job.section, job.epoch, writer.public, job.digest, len(job.blob))
+        try:
+            submit(agent, [action], [writer], [job.blob])
+        except LedgerRefused:
+            with agent.store.writing():
+                agent.store.drop(NoteJob, wallet.person, job.digest)
+            raise
+        place = record(agent, blob_key(job.section, job.digest), Place)
     if place is None:
         raise AgentRefused("not-anchored", "the ledger does not show the entry that it accepted")
     with agent.store.writing():
-        agent.store.put(wallet.person + section, place.number.to_bytes(8, "big"), AuthoredEntry(place.number, half))
-    return inside
+        agent.store.put(wallet.person + job.section, place.number.to_bytes(8, "big"), AuthoredEntry(place.number, job.half))
+        keep_letter(agent, wallet, job.patient, LetterKind.ENTRY, encode(EntryNotice(job.section, job.entry)))
+        if job.copy is not None:
+            agent.store.put(b"", job.copy.batch, job.copy)
+        agent.store.drop(NoteJob, wallet.person, job.digest)
+    send_letters(agent)
+    resume_jobs(agent)
 
 
-def _retain(agent: Agent, member: Wallet, original: Sealed) -> Sealed:
+def _retained(agent: Agent, member: Wallet, original: Sealed) -> tuple[Job, Sealed]:
     """The member's own copy of what was authored, signed anew over its records section, the original, and the end date."""
     header = original.header
     origin = Origin(header.section, header.entry, header.content, header.retain_until)
-    leaves = original.leaves
-    draft = Draft(SectionKind.RECORDS, leaves, ())
+    draft = Draft(SectionKind.RECORDS, original.leaves, ())
     signing = Signing(EntryKind.RETAINED, member_id(member.authority.public).hex(), agent.clock(), origin=origin)
-    return seal_own(agent, member, [draft], signing, lambda step, done, total: None)[0]
+    job, sealed = plan_own(agent, member, [draft], signing, silent)
+    return job, sealed[0]
