@@ -1,5 +1,7 @@
 """The only place that chooses implementations: it joins an agent and a node over one home folder.
 
+The HTTP server and client load only where they are used: most commands need neither, and would wait for both.
+
 ::
 
     HOME/genesis.bin                 the root of trust
@@ -18,7 +20,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from salus.agent.home import Agent
-from salus.agent.http_network import HttpNetwork
 from salus.agent.network import Network
 from salus.agent.services.people import keep_person, write_cold
 from salus.agent.services.resuming import resume
@@ -32,7 +33,6 @@ from salus.exchange.cards import Role
 from salus.ids import Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, GenesisMember, LicenceRight, member_id, network_id
 from salus.node.config import read_config
-from salus.node.http import listen, run
 from salus.node.service import Identity, NodeService
 from salus.node.storage import write_atomically
 
@@ -103,6 +103,8 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
 
 def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
     """Serve the node's API until a signal; ``ready`` is told the address."""
+    from salus.node.http import listen, run
+
     config = read_config(home / "node" / "config.toml")
     with open_node(home, PATIENCE) as node:
         listener = listen(config.host, config.port if port is None else port)
@@ -152,9 +154,7 @@ def joined(home: Path) -> Iterator[Network]:
             except NodeRefused as error:
                 if error.code != "node-busy":
                     raise
-                network = _by_port(home)
-                if network is not None:
-                    stack.callback(network.close)
+                network = stack.enter_context(_by_port(home))
             if network is not None:
                 yield network
                 return
@@ -163,14 +163,21 @@ def joined(home: Path) -> Iterator[Network]:
         time.sleep(0.05)
 
 
-def _by_port(home: Path) -> HttpNetwork | None:
+@contextmanager
+def _by_port(home: Path) -> Iterator[Network | None]:
     """The serving node, when it answers; the note of a killed one does no harm, because the lock was looked at first."""
+    from salus.agent.http_network import HttpNetwork
+
     try:
         network = HttpNetwork((home / "node" / "port").read_text("ascii"))
         network.status()
     except (FileNotFoundError, SalusError):
-        return None
-    return network
+        yield None
+        return
+    try:
+        yield network
+    finally:
+        network.close()
 
 
 @contextmanager
