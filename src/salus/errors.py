@@ -103,3 +103,12 @@ class Misused(SalusError):
     """A command was called in a way that it does not understand."""
 
     codespace = "cli"
+
+
+def refusal(full_code: str, text: str) -> SalusError:
+    """The error that ``codespace/code`` names, as it was raised elsewhere; `ValueError` for an unknown codespace."""
+    codespace, _, code = full_code.partition("/")
+    for kind in SalusError.__subclasses__():
+        if kind.codespace == codespace:
+            return kind(code, text)
+    raise ValueError("unknown codespace")

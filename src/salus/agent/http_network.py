@@ -8,15 +8,7 @@ from typing import TypeVar
 import httpx
 
 from salus.codec import Record, decode, encode
-from salus.errors import (
-    AgentRefused,
-    CryptoRefused,
-    LedgerRefused,
-    Malformed,
-    NodeRefused,
-    SalusError,
-    WarrantRefused,
-)
+from salus.errors import AgentRefused, SalusError, refusal
 from salus.exchange.api import Drop, NodeStatus, Served, StatesAnswer, StatesRequest, Submission, TxStatus
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
 from salus.ledger.genesis import Genesis
@@ -29,9 +21,6 @@ R = TypeVar("R", bound=Record)
 
 MEDIA = "application/vnd.salus+msgpack"
 _LIMIT = 128 * 1024 * 1024
-_BY_CODESPACE: dict[str, type[SalusError]] = {
-    kind.codespace: kind for kind in (Malformed, CryptoRefused, LedgerRefused, WarrantRefused, NodeRefused)
-}
 
 
 class HttpNetwork:
@@ -109,7 +98,6 @@ class HttpNetwork:
 def _refusal(response: httpx.Response) -> SalusError:
     try:
         problem = response.json()
-        codespace, _, code = str(problem["code"]).partition("/")
-        return _BY_CODESPACE[codespace](code, str(problem["title"]))
+        return refusal(str(problem["code"]), str(problem["title"]))
     except (ValueError, KeyError, TypeError):
         return AgentRefused("node-unreachable", f"the node answers with status {response.status_code}")

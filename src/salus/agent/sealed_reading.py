@@ -6,7 +6,7 @@ index, which can be thrown away at any time; a reader's are fetched anew at ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from salus.agent.home import Agent
@@ -40,6 +40,7 @@ from salus.warrants.requests import ReadRequest, SignedRead
 
 _OWN_WINDOW = 3_600_000  # ms that a warrant to oneself holds
 _PAGE = 32  # entries fetched at once
+_PAGE_BYTES = 32 * 1024 * 1024
 
 
 class Kept(Record, frozen=True, tag="kept-entry"):
@@ -68,8 +69,7 @@ def read_own(agent: Agent, wallet: Wallet, section: OwnSection, reading: Reading
     """Read all of one's own section into ``reading``."""
     entries = _entries(agent, section.identity, range(section.count))
     absent = [entry for entry in entries if agent.index.find(Kept, section.identity, entry.blob) is None]
-    for start in range(0, len(absent), _PAGE):
-        page = absent[start : start + _PAGE]
+    for page in _pages(absent):
         try:
             served = _ask_as_owner(agent, wallet, section, page)
         except AgentRefused:
@@ -107,8 +107,7 @@ def read_granted(
     section = warrant.links[-1].link.section
     halves = dict(wanted)
     entries = _entries(agent, section, [number for number, _ in wanted])
-    for start in range(0, len(entries), _PAGE):
-        page = entries[start : start + _PAGE]
+    for page in _pages(entries):
         purpose = warrant.links[-1].link.purposes[0]
         served = _ask(agent, wallet, wallet.identity.classic, warrant, page, purpose)
         for entry, blob in zip(page, served.blobs, strict=True):
@@ -140,6 +139,8 @@ def author_trouble(agent: Agent, opened: Opened, entry: Entry, patient: bytes) -
         return "" if header.author == patient else "charts/unlicensed-author"
     licence = record(agent, licence_key(header.licence), Licence)
     if licence is None or (licence.person, licence.holder) != (header.author, opened.key.ed25519):
+        return "charts/not-the-licensed"
+    if header.on_behalf_of != licence.issuer or header.source != licence.issuer.hex():
         return "charts/not-the-licensed"
     active = status_at(licence, entry.time) is LicenceStatus.ACTIVE
     return "" if active else "warrants/licence-not-active"
@@ -182,6 +183,18 @@ def _ask(agent: Agent, wallet: Wallet, key: SigningKey, warrant: Warrant, page: 
     if len(served.blobs) != len(page):
         raise AgentRefused("blob-missing", "the vault served another number of entries than was asked for")
     return served
+
+
+def _pages(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """The entries in portions that a vault serves at once."""
+    page: list[Entry] = []
+    for entry in entries:
+        if len(page) == _PAGE or (page and sum(e.size for e in page) + entry.size > _PAGE_BYTES):
+            yield page
+            page = []
+        page.append(entry)
+    if page:
+        yield page
 
 
 def _licence(agent: Agent, wallet: Wallet) -> bytes:

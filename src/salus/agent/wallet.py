@@ -77,10 +77,6 @@ class Wallet:
         """The seed of the writer key that one append grant uses in one section."""
         return derive(self._seed, "writer", section, grant)
 
-    def salt(self, *path: bytes) -> bytes:
-        """A random-looking value that a restored wallet finds again."""
-        return derive(self._seed, "salt", *path)
-
 
 def new_principal(name: str, role: Role, seed: bytes, cold: bytes) -> PrincipalRecord:
     """A principal's record from its ``seed`` and its ``cold`` seed (32 bytes each)."""

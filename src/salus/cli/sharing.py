@@ -76,7 +76,7 @@ def revoke(
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
-    """Take a grant back: from the block named on, it opens nothing any more."""
+    """Take a grant back: from the block named on, nothing more is handed out by it."""
     from salus.agent.services import granting
     from salus.cli.session import session
 

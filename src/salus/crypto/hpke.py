@@ -34,9 +34,12 @@ def public_key(seed: bytes) -> bytes:
 def seal(public: bytes, info: bytes, plaintext: bytes) -> bytes:
     """``enc`` and ciphertext for whoever holds the seed of ``public``.
 
-    Raises `CryptoRefused` ``bad-sealing-key`` when ``public`` is not a key.
+    Raises `CryptoRefused` ``bad-sealing-key`` when ``public`` is not a key, or its X25519 half a point of low order.
     """
-    return _suite.encrypt(plaintext, _public(public), info=info)
+    try:
+        return _suite.encrypt(plaintext, _public(public), info=info)
+    except ValueError as error:
+        raise CryptoRefused("bad-sealing-key", "not a public key of MLKEM768_X25519") from error
 
 
 def open(seed: bytes, info: bytes, sealed: bytes) -> bytes:
@@ -56,8 +59,5 @@ def _expand(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
 
 
 def _public(public: bytes) -> hpke.MLKEM768X25519PublicKey:
-    try:
-        lattice = MLKEM768PublicKey.from_public_bytes(public[:1184])
-        return hpke.MLKEM768X25519PublicKey(lattice, X25519PublicKey.from_public_bytes(public[1184:]))
-    except ValueError as error:
-        raise CryptoRefused("bad-sealing-key", "not a public key of MLKEM768_X25519") from error
+    lattice = MLKEM768PublicKey.from_public_bytes(public[:1184])
+    return hpke.MLKEM768X25519PublicKey(lattice, X25519PublicKey.from_public_bytes(public[1184:]))

@@ -38,9 +38,11 @@ class SigningKey:
 
 def require_signature(key: VerifyKey, tag: str, message: bytes, signature: bytes) -> None:
     """Raise `CryptoRefused` ``bad-signature`` unless ``key`` signed ``message`` under ``tag``."""
+    if len(key) != 32 or len(signature) != 64:  # libsodium reads a key's 32 bytes whatever its length
+        raise CryptoRefused("bad-signature", "a key or a signature has not the length of Ed25519's")
     try:
         nacl.bindings.crypto_sign_open(signature + tagged(tag, message), key)
-    except (nacl.exceptions.BadSignatureError, nacl.exceptions.CryptoError, ValueError) as error:
+    except nacl.exceptions.BadSignatureError as error:
         raise CryptoRefused("bad-signature", "an Ed25519 signature does not verify") from error
 
 
@@ -97,7 +99,7 @@ def require_lattice_half(key: HybridPublic, digest: bytes, signature: HybridSign
     """Raise `CryptoRefused` ``bad-signature`` unless the ML-DSA-65 half verifies over ``digest``."""
     try:
         MLDSA65PublicKey.from_public_bytes(key.mldsa65).verify(signature.mldsa65, digest, _HYBRID.encode())
-    except InvalidSignature as error:
+    except (InvalidSignature, ValueError) as error:
         raise CryptoRefused("bad-signature", "an ML-DSA-65 signature does not verify") from error
 
 

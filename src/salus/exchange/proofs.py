@@ -85,6 +85,8 @@ def _require(genesis: Genesis, proof: Proof) -> Finding:
     if (value is None) != (proof.kind is ProofKind.ABSENCE):
         raise LedgerRefused("wrong-proof", "the proof shows the opposite")
     header = proof.answer.header.header
+    if proof.at > header.time:
+        raise LedgerRefused("wrong-proof", "the proof is about a time that had not come")
     return Finding(proof.kind.value, proof.subject.hex(), header.height, header.time, _facts(proof, value))
 
 

@@ -37,7 +37,7 @@ class TxResult(Record, frozen=True, tag="result"):
     """Code 0: applied. Otherwise ``codespace/code`` of the refusal, as registered in ``spec/errors.md``."""
 
     body: Bytes32
-    refusal: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^([a-z]+/[a-z-]+)?$")]
+    refusal: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^([a-z]+/[a-z-]+)?\Z")]
 
 
 def header_hash(header: Header) -> Hash:

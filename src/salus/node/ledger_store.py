@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +10,11 @@ import lmdb
 import msgspec
 
 from salus.codec import Record, decode, encode
+from salus.errors import NodeRefused
 from salus.ids import Count
 from salus.ledger.header import SignedHeader, TxResult
 
-_START = 64 * 1024 * 1024
+_MAP = 1 << 40  # address space, not disk: a map that grew later would cut off whoever is reading
 _LIMIT = 64 * 1024 * 1024
 
 
@@ -34,7 +35,10 @@ class LedgerStore:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._env = lmdb.open(str(folder), max_dbs=4, map_size=_START, max_readers=64, metasync=True, sync=True)
+        try:
+            self._env = lmdb.open(str(folder), max_dbs=4, map_size=_MAP, max_readers=64, metasync=True, sync=True)
+        except lmdb.Error as error:
+            raise NodeRefused("state-damaged", "the ledger's database cannot be opened; restore a backup") from error
         self._state = self._env.open_db(b"state")
         self._blocks = self._env.open_db(b"blocks")
         self._headers = self._env.open_db(b"headers")
@@ -83,9 +87,8 @@ class LedgerStore:
 
     def commit(self, header: SignedHeader, block: StoredBlock, changes: dict[bytes, bytes | None]) -> None:
         """Write header, block, results and state together; durable when this returns."""
-
-        def write(txn: lmdb.Transaction) -> None:
-            height = header.header.height.to_bytes(8, "big")
+        height = header.header.height.to_bytes(8, "big")
+        with self._env.begin(write=True) as txn:
             txn.put(height, encode(header), db=self._headers)
             txn.put(height, encode(block), db=self._blocks)
             for index, result in enumerate(block.results):
@@ -96,22 +99,11 @@ class LedgerStore:
                     txn.delete(key, db=self._state)
                 else:
                     txn.put(key, value, db=self._state)
-
-        self._write(write)
+        self.commits += 1
 
     def close(self) -> None:
         """Close the database."""
         self._env.close()
-
-    def _write(self, write: Callable[[lmdb.Transaction], None]) -> None:
-        while True:
-            try:
-                with self._env.begin(write=True) as txn:
-                    write(txn)
-                self.commits += 1
-                return
-            except lmdb.MapFullError:
-                self._env.set_mapsize(self._env.info()["map_size"] * 2)
 
     def _get(self, database: Any, key: bytes) -> bytes | None:
         with self._env.begin(db=database) as txn:

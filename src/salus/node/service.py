@@ -11,7 +11,7 @@ from salus.codec import decode, encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
-from salus.errors import LedgerRefused, NodeRefused
+from salus.errors import NodeRefused, SalusError, refusal
 from salus.exchange.api import NodeStatus, Served, Submission, TxStatus
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
 from salus.ids import BodyHash, MemberId, Millis
@@ -94,12 +94,12 @@ class NodeService:
             self.blobs.put(data)
         try:
             outcome = self.engine.submit(self._sponsor(transaction, body))
-        except (LedgerRefused, NodeRefused):
+        except SalusError:
             self._unmark(body, fresh)
             raise
         self._unmark(body, fresh if outcome.result.refusal else [])
         if outcome.result.refusal:
-            raise LedgerRefused(outcome.result.refusal.partition("/")[2], "the ledger refused the transaction")
+            raise refusal(outcome.result.refusal, "the ledger refused the transaction")
         return _status(outcome)
 
     def result(self, body: bytes) -> TxStatus:

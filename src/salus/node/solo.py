@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -146,8 +147,15 @@ class SoloEngine:
                 waiting.append(self._queue.get())
             stopping = None in waiting
             batch = [pending for pending in waiting if pending is not None]
-            if batch:
-                self._settle(batch)
+            while batch:
+                fitting = self._fitting(batch)
+                self._settle(batch[:fitting])
+                batch = batch[fitting:]
+
+    def _fitting(self, batch: list[_Pending]) -> int:
+        """How many of the batch's first transactions fit into one block: at least one, as each has its own limit."""
+        sizes = itertools.accumulate(len(data) for data, _ in batch)
+        return max(1, sum(1 for size in sizes if size <= self.genesis.parameters.max_block))
 
     def _settle(self, batch: list[_Pending]) -> None:
         try:

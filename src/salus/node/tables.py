@@ -9,8 +9,7 @@ from typing import Any
 
 import lmdb
 
-_START = 64 * 1024 * 1024
-_SPARE = 16 * 1024 * 1024
+_MAP = 1 << 40  # address space, not disk: a map that grew later would cut off whoever is reading
 
 
 class Tables:
@@ -18,15 +17,12 @@ class Tables:
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._env = lmdb.open(str(folder), max_dbs=len(names), map_size=_START, max_readers=64)
+        self._env = lmdb.open(str(folder), max_dbs=len(names), map_size=_MAP, max_readers=64)
         self._tables = {name: self._env.open_db(name.encode("ascii")) for name in names}
 
     @contextmanager
     def writing(self) -> Iterator[Write]:
-        """All changes inside apply together, durably, or not at all. The map is grown beforehand when it is nearly full."""
-        info, used = self._env.info(), self._env.stat()["psize"]
-        if info["map_size"] - info["last_pgno"] * used < _SPARE:
-            self._env.set_mapsize(info["map_size"] * 2)
+        """All changes inside apply together, durably, or not at all."""
         with self._env.begin(write=True) as txn:
             yield Write(txn, self._tables)
 

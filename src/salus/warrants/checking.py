@@ -75,7 +75,7 @@ def require_warrant(warrant: Warrant, network: bytes, section: bytes, owner: Ver
         if before is None:
             require_root(link)
         else:
-            require_narrower(link, before)
+            require_narrower(link, before, owner)
         issuer, before = VerifyKey(link.holder), link
     return _effective(warrant, section, owner)
 
@@ -115,8 +115,8 @@ def require_root(link: Link) -> None:
         raise WarrantRefused("bad-link", "a root link carries the receipt key, and no delegate")
 
 
-def require_narrower(link: Link, before: Link) -> None:
-    """Raise ``widened`` unless the link allows no more than the one before."""
+def require_narrower(link: Link, before: Link, owner: bytes) -> None:
+    """Raise ``widened`` unless the link allows no more than the one before: without entries only the ``owner`` has all."""
     narrower = (
         all(right in before.rights for right in link.rights)
         and all(purpose in before.purposes for purpose in link.purposes)
@@ -125,15 +125,15 @@ def require_narrower(link: Link, before: Link) -> None:
         and (before.licence is None or link.licence == before.licence)
         and link.writer == before.writer
         and not link.receipt_key
-        and _within(link.entries, before.entries)
+        and _within(link.entries, before.entries, whole=before.holder == owner)
     )
     if not narrower:
         raise WarrantRefused("widened", "a link allows more than the one before")
 
 
-def _within(inner: tuple[Span, ...], outer: tuple[Span, ...]) -> bool:
+def _within(inner: tuple[Span, ...], outer: tuple[Span, ...], *, whole: bool) -> bool:
     if not outer:
-        return True
+        return whole or not inner
     if not inner:
         return False
     return all(any(o.first <= i.first and i.last <= o.last for o in outer) for i in inner)

@@ -87,8 +87,9 @@ def require_chain(receipts: tuple[StoredReceipt, ...], first: int, head: bytes) 
 
 
 def require_total(answer: ReceiptsAnswer, first: int) -> None:
-    """Raise ``receipts-dropped`` when the vault has fewer receipts than it showed before, or holds some back."""
-    if answer.total < first or answer.total != first + len(answer.receipts):
+    """Raise ``receipts-dropped`` when the vault has fewer receipts than it showed before, or sends none of those it has."""
+    reached = first + len(answer.receipts)
+    if answer.total < reached or (answer.total > reached and not answer.receipts):
         raise WarrantRefused("receipts-dropped", "the vault does not show all receipts that it once had")
 
 

@@ -134,7 +134,7 @@ def test_a_revoked_writer_cannot_write(world: World) -> None:
     assert [info.status for info in granting.access(world.agent, PATIENT, DOCTOR)] == ["revoked"]
     with pytest.raises(SalusError) as refused:
         writing.write_note(world.agent, DOCTOR, PATIENT, b"x", amends=None, entered_in_error=None)
-    assert refused.value.full_code == "ledger/writer-ended"
+    assert refused.value.full_code == "agent/no-append-right"
     with pytest.raises(SalusError) as missing:
         granting.revoke(world.agent, PATIENT, grant=made.grant[:7])
     assert missing.value.full_code == "agent/no-such-grant"

@@ -196,17 +196,20 @@ def _read_grants(agent: Agent, wallet: Wallet, patient: str, sections: Sequence[
     if not parts:
         raise AgentRefused("no-grant", "this patient has granted you nothing of that")
     refusals: list[SalusError] = []
-    done: dict[tuple[SectionKind, int], None] = {}
+    done: set[tuple[SectionKind, int]] = set()
+    refused: dict[tuple[SectionKind, int], str] = {}
     for grant, part in reversed(parts):
         wanted = [w for w in _entries_of(agent, wallet, part) if (part.kind, w[0]) not in done]
         try:
             read_granted(agent, wallet, part.kind, part.warrant, wanted, grant.patient, reading)
         except SalusError as error:
             refusals.append(error)
+            refused.update({(part.kind, number): error.full_code for number, _ in wanted})
             continue
-        done.update(((part.kind, number), None) for number, _ in wanted)
-    if len(refusals) == len(parts):
+        done.update((part.kind, number) for number, _ in wanted)
+    if refusals and not done:
         raise refusals[0]
+    reading.unread += [(*place, code) for place, code in refused.items() if place not in done]
     return _more(agent, [part for _, part in parts])
 
 

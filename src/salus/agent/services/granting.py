@@ -96,7 +96,7 @@ def grant(
     wallet, signed = agent.wallet(patient), find_contact(agent, reader)
     header = newest_header(agent, fresh=True)
     now = max(header.time, agent.clock())
-    if not now < until_ms <= now + agent.genesis.parameters.max_warrant_window:
+    if not now < until_ms <= header.time + agent.genesis.parameters.max_warrant_window:
         raise AgentRefused("bad-end", "a grant ends in the future, within two years")
     holder = signed.card.key.ed25519
     licence = LicenceRight.TREAT if signed.card.role in RIGHTS else None

@@ -12,7 +12,8 @@ from salus.charts.granting import read_grant
 from salus.codec import Record, decode
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import person_id
-from salus.errors import SalusError, WarrantRefused
+from salus.errors import AgentRefused, SalusError, WarrantRefused
+from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import Delivered, Letter, LetterKind
 from salus.exchange.posting import mailbox_id, open_letter, sign_collect
 from salus.ids import Bytes32, Count
@@ -81,6 +82,15 @@ def _read(agent: Agent, wallet: Wallet, delivered: Delivered) -> InboxItem:
     return InboxItem(delivered.cursor, letter.kind, sender.name, person_id(sender.key).hex(), letter.sent, text, grant, "")
 
 
+def _know(agent: Agent, sender: SignedCard) -> None:
+    """Take the sender's card in; a letter that took its time may bring an older one than is known."""
+    try:
+        add_contact(agent, sender)
+    except AgentRefused as error:
+        if error.code != "older-card":
+            raise
+
+
 def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
     """Keep what the letter brings: what to tell people of it, and the grant that it is about."""
     sender = letter.sender.card.name
@@ -89,7 +99,7 @@ def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
         if grant.patient != person_id(letter.sender.card.key):
             raise WarrantRefused("wrong-sender", "the grant is not its sender's")
         agent.store.put(wallet.person, grant.grant, ReceivedGrant(letter.body, letter.sender))
-        add_contact(agent, letter.sender)
+        _know(agent, letter.sender)
         sections = ", ".join(part.kind.value for part in grant.sections)
         return f"{sender} lets you {' and '.join(grant.rights)}: {sections}", grant.grant.hex()
     if letter.kind == LetterKind.REVOCATION:

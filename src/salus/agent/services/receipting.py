@@ -74,13 +74,16 @@ def _of_section(agent: Agent, wallet: Wallet, section: OwnSection) -> list[Recei
     anchored = 0
     trouble = ""
     try:
-        answer = _ask(agent, section, vault, seen.count)
-        require_total(answer, seen.count)
-        heads = _heads(answer, seen)
-        anchored = _anchored(agent, section, vault, answer, heads)
-        seen = SeenChain(answer.total, heads, (*seen.receipts, *answer.receipts))
-        with agent.store.writing():
-            agent.store.put(wallet.person + vault, section.identity, seen)
+        complete = False
+        while not complete:
+            answer = _ask(agent, section, vault, seen.count)
+            require_total(answer, seen.count)
+            heads = _heads(answer, seen)
+            seen = SeenChain(len(heads), heads, (*seen.receipts, *answer.receipts))
+            with agent.store.writing():
+                agent.store.put(wallet.person + vault, section.identity, seen)
+            complete = seen.count == answer.total
+        anchored = _anchored(agent, section, vault, answer, seen.heads)
     except AgentRefused:
         raise
     except SalusError as error:

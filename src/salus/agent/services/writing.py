@@ -38,6 +38,7 @@ from salus.fhir.routing import route
 from salus.fhir.validation import require_valid
 from salus.ids import Bytes32, Count
 from salus.ledger.genesis import member_id
+from salus.ledger.modules.revocations.state import Revoked, revocation_key
 from salus.ledger.modules.sections.messages import AppendEntry
 from salus.ledger.modules.sections.state import Place, blob_key
 from salus.warrants.checking import warrant_id
@@ -196,7 +197,9 @@ def _append_part(agent: Agent, wallet: Wallet, patient: str, section: SectionKin
     now = max(newest_header(agent).time, agent.clock())
     for grant, card in reversed(grants_from(agent, wallet, patient)):
         for part in grant.sections:
-            if part.kind == section and part.writer_seed and grant.not_after > now:
+            revocation = revocation_key(part.warrant.links[0].link.revocation)
+            open_ended = part.kind == section and part.writer_seed and grant.not_after > now
+            if open_ended and record(agent, revocation, Revoked) is None:
                 return part, card
     raise AgentRefused("no-append-right", f"the patient has not let you write into {section.value}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from salus.errors import SalusError
 from salus.ids import MemberId
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.receipts.queries import anchors_made
@@ -28,16 +29,23 @@ class Anchoring:
         self._engine, self._vault, self._log, self._member, self._submit = engine, vault, log, member, submit
         self._seconds = seconds
         self._stopping = threading.Event()
+        newest = log.newest_anchor()
+        if log.next_anchor(0, vault.blind).leaves != (newest.leaves if newest else ()):
+            vault.changed.set()  # what a crash left unanchored
         self._thread = threading.Thread(target=self._run, name="anchoring", daemon=True)
         self._thread.start()
 
     def anchor(self) -> None:
-        """Anchor all chains now, if any changed since the last anchor."""
+        """Anchor all chains now, if any changed since the last anchor. What the ledger refuses is tried again later."""
         if not self._vault.changed.is_set():
             return
         self._vault.changed.clear()
         anchored = self._log.next_anchor(anchors_made(self._engine.state, self._member), self._vault.blind)
-        self._submit(AnchorReceipts(self._member, anchored.number, anchored.root(), len(anchored.leaves)))
+        try:
+            self._submit(AnchorReceipts(self._member, anchored.number, anchored.root(), len(anchored.leaves)))
+        except SalusError:
+            self._vault.changed.set()
+            return
         self._log.keep_anchor(anchored)
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
-from salus.errors import SalusError, WarrantRefused
+from salus.errors import NodeRefused, SalusError, WarrantRefused
 from salus.exchange.api import Served
 from salus.ids import MemberId, Millis, VerifyKey
 from salus.ledger.genesis import Parameters, network_id
@@ -34,6 +34,8 @@ from salus.warrants.holding import (
 from salus.warrants.receipting import blinded, seal_receipt, sign_promise
 from salus.warrants.receipts import Promise, Receipt, ReceiptsAnswer, SignedPromise
 from salus.warrants.requests import SignedOwner, SignedRead
+
+MAX_SERVED = 64 * 1024 * 1024  # bytes of entries in one answer
 
 
 class Vault:
@@ -66,6 +68,7 @@ class Vault:
         require_licence(effective, load(self._engine.state, licence_key(read.request.licence), Licence), now)
         entries = [entry(self._engine.state, effective.section, number) for number in read.request.entries]
         require_covered(effective, {found.number: found.writer for found in entries})
+        require_bounded(entries)
         packages = self._packages(read, effective)
         promise = self._write_receipt(read, effective, now)
         return self._served(entries, packages, promise)
@@ -76,9 +79,9 @@ class Vault:
         owner = VerifyKey(section(self._engine.state, request.section).owner)
         require_owner(signed, owner, self._network, self._member)
         self._require_recent(request.height, request.block, self._now())
-        found = self._log.since(request.section, request.first)
+        anchored = self._log.newest_anchor()  # anchor, count, receipts: in this order each covers the one before
         total = self._log.count(request.section)
-        anchored = self._log.newest_anchor()
+        found = self._log.since(request.section, request.first)[: max(0, total - request.first)]
         if anchored is not None:
             blind = self.blind(request.section)
             for index, leaf in enumerate(anchored.leaves):
@@ -152,3 +155,9 @@ class Vault:
             return self._blobs.get(blob)
         except SalusError:
             return None
+
+
+def require_bounded(entries: list[Entry]) -> None:
+    """Raise `NodeRefused` ``too-much-asked`` for an entry asked for twice, or for more bytes than one answer holds."""
+    if len({found.number for found in entries}) != len(entries) or sum(found.size for found in entries) > MAX_SERVED:
+        raise NodeRefused("too-much-asked", "an entry is asked for once, and at most 64 MiB at a time")
