@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import lmdb
 import msgspec
 
 from salus.codec import Record, decode, encode
-from salus.errors import NodeRefused
 from salus.ids import Count
 from salus.ledger.header import SignedHeader, TxResult
+from salus.node.storage import open_database
 
-_MAP = 1 << 40  # address space, not disk: a map that grew later would cut off whoever is reading
 _LIMIT = 64 * 1024 * 1024
 
 
@@ -34,11 +32,7 @@ class LedgerStore:
     """Committed state as a `Reader`, and the chain. ``commits`` counts durable commits (each is at most two fsyncs)."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            self._env = lmdb.open(str(folder), max_dbs=4, map_size=_MAP, max_readers=64, metasync=True, sync=True)
-        except lmdb.Error as error:
-            raise NodeRefused("state-damaged", "the ledger's database cannot be opened; restore a backup") from error
+        self._env = open_database(folder, 4)
         self._state = self._env.open_db(b"state")
         self._blocks = self._env.open_db(b"blocks")
         self._headers = self._env.open_db(b"headers")

@@ -1,10 +1,16 @@
-"""Files that are there whole or not at all."""
+"""Files and databases that are there whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from pathlib import Path
+
+import lmdb
+
+from salus.errors import NodeRefused
+
+_MAP = 1 << 40  # address space, not disk: a map that grew later would cut off whoever reads meanwhile
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -30,3 +36,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def open_database(folder: Path, tables: int) -> lmdb.Environment:
+    """The LMDB database in ``folder``, made where there is none: a write is durable when its transaction ends.
+
+    `NodeRefused` ``state-damaged`` when what is there is no database of this kind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return lmdb.open(str(folder), max_dbs=tables, map_size=_MAP, max_readers=64, metasync=True, sync=True)
+    except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError) as error:
+        raise NodeRefused("state-damaged", f"the database of the node's {folder.name} is damaged; restore a backup") from error

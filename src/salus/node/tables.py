@@ -9,15 +9,13 @@ from typing import Any
 
 import lmdb
 
-_MAP = 1 << 40  # address space, not disk: a map that grew later would cut off whoever is reading
-
+from salus.node.storage import open_database
 
 class Tables:
     """``names`` are the tables. Keys are at most 511 bytes. A write is durable when `writing` returns."""
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._env = lmdb.open(str(folder), max_dbs=len(names), map_size=_MAP, max_readers=64)
+        self._env = open_database(folder, len(names))
         self._tables = {name: self._env.open_db(name.encode("ascii")) for name in names}
 
     @contextmanager

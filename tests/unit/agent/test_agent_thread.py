@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from world import CLEMENTE, DOCTOR, OTHER, PATIENT, World
 
 from salus.agent.services import charting, granting, inbox, licensing, proving, receipting, writing
 from salus.charts.sections import SectionKind
 from salus.errors import SalusError
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.warrants.link import Right
+from world import CLEMENTE, DOCTOR, OTHER, PATIENT, World
 
 
 def test_the_owner_gets_back_what_was_imported_byte_for_byte(world: World) -> None:
@@ -161,7 +161,9 @@ def test_the_owner_verifies_everything_and_an_altered_blob_is_found(world: World
     report = proving.verify_own(world.agent, PATIENT)
     assert report.troubles == ()
     assert report.resources >= len(json.loads(CLEMENTE)["entry"])
-    blob = max((world.home / "node" / "vault" / "blobs").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
+    blob = max(
+        (world.home / "node" / "vault" / "blobs").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0
+    )
     data = bytearray(blob.read_bytes())
     data[len(data) // 2] ^= 1
     blob.write_bytes(data)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from ledger_world import SMALL_ORDER, some
 
+from ledger_world import SMALL_ORDER, some
 from salus.codec import encode
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import derive
