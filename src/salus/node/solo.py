@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+import lmdb
+
 from salus.crypto.signing import SigningKey
-from salus.errors import LedgerRefused, NodeRefused
+from salus.errors import LedgerRefused, NodeRefused, SalusError
 from salus.ids import Height, MemberId, Millis
 from salus.ledger.app import Application, results_items
 from salus.ledger.genesis import Genesis, network_id
@@ -50,8 +52,8 @@ class SoloEngine:
             self._found()
         else:
             require_header(genesis, newest)
-            if newest.header.state != self.app.info().root:
-                raise NodeRefused("state-damaged", "the state does not match its newest header; restore a backup")
+            require_state(newest, self.app)
+        self._open = True
         self._thread = threading.Thread(target=self._run, name="solo", daemon=True)
         self._thread.start()
 
@@ -60,12 +62,12 @@ class SoloEngine:
 
         Raises what the check refuses, or `NodeRefused` ``clock-behind``, ``stopped``.
         """
-        with self._lock:
-            self.app.check_tx(data, self._next_time())
-        if not self._thread.is_alive():
-            raise NodeRefused("stopped", "the engine has stopped")
         future: Future[Outcome] = Future()
-        self._queue.put((data, future))
+        with self._lock:
+            if not self._open:
+                raise _stopped()
+            self.app.check_tx(data, self._next_time())
+            self._queue.put((data, future))
         return future.result()
 
     def newest_header(self, *, fresh: bool = False) -> SignedHeader:
@@ -109,53 +111,77 @@ class SoloEngine:
         return self._store
 
     def verify_chain(self) -> int:
-        """Check every header, link and block, and replay all from genesis; the height that was reached.
+        """Check every header, link, block and result, replay all from genesis, and compare the state; the height reached.
 
-        Raises `NodeRefused` ``chain-damaged`` naming the first height that does not check.
+        Raises `NodeRefused` ``chain-damaged`` naming the first height that does not check, or ``state-damaged``.
         """
-        newest = self._newest().header.height
+        with self._lock:
+            newest = self._newest()
+            require_state(newest, Application(self.genesis, self._store, newest.header.height))
         memory = MemoryStore()
         app = Application(self.genesis, memory, 0)
         memory.apply(app.init_chain())
-        previous = self.header(0)
-        for height in range(1, newest + 1):
-            signed, block = self.header(height), self.block(height)
+        previous: SignedHeader | None = None
+        for height in range(newest.header.height + 1):
             try:
-                require_header(self.genesis, signed)
-                require_linked(previous, signed)
-                final = app.finalize_block(Block(Height(height), Millis(signed.header.time), block.transactions))
-                require_same_roots(signed.header, block, final.results, final.root)
-            except LedgerRefused as error:
+                previous = self._verify_block(app, memory, height, previous)
+            except SalusError as error:
                 raise NodeRefused("chain-damaged", f"block {height} does not check ({error.full_code})") from error
-            memory.apply(app.commit())
-            app.committed()
-            previous = signed
-        return newest
+        return newest.header.height
+
+    def _verify_block(self, app: Application, memory: MemoryStore, height: int, previous: SignedHeader | None) -> SignedHeader:
+        """The header at ``height``, once it was found to stand over its block, replayed on ``app``, and the results kept."""
+        signed, block = self.header(height), self.block(height)
+        require_header(self.genesis, signed)
+        if previous is None:
+            require_same_roots(signed.header, block, (), app.info().root)
+            return signed
+        require_linked(previous, signed)
+        final = app.finalize_block(Block(Height(height), Millis(signed.header.time), block.transactions))
+        require_same_roots(signed.header, block, final.results, final.root)
+        for result in final.results:
+            if not result.refusal and self._store.result(result.body) != (height, result):
+                raise LedgerRefused("wrong-root", "a result is not found where its block stands")
+        memory.apply(app.commit())
+        app.committed()
+        return signed
 
     def stop(self) -> None:
         """Finish what is queued, then stop and close."""
-        self._queue.put(None)
+        with self._lock:
+            self._open = False
+            self._queue.put(None)
         self._thread.join()
         self._store.close()
 
     def _run(self) -> None:
         """Whatever is queued when the last block is durable goes into the next one: group commit. None stops."""
-        stopping = False
-        while not stopping:
-            waiting = [self._queue.get()]
-            while not self._queue.empty():
-                waiting.append(self._queue.get())
-            stopping = None in waiting
-            batch = [pending for pending in waiting if pending is not None]
-            while batch:
-                fitting = self._fitting(batch)
-                self._settle(batch[:fitting])
-                batch = batch[fitting:]
+        stopping, batch = False, list[_Pending]()
+        try:
+            while not stopping:
+                batch, stopping = self._waiting(self._queue.get())
+                while batch:
+                    fitting = self._fitting(batch)
+                    self._settle(batch[:fitting])
+                    batch = batch[fitting:]
+        finally:
+            with self._lock:  # nobody waits for an engine that ended
+                self._open = False
+                for _, future in [*batch, *self._waiting(None)[0]]:
+                    if not future.done():
+                        future.set_exception(_stopped())
 
     def _fitting(self, batch: list[_Pending]) -> int:
         """How many of the batch's first transactions fit into one block: at least one, as each has its own limit."""
         sizes = itertools.accumulate(len(data) for data, _ in batch)
         return max(1, sum(1 for size in sizes if size <= self.genesis.parameters.max_block))
+
+    def _waiting(self, first: _Pending | None) -> tuple[list[_Pending], bool]:
+        """``first`` and what is queued behind it; and whether None was there."""
+        found = [first]
+        while not self._queue.empty():
+            found.append(self._queue.get())
+        return [pending for pending in found if pending is not None], None in found
 
     def _settle(self, batch: list[_Pending]) -> None:
         try:
@@ -164,7 +190,9 @@ class SoloEngine:
         except BaseException as error:
             for _, future in batch:
                 future.set_exception(error)
-            raise
+            if not isinstance(error, (SalusError, lmdb.Error)):
+                raise
+            return  # the clock, or the disk: nothing was written, and the next block may go better
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             future.set_result(outcome)
 
@@ -208,6 +236,16 @@ class SoloEngine:
         if now < last - TOLERATED_LAG:
             raise NodeRefused("clock-behind", "this machine's clock runs behind the last block; set it right")
         return Millis(max(last + 1, now))
+
+
+def require_state(newest: SignedHeader, app: Application) -> None:
+    """Raise `NodeRefused` ``state-damaged`` unless the state that ``app`` stands on is that of the newest header."""
+    if newest.header.state != app.info().root:
+        raise NodeRefused("state-damaged", "the state does not match its newest header; restore a backup")
+
+
+def _stopped() -> NodeRefused:
+    return NodeRefused("stopped", "the engine has stopped")
 
 
 def require_same_roots(header: Header, block: StoredBlock, results: tuple[TxResult, ...], root: bytes) -> None:

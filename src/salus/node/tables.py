@@ -11,6 +11,7 @@ import lmdb
 
 from salus.node.storage import open_database
 
+
 class Tables:
     """``names`` are the tables. Keys are at most 511 bytes. A write is durable when `writing` returns."""
 

@@ -1,4 +1,4 @@
-"""Killed between any two words with the node: nothing acknowledged is lost, nothing half-appears, the next command completes it."""
+"""Killed between any two words with the node: nothing is lost or halved, the next command completes it."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_what_others_wrote_wrongly_is_kept_and_flagged(world: World) -> None:
     [
         (b"", "fhir/not-json"),
         (CLEMENTE[:-5], "fhir/not-json"),
-        (b"\xff\xfe{}", "fhir/not-utf-8"),
+        (b"\xff\xfe{}", "fhir/not-utf8"),
         (b'{"resourceType":"Patient","id":"1","id":"2"}', "fhir/duplicate-key"),
         (b"[" * 100_000, "fhir/too-deep"),
         (b'{"resourceType":"Bundle","type":"collection"}', "agent/nothing-to-import"),
