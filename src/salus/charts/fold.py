@@ -71,10 +71,6 @@ class Chart:
         """Every version of ``resource`` ("Type/id" or a bare id), of all sources, in ledger order."""
         return [v for v in self.versions if resource in (v.identity[1], v.identity[1].partition("/")[2])]
 
-    def of(self, identity: Identity) -> list[Version]:
-        """Every version of one identity."""
-        return [version for version in self.versions if version.identity == identity]
-
 
 def source_key(header: EntryHeader) -> str:
     """Under which source the entry's resources are known: the member's id, or the importing wallet and the declared name."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import sys
+from importlib import import_module
+from typing import Any
 
 from salus.charts.entry import (
     ENTRY_TAG,
@@ -24,10 +26,8 @@ from salus.errors import ChartRefused
 from salus.ids import Hash, VersionId
 from salus.ledger.listtree import list_root
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+#: Zstandard (RFC 8878): in the standard library from Python 3.14 on, its backport before.
+zstd: Any = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 _SUITE = b"MLKEM768_X25519/HKDF_SHA256/AES_256_GCM/zstd"
 _LENGTH = 8  # bytes of the length prefix inside the padding
@@ -128,7 +128,7 @@ def _unpad(plain: bytes) -> bytes:
 def _decompress(data: bytes) -> bytes:
     expander = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
     try:
-        plain = expander.decompress(data, max_length=MAX_PLAIN)
+        plain: bytes = expander.decompress(data, max_length=MAX_PLAIN)
     except zstd.ZstdError as error:
         raise ChartRefused("bad-compression", "the entry does not decompress") from error
     if not expander.eof or expander.unused_data:

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import msgspec
 
-from salus.codec import Record
-from salus.ledger.store import Reader, load
+from salus.codec import Record, decode
+from salus.ledger.store import Reader
 
 _PREFIX = b"deadlines/"
+_LIMIT = 512
 
 
 class Deadline(Record, frozen=True, tag="deadline"):
@@ -28,6 +29,4 @@ def deadline_key(time: int, kind: str, subject: bytes) -> bytes:
 def due(reader: Reader, now: int) -> Iterator[tuple[bytes, Deadline]]:
     """(key, deadline) for each that is due at block time ``now``, oldest first."""
     for key in list(reader.keys(_PREFIX, _PREFIX + (now + 1).to_bytes(8, "big"))):
-        deadline = load(reader, key, Deadline)
-        if deadline is not None:
-            yield key, deadline
+        yield key, decode(reader.get(key) or b"", Deadline, limit=_LIMIT)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, TypeVar
 
+import lmdb
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from salus import __version__
 from salus.codec import Record, decode, encode
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.api import MAX_SUBMISSION, Drop, StatesAnswer, StatesRequest, Submission
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect
-from salus.node.problems import problem
+from salus.node import problems
 from salus.node.service import NodeService
 from salus.warrants.requests import SignedOwner, SignedRead
 
@@ -26,65 +30,128 @@ READ_SECONDS = 30.0
 R = TypeVar("R", bound=Record)
 
 _SMALL = 262_144
+_LETTER = 2 * 1024 * 1024
 
-#: method, path, shape of the body, its bound in bytes, what answers it, and in a line what it does
+
+def _states(node: NodeService, body: StatesRequest) -> StatesAnswer:
+    return StatesAnswer(node.states(body.keys))
+
+
+def _drop(node: NodeService, body: Drop) -> None:
+    node.drop(body.mailbox, body.token, body.sealed)
+
+
+_EVERY = (500, 503)
+_BODY = (400, 408, 413, 415, *_EVERY)
+
+#: method, path, shape of the body, its bound in bytes, what answers it, the statuses of its problems, and in a line what it does
 _Answer = Callable[[NodeService, Any], Record | None]
-POSTS: tuple[tuple[str, str, type[Record], int, _Answer, str], ...] = (
-    ("POST", "/v1/transactions", Submission, MAX_SUBMISSION, NodeService.submit, "Submit a transaction with its blobs"),
+POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], ...] = (
     (
         "POST",
-        "/v1/states",
-        StatesRequest,
+        "/v1/transactions",
+        Submission,
+        MAX_SUBMISSION,
+        NodeService.submit,
+        (*_BODY, 403, 409, 422, 429),
+        "Submit a transaction with its blobs",
+    ),
+    ("POST", "/v1/states", StatesRequest, _SMALL, _states, _BODY, "Read state with proofs"),
+    ("POST", "/v1/entries", SignedRead, _SMALL, NodeService.read, (*_BODY, 403, 422), "Read sealed entries as a proven holder"),
+    (
+        "POST",
+        "/v1/receipts",
+        SignedOwner,
         _SMALL,
-        lambda node, body: StatesAnswer(node.states(body.keys)),
-        "Read state with proofs",
+        NodeService.receipts,
+        (*_BODY, 403, 422),
+        "Read a section's receipts as its owner",
     ),
-    ("POST", "/v1/entries", SignedRead, _SMALL, NodeService.read, "Read sealed entries as a proven holder"),
-    ("POST", "/v1/receipts", SignedOwner, _SMALL, NodeService.receipts, "Read a section's receipts as its owner"),
-    ("PUT", "/v1/mailboxes", MailboxClaim, _SMALL, NodeService.open_mailbox, "Open or change a mailbox"),
+    ("PUT", "/v1/mailboxes", MailboxClaim, _SMALL, NodeService.open_mailbox, (*_BODY, 403), "Open or change a mailbox"),
+    ("POST", "/v1/mailboxes/letters", Drop, _LETTER, _drop, (*_BODY, 404, 507), "Leave a sealed envelope"),
     (
         "POST",
-        "/v1/mailboxes/letters",
-        Drop,
-        2 * 1024 * 1024,
-        lambda node, body: node.drop(body.mailbox, body.token, body.sealed),
-        "Leave a sealed envelope",
+        "/v1/mailboxes/collect",
+        MailboxCollect,
+        _SMALL,
+        NodeService.collect,
+        (*_BODY, 403),
+        "Read on in one's own mailbox",
     ),
-    ("POST", "/v1/mailboxes/collect", MailboxCollect, _SMALL, NodeService.collect, "Read on in one's own mailbox"),
 )
 
 
 def make_api(node: NodeService) -> FastAPI:
     """The API over a running node."""
-    api = FastAPI(title="Salus node", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
-    for method, path, shape, bound, answer, summary in POSTS:
-        api.add_api_route(
-            path, _posted(node, shape, bound, answer), methods=[method], summary=summary, openapi_extra=_body(shape)
-        )
-    for path, read, summary in GETS:
-        api.add_api_route(path, _got(node, read), methods=["GET"], summary=summary)
-    api.add_exception_handler(SalusError, _refused)
-    api.add_exception_handler(HTTPException, _not_found)
+    api = FastAPI(
+        title="Salus node",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        redirect_slashes=False,
+    )
+    for method, path, shape, bound, answer, refused, summary in POSTS:
+        body = {"requestBody": {"required": True, "content": _described(MEDIA, shape.__name__)}}
+        _add(api, method, path, _posted(node, shape, bound, answer), MEDIA, refused, summary, body)
+    for path, read, media, refused, summary in GETS:
+        _add(api, "GET", path, _got(node, read), media, refused, summary, _parameters(path))
+    for kind in (SalusError, HTTPException, OSError, lmdb.Error, Exception):
+        api.add_exception_handler(kind, _refused)
     return api
 
 
+def _add(
+    api: FastAPI,
+    method: str,
+    path: str,
+    handle: Callable[[Request], Awaitable[Response]],
+    media: str,
+    refused: tuple[int, ...],
+    summary: str,
+    extra: dict[str, Any],
+) -> None:
+    answers: dict[int | str, dict[str, Any]] = {200: {"description": "Done", "content": _described(media, "what was asked for")}}
+    for status in sorted(refused):
+        answers[status] = {"description": HTTPStatus(status).phrase, "content": {problems.MEDIA: {"schema": _PROBLEM}}}
+    api.add_api_route(
+        path, handle, methods=[method], summary=summary, response_class=Response, responses=answers, openapi_extra=extra
+    )
+
+
 async def _refused(request: Request, error: Exception) -> Response:
-    return problem(error) if isinstance(error, SalusError) else Response(status_code=500)
+    return problems.problem(error)
 
 
-async def _not_found(request: Request, error: Exception) -> Response:
-    return problem(NodeRefused("no-such-path", "the API has nothing here"))
+def _described(media: str, what: str) -> dict[str, Any]:
+    kind = {"type": "string", "format": "binary"} if media == MEDIA else {"type": "object"}
+    return {media: {"schema": {**kind, "description": what}}}
 
 
-def _body(shape: type[Record]) -> dict[str, Any]:
-    described = {MEDIA: {"schema": {"type": "string", "format": "binary", "description": shape.__name__}}}
-    return {"requestBody": {"required": True, "content": described}}
+def _parameters(path: str) -> dict[str, Any]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]}
+
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457; spec/errors.md lists the codes",
+    "required": ["type", "title", "status", "code"],
+    "properties": {
+        "type": {"const": "about:blank"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "pattern": "^[a-z]+/[a-z-]+$"},
+    },
+}
 
 
 def _posted(
     node: NodeService, shape: type[R], bound: int, answer: Callable[[NodeService, R], Record | None]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
+        if request.headers.get("content-type") != MEDIA:  # which no web page can send to another origin unasked
+            raise NodeRefused("wrong-media-type", f"the body is sent as {MEDIA}")
         body = decode(await _bounded(request, bound), shape, limit=bound)
         answered = await run_in_threadpool(answer, node, body)
         return Response(encode(answered) if answered is not None else b"", media_type=MEDIA)
@@ -110,7 +177,7 @@ async def _bounded(request: Request, bound: int) -> bytes:
                 if size > bound:
                     raise NodeRefused("body-too-large", f"the body has more than {bound} bytes")
                 parts.append(part)
-    except TimeoutError as error:
+    except (TimeoutError, ClientDisconnect) as error:
         raise NodeRefused("timeout", "the body did not arrive in time") from error
     return b"".join(parts)
 
@@ -137,19 +204,17 @@ def _header(node: NodeService, request: Request) -> Response:
 
 
 def _result(node: NodeService, request: Request) -> Response:
-    try:
-        body = bytes.fromhex(str(request.path_params["body"]))
-    except ValueError as error:
-        raise NodeRefused("bad-id", "an id is 64 hexadecimal digits") from error
-    if len(body) != 32:
+    name = str(request.path_params["body"])
+    if not re.fullmatch("[0-9a-f]{64}", name):
         raise NodeRefused("bad-id", "an id is 64 hexadecimal digits")
-    return Response(encode(node.result(body)), media_type=MEDIA)
+    return Response(encode(node.result(bytes.fromhex(name))), media_type=MEDIA)
 
 
-GETS: tuple[tuple[str, Callable[[NodeService, Request], Response], str], ...] = (
-    ("/v1/health", _health, "Whether the node is up"),
-    ("/v1/status", _status, "What the node says of itself"),
-    ("/v1/genesis", _genesis, "The genesis document"),
-    ("/v1/headers/{height}", _header, "A signed header, by height or newest"),
-    ("/v1/transactions/{body}", _result, "What became of a transaction"),
+#: path, what answers it, the kind of its answer, the statuses of its problems, and in a line what it does
+GETS: tuple[tuple[str, Callable[[NodeService, Request], Response], str, tuple[int, ...], str], ...] = (
+    ("/v1/health", _health, "application/json", _EVERY, "Whether the node is up"),
+    ("/v1/status", _status, MEDIA, _EVERY, "What the node says of itself"),
+    ("/v1/genesis", _genesis, MEDIA, _EVERY, "The genesis document"),
+    ("/v1/headers/{height}", _header, MEDIA, (404, *_EVERY), "A signed header, by height or newest"),
+    ("/v1/transactions/{body}", _result, MEDIA, (400, *_EVERY), "What became of a transaction"),
 )

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import traceback
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from salus.errors import NodeRefused
 from salus.node.api import make_api
 from salus.node.service import NodeService
+
+
+class OneLine(logging.Formatter):
+    """A line for each record; of an exception its kind and place alone, as its text might hold what must not be shown."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line = " ".join(record.getMessage().split())
+        if not record.exc_info or record.exc_info[0] is None:
+            return f"salus: {line}"
+        place = traceback.extract_tb(record.exc_info[2])[-1]
+        return f"salus: node/unexpected: {record.exc_info[0].__name__} in {Path(place.filename).name}:{place.lineno}"
+
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": OneLine}},
+    "handlers": {"line": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"uvicorn": {"handlers": ["line"], "level": "WARNING", "propagate": False}},
+}
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -29,7 +54,21 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(node: NodeService, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until a signal; ``ready`` is called when requests are answered."""
-    config = uvicorn.Config(make_api(node), log_level="warning", access_log=False, timeout_keep_alive=15, limit_concurrency=256)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configured(node))
     ready()
     server.run(sockets=[listener])
+
+
+def configured(node: NodeService) -> uvicorn.Config:
+    """How the API is served: bounded in headers (by h11) and connections, with nothing of a request in the log."""
+    return uvicorn.Config(
+        make_api(node),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=LOGGING,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=15,
+        limit_concurrency=256,
+    )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import lmdb
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from salus.errors import SalusError
+from salus.errors import NodeRefused, SalusError
+
+MEDIA = "application/problem+json"
 
 #: full code -> HTTP status; codespaces below it give the rest.
 STATUS = {
@@ -17,7 +21,11 @@ STATUS = {
     "node/no-such-path": 404,
     "node/stopped": 503,
     "node/clock-behind": 503,
+    "node/storage-failed": 503,
     "node/timeout": 408,
+    "node/unexpected": 500,
+    "node/wrong-media-type": 415,
+    "node/wrong-method": 405,
     "ledger/quota-spent": 429,
     "ledger/replayed": 409,
     "ledger/blob-held": 409,
@@ -28,8 +36,23 @@ STATUS = {
 BY_CODESPACE = {"codec": 400, "crypto": 403, "ledger": 422, "warrants": 403, "node": 400}
 
 
-def problem(error: SalusError) -> JSONResponse:
-    """The refusal as ``application/problem+json``; ``code`` is its full code."""
-    status = STATUS.get(error.full_code, BY_CODESPACE.get(error.codespace, 500))
-    body = {"type": "about:blank", "title": error.text or error.code, "status": status, "code": error.full_code}
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+def problem(error: Exception) -> JSONResponse:
+    """The refusal as ``application/problem+json``; ``code`` is its full code. What is no refusal tells nothing of itself."""
+    known = as_refusal(error)
+    status = STATUS.get(known.full_code, BY_CODESPACE.get(known.codespace, 500))
+    body = {"type": "about:blank", "title": known.text or known.code, "status": status, "code": known.full_code}
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA)
+
+
+def as_refusal(error: Exception) -> SalusError:
+    """What the outside is told of an error: a refusal as it is, of anything else its kind."""
+    if isinstance(error, SalusError):
+        return error
+    if isinstance(error, HTTPException):
+        if error.status_code == 405:
+            return NodeRefused("wrong-method", "the API does not take this method here")
+        return NodeRefused("no-such-path", "the API has nothing here")
+    if isinstance(error, OSError | lmdb.Error):
+        return NodeRefused("storage-failed", "the node cannot read or write its storage")
+    return NodeRefused("unexpected", "the node failed in a way that nobody foresaw")

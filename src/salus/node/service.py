@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,15 +59,23 @@ class NodeService:
     def __init__(self, home: Path, identity: Identity, config: Config, clock: Callable[[], Millis]) -> None:
         self._genesis, self._member, self._key = identity.genesis, identity.member, identity.key
         self._network, self._clock = network_id(identity.genesis), clock
-        self.engine = SoloEngine(identity.genesis, LedgerStore(home / "ledger"), identity.member, self._key, clock)
-        self.blobs = Blobs(home / "vault" / "blobs")
-        self._pending = home / "vault" / "pending"
-        self._log = ReceiptLog(home / "vault" / "receipts")
-        secret = derive(identity.seed, "vault")
-        self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock)
-        self._mailboxes = Mailboxes(home / "mailbox", self._network, self._member, config.mailbox_letters, clock)
-        self._sweep()
-        self._anchoring = Anchoring(self.engine, self.vault, self._log, self._member, self._submit_own, config.anchor_seconds)
+        self._arriving, self._under_way = threading.Condition(), set[bytes]()
+        with ExitStack() as opened:
+            store = LedgerStore(home / "ledger")
+            opened.callback(store.close)
+            self.engine = SoloEngine(identity.genesis, store, identity.member, self._key, clock)
+            opened.callback(self.engine.stop)
+            self.blobs = Blobs(home / "vault" / "blobs")
+            self._pending = home / "vault" / "pending"
+            self._log = ReceiptLog(home / "vault" / "receipts")
+            opened.callback(self._log.close)
+            self._mailboxes = Mailboxes(home / "mailbox", self._network, self._member, config.mailbox_letters, clock)
+            opened.callback(self._mailboxes.close)
+            secret = derive(identity.seed, "vault")
+            self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock)
+            self._sweep()
+            self._anchoring = Anchoring(self.engine, self.vault, self._log, self._member, self._submit_own, config.anchor_seconds)
+            self._opened = opened.pop_all()
 
     def status(self) -> NodeStatus:
         """What this node says of itself."""
@@ -84,13 +94,15 @@ class NodeService:
         limit = self._genesis.parameters.max_transaction
         transaction = decode(submission.transaction, Transaction, limit=limit)
         body = body_hash(transaction.body)
-        known = self.engine.result(body)
-        if known is not None:
-            return _status(known)
-        require_blobs(transaction.body, submission.blobs, self.blobs)
-        fresh = [blob for blob in map(sha256, submission.blobs) if not self.blobs.has(blob)]
+        with self._alone({body, *anchored(transaction.body)}):
+            known = self.engine.result(body)
+            return self._take(transaction, body, submission.blobs) if known is None else _status(known)
+
+    def _take(self, transaction: Transaction, body: BodyHash, given: tuple[bytes, ...]) -> TxStatus:
+        require_blobs(transaction.body, given, self.blobs)
+        fresh = [blob for blob in map(sha256, given) if not self.blobs.has(blob)]
         self._mark(body, fresh)
-        for data in submission.blobs:
+        for data in given:
             self.blobs.put(data)
         try:
             outcome = self.engine.submit(self._sponsor(transaction, body))
@@ -139,10 +151,8 @@ class NodeService:
 
     def stop(self) -> None:
         """Anchor what is left, then close everything in order."""
-        self._anchoring.stop()
-        self.engine.stop()
-        self._log.close()
-        self._mailboxes.close()
+        with self._opened:
+            self._anchoring.stop()
 
     def _sponsor(self, transaction: Transaction, body: BodyHash) -> bytes:
         """The transaction with this member's signature as its sponsor; rights-protecting ones are never turned away."""
@@ -157,7 +167,22 @@ class NodeService:
         expires = self._clock() + _ANCHOR_EXPIRY
         body = Body(self._network, expires, fresh_nonce(), self._member, (action,))
         own = Signature(self._key.public, self._key.sign(SIGNATURE_TAG, body_hash(body)))
-        self.engine.submit(encode(Transaction(body, (own,))))
+        outcome = self.engine.submit(encode(Transaction(body, (own,))))
+        if outcome.result.refusal:
+            raise refusal(outcome.result.refusal, "the ledger refused the anchor")
+
+    @contextmanager
+    def _alone(self, names: set[bytes]) -> Iterator[None]:
+        """Inside, no other submission has one of ``names`` (body, blobs): or what one is refused, another would lose."""
+        with self._arriving:
+            self._arriving.wait_for(lambda: self._under_way.isdisjoint(names))
+            self._under_way |= names
+        try:
+            yield
+        finally:
+            with self._arriving:
+                self._under_way -= names
+                self._arriving.notify_all()
 
     def _mark(self, body: bytes, blobs: list[bytes]) -> None:
         """Remember which blobs are new with this body, so that a crash leaves none behind for ever."""
@@ -181,20 +206,28 @@ class NodeService:
 
 def require_blobs(body: Body, given: tuple[bytes, ...], held: Blobs) -> None:
     """Raise unless every blob that the body anchors is given or held, in its stated size, and nothing else is given."""
-    sizes = {sha256(data): len(data) for data in given}
-    anchored: dict[bytes, int | None] = {}
+    sizes: dict[bytes, int | None] = {sha256(data): len(data) for data in given}
+    wanted = anchored(body)
+    if any(blob not in wanted for blob in sizes):
+        raise NodeRefused("blob-unanchored", "a blob was sent that the transaction does not anchor")
+    for blob, stated in wanted.items():
+        size = sizes.get(blob, held.size(blob))
+        if size is None:
+            raise NodeRefused("blob-missing", "the transaction anchors a blob that was not sent")
+        if stated - {size}:
+            raise NodeRefused("blob-size", "a blob is not of the size that the transaction states")
+
+
+def anchored(body: Body) -> dict[bytes, set[int]]:
+    """The blobs that the body anchors, each with the sizes that it states for it: none for a key package."""
+    found: dict[bytes, set[int]] = {}
     for action in body.actions:
         if isinstance(action, AppendEntry):
-            anchored[action.blob] = action.size
+            found.setdefault(action.blob, set()).add(action.size)
         elif isinstance(action, CreateSection | Rotate):
-            anchored.update((epoch.package, None) for epoch in action.schedule)
-    for blob, size in anchored.items():
-        if blob not in sizes and not held.has(blob):
-            raise NodeRefused("blob-missing", "the transaction anchors a blob that was not sent")
-        if size is not None and sizes.get(blob, size) != size:
-            raise NodeRefused("blob-size", "a blob is not of the size that the transaction states")
-    if any(blob not in anchored for blob in sizes):
-        raise NodeRefused("blob-unanchored", "a blob was sent that the transaction does not anchor")
+            for epoch in action.schedule:
+                found.setdefault(epoch.package, set())
+    return found
 
 
 def _status(outcome: Outcome) -> TxStatus:

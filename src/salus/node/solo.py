@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import lmdb
 
 from salus.crypto.signing import SigningKey
-from salus.errors import LedgerRefused, NodeRefused, SalusError
+from salus.errors import CryptoRefused, LedgerRefused, Malformed, NodeRefused, SalusError
 from salus.ids import Height, MemberId, Millis
 from salus.ledger.app import Application, results_items
 from salus.ledger.genesis import Genesis, network_id
@@ -46,12 +46,12 @@ class SoloEngine:
         self.genesis, self._store, self._member, self._key, self._clock = genesis, store, member, key, clock
         self._lock = threading.RLock()
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
-        newest = store.newest()
+        newest = _intact(store)
         self.app = Application(genesis, store, newest.header.height if newest else 0)
         if newest is None:
             self._found()
         else:
-            require_header(genesis, newest)
+            _require_signed(genesis, newest)
             require_state(newest, self.app)
         self._open = True
         self._thread = threading.Thread(target=self._run, name="solo", daemon=True)
@@ -242,6 +242,20 @@ def require_state(newest: SignedHeader, app: Application) -> None:
     """Raise `NodeRefused` ``state-damaged`` unless the state that ``app`` stands on is that of the newest header."""
     if newest.header.state != app.info().root:
         raise NodeRefused("state-damaged", "the state does not match its newest header; restore a backup")
+
+
+def _require_signed(genesis: Genesis, newest: SignedHeader) -> None:
+    try:
+        require_header(genesis, newest)
+    except CryptoRefused as error:
+        raise NodeRefused("state-damaged", "the newest header is not signed by its member; restore a backup") from error
+
+
+def _intact(store: LedgerStore) -> SignedHeader | None:
+    try:
+        return store.newest()
+    except Malformed as error:
+        raise NodeRefused("state-damaged", "the newest header cannot be read; restore a backup") from error
 
 
 def _stopped() -> NodeRefused:

@@ -72,15 +72,14 @@ class Mailboxes:
         self._tables.close()
 
     def _delete(self, mailbox: bytes, done: int) -> None:
-        rows = self._tables.range("letters", mailbox, mailbox + (done + 1).to_bytes(8, "big"), self._most)
-        if not rows:
-            return
         with self._tables.writing() as write:
             box = _box(write.get("boxes", mailbox))
+            rows = self._tables.range("letters", mailbox, mailbox + (done + 1).to_bytes(8, "big"), self._most)
+            if box is None or not rows:
+                return
             for key, _ in rows:
                 write.drop("letters", key)
-            if box is not None:
-                write.put("boxes", mailbox, encode(_Box(box.token, box.serial, box.cursor, box.kept - len(rows))))
+            write.put("boxes", mailbox, encode(_Box(box.token, box.serial, box.cursor, box.kept - len(rows))))
 
 
 def _box(value: bytes | None) -> _Box | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from salus.crypto.hashing import sha256
 from salus.errors import NodeRefused
-from salus.node.storage import write_atomically
+from salus.node.storage import sync_folder, write_atomically
 
 
 class Blobs:
@@ -14,20 +14,26 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(256):
+            (folder / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+        sync_folder(folder)
 
     def put(self, data: bytes) -> bool:
         """Keep ``data`` durably; whether it is new here."""
         path = self._path(sha256(data))
         if path.exists():
             return False
-        path.parent.mkdir(exist_ok=True)
         write_atomically(path, data)
         return True
 
     def has(self, blob: bytes) -> bool:
         """Whether the blob is on disk."""
         return self._path(blob).exists()
+
+    def size(self, blob: bytes) -> int | None:
+        """How many bytes the blob on disk has; None when it is not here."""
+        path = self._path(blob)
+        return path.stat().st_size if path.exists() else None
 
     def get(self, blob: bytes) -> bytes | None:
         """The blob; None when it is not here; `NodeRefused` ``blob-damaged`` when its bytes are not those of its name."""

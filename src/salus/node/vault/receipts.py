@@ -16,7 +16,7 @@ from salus.node.tables import Tables
 from salus.warrants.receipting import START, anchor_leaf, next_head
 from salus.warrants.receipts import AnchorLeaf, StoredReceipt
 
-_LIMIT = 16 * 1024 * 1024
+_LIMIT = 128 * 1024 * 1024  # an anchor of a million sections
 _END = b"\xff" * 40
 
 
@@ -44,7 +44,7 @@ class ReceiptLog:
     """Chains by section, in a durable database."""
 
     def __init__(self, folder: Path) -> None:
-        self._tables = Tables(folder, ("receipts", "chains", "seen", "anchors"))
+        self._tables = Tables(folder, ("receipts", "chains", "seen", "times", "anchors"))
 
     def append(self, section: bytes, sealed: bytes, request: bytes, now: int, window: int) -> StoredReceipt:
         """Add a receipt, durably. ``request`` seen within the last ``window`` ms is refused: `WarrantRefused` ``replayed``."""
@@ -56,10 +56,11 @@ class ReceiptLog:
             stored = StoredReceipt(chain.count, head, sealed)
             write.put("receipts", section + chain.count.to_bytes(8, "big"), encode(stored))
             write.put("chains", section, encode(_Chain(head, chain.count + 1)))
-            write.put("seen", request, now.to_bytes(8, "big"))
-            for key, value in self._tables.range("seen", b"", _END, 16):
-                if int.from_bytes(value, "big") + 2 * window < now:
-                    write.drop("seen", key)
+            write.put("seen", request, b"")
+            write.put("times", now.to_bytes(8, "big") + request, b"")
+            for key, _ in self._tables.range("times", b"", max(0, now - 2 * window).to_bytes(8, "big"), 16):
+                write.drop("times", key)
+                write.drop("seen", key[8:])
         return stored
 
     def since(self, section: bytes, first: int, most: int = 4096) -> tuple[StoredReceipt, ...]:

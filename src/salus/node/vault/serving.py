@@ -84,8 +84,9 @@ class Vault:
         found = self._log.since(request.section, request.first)[: max(0, total - request.first)]
         if anchored is not None:
             blind = self.blind(request.section)
+            own = blinded(blind, request.section)
             for index, leaf in enumerate(anchored.leaves):
-                if leaf.blinded == blinded(blind, request.section):
+                if leaf.blinded == own:
                     size, proof = len(anchored.leaves), anchored.proof(index)
                     return ReceiptsAnswer(found, total, True, anchored.number, blind, leaf, index, size, proof)
         return ReceiptsAnswer(found, total, False, 0, b"", None, 0, 0, ())

@@ -1,0 +1,229 @@
+"""What the house promises of itself, read from its source: arrows, sizes, words, codes. Each rule is also seen to find a breach."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import typing
+from collections.abc import Iterator
+from enum import Enum
+from importlib import import_module
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from salus.codec import Record
+from salus.errors import SalusError
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "salus"
+FILES = sorted(SOURCE.rglob("*.py"))
+IMPURE = [
+    "asyncio",
+    "logging",
+    "os",
+    "random",
+    "secrets",
+    "socket",
+    "sqlite3",
+    "subprocess",
+    "sys",
+    "threading",
+    "time",
+    "datetime",
+    "lmdb",
+    "apsw",
+    "httpx",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "uuid",
+    "pathlib",
+]
+BANNED = (r"#\s*type:\s*ignore", r"pragma:\s*no cover", r"#\s*noqa", r"\bTODO\b", r"\bFIXME\b", "TYPE_CHECKING")
+VAGUE = {"utils", "helpers", "common", "misc", "core", "manager", "base"}
+LAZY = {SOURCE / "bootstrap.py", *(SOURCE / "cli").rglob("*.py")}
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def impurities(module: ast.AST) -> list[str]:
+    """Imports of the outer world, floats and true divisions."""
+    found = []
+    for node in ast.walk(module):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        found += [name for name in names if name.partition(".")[0] in IMPURE]
+        if isinstance(node, ast.Constant) and isinstance(node.value, float):
+            found.append(f"float {node.value}")
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div):
+            found.append("division")
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "ledger").rglob("*.py")), ids=lambda path: path.stem)
+def test_the_ledger_knows_no_clock_chance_or_disk(path: Path) -> None:
+    assert impurities(tree(path)) == []
+
+
+@pytest.mark.parametrize("breach", ["import time", "from os import path", "x = 0.5", "x = a / b", "x /= 2", "import lmdb.x"])
+def test_an_impurity_is_found(breach: str) -> None:
+    assert impurities(ast.parse(breach))
+
+
+def free_text(shape: object, seen: set[object]) -> list[str]:
+    """Fields of ``shape``, or of shapes inside it, that could hold any text."""
+    if shape is str:
+        return ["text"]
+    if isinstance(shape, type) and issubclass(shape, Record):
+        if shape in seen:
+            return []
+        seen.add(shape)
+        hints = typing.get_type_hints(shape)
+        return [f"{shape.__name__}.{name}" for name, hint in hints.items() for _ in free_text(hint, seen) if name[0] != "_"]
+    if isinstance(shape, type) and issubclass(shape, Enum):
+        return []
+    return [found for part in typing.get_args(shape) for found in free_text(part, seen)]
+
+
+def records(name: str) -> Iterator[type[Record]]:
+    """The shapes that a module defines."""
+    module = import_module(name)
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Record) and value.__module__ == name:
+            yield value
+
+
+MODULES = sorted(path.parent.name for path in (SOURCE / "ledger" / "modules").glob("*/handlers.py"))
+
+
+@pytest.mark.parametrize(
+    "name", [f"salus.ledger.modules.{module}.{room}" for module in MODULES for room in ("messages", "state")]
+)
+def test_no_ledger_message_has_room_for_words(name: str) -> None:
+    assert [found for shape in records(name) for found in free_text(shape, set())] == []
+
+
+class Talkative(Record, frozen=True, tag="talkative"):
+    """A shape with room for words."""
+
+    note: tuple[typing.Annotated[str, msgspec.Meta(max_length=9)], ...]
+
+
+def test_room_for_words_is_found() -> None:
+    assert free_text(Talkative, set()) == ["Talkative.note"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_is_of_human_size_and_says_what_it_promises(path: Path) -> None:
+    module = tree(path)
+    assert len(path.read_text("utf-8").splitlines()) <= 500
+    assert path.stem not in VAGUE
+    assert ast.get_docstring(module) or not module.body
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            length = (node.end_lineno or 0) - node.lineno
+            assert isinstance(node, ast.ClassDef) or length <= 80, node.name
+            local = any(
+                node in ast.walk(outer) for outer in ast.walk(module) if isinstance(outer, ast.FunctionDef) and outer is not node
+            )
+            assert local or node.name.startswith("_") or ast.get_docstring(node), node.name
+
+
+def breaches(text: str) -> list[str]:
+    """Comments that switch a check off, and words that put work off."""
+    return [found for pattern in BANNED for found in re.findall(pattern, text)]
+
+
+def broad(module: ast.AST) -> list[int]:
+    """Handlers that catch everything and do not raise it again."""
+    found = []
+    for node in ast.walk(module):
+        if isinstance(node, ast.ExceptHandler):
+            names = {child.id for child in ast.walk(node.type) if isinstance(child, ast.Name)} if node.type else {"Exception"}
+            raises = any(isinstance(child, ast.Raise) for child in ast.walk(node))
+            if names & {"Exception", "BaseException"} and not raises:
+                found.append(node.lineno)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_check_is_switched_off_and_nothing_is_swallowed(path: Path) -> None:
+    assert breaches(path.read_text("utf-8")) == []
+    assert broad(tree(path)) == []
+    inner = [node for outer in ast.walk(tree(path)) if isinstance(outer, ast.FunctionDef) for node in ast.walk(outer)]
+    assert path in LAZY or not [node for node in inner if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def test_a_switched_off_check_is_found() -> None:
+    assert breaches("x = 1  # type: " + "ignore")
+    assert breaches("# no" + "qa")
+    assert broad(ast.parse("try:\n    x\nexcept Exception:\n    pass"))
+    assert broad(ast.parse("try:\n    x\nexcept:\n    pass"))
+    assert not broad(ast.parse("try:\n    x\nexcept BaseException:\n    raise"))
+
+
+def raised(module: ast.AST) -> set[str]:
+    """Full codes of the refusals that a module makes with a literal code, and literals that look like full codes."""
+    kinds = {kind.__name__: kind.codespace for kind in SalusError.__subclasses__()}
+    spaces = "|".join(kinds.values())
+    found = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args:
+            found |= {f"{kinds[node.func.id]}/{code}" for code in literals(node.args[0])}
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(rf"({spaces})/[a-z0-9-]+", node.value):
+            found.add(node.value)
+    return found
+
+
+def literals(node: ast.AST) -> list[str]:
+    return [child.value for child in ast.walk(node) if isinstance(child, ast.Constant) and isinstance(child.value, str)]
+
+
+def registered() -> set[str]:
+    rows = re.findall(r"^\| `([a-z]+/[a-z0-9-]+)` \|", (ROOT / "spec" / "errors.md").read_text("utf-8"), flags=re.M)
+    return set(rows)
+
+
+#: Codes that are made in another way than by a literal: where they are.
+ELSEWHERE = {"fhir/invalid": "fhir/validation.py", "cli/unexpected": "cli/app.py"}
+
+
+def test_every_code_is_registered_and_every_registered_code_is_raised() -> None:
+    made = {code for path in FILES for code in raised(tree(path))} | set(ELSEWHERE)
+    assert made - registered() == set()
+    assert registered() - made == set()
+    for code, place in ELSEWHERE.items():
+        assert code.partition("/")[2] in (SOURCE / place).read_text("utf-8")
+
+
+def test_a_code_that_is_not_registered_is_found() -> None:
+    assert raised(ast.parse("raise LedgerRefused('brand-new', 'x')")) == {"ledger/brand-new"}
+    assert raised(ast.parse("code = 'ledger/brand-new'")) == {"ledger/brand-new"}
+
+
+def test_all_arrows_go_down() -> None:
+    found = subprocess.run([Path(sys.executable).parent / "lint-imports", "--no-logo"], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
+
+
+def test_requirements_that_tests_cite_exist() -> None:
+    known = set(re.findall(r"\b([A-Z]{2,5}-\d+)\b", "".join(p.read_text("utf-8") for p in (ROOT / "spec").glob("*.md"))))
+    pattern = r"\b((?:ENC|TX|STATE|SEC|ENT|WAR|GRA|PRF|API|CLI|FHIR|ERR)-\d+)\b"
+    cited = {found for path in (ROOT / "tests").rglob("*.py") for found in re.findall(pattern, path.read_text("utf-8"))}
+    assert cited - known == set()
+
+
+def test_nothing_speaks_of_the_machine_that_it_was_made_on() -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    for name in filter(None, tracked.stdout.split("\0")):
+        path = ROOT / name
+        if path.suffix in (".md", ".py", ".toml", ".sh", ".lock", ".txt") and path.is_file():
+            assert not re.search(r"(?<![\w.])/(work|root|home/\w+)/", path.read_text("utf-8")), name
