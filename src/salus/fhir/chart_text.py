@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+import textwrap
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from salus.charts.sections import SectionKind
@@ -42,13 +45,13 @@ class ChartView:
 
 
 def render(view: ChartView, width: int = 100) -> str:
-    """The chart, at most ``width`` characters a line; no control character of the data gets through."""
+    """The chart, wrapped at ``width`` characters; nothing is cut off, and no control character of the data gets through."""
     lines = [*_banner(view), *[f"! {note}" for note in view.notes]]
     for title, types, line in _PARTS:
         items = [item for item in view.items if item.resource.type in types]
         lines += ["", title, *_part(items, line, title)]
     lines += ["", *_sources(view), *_conflicts(view), *_troubles(view)]
-    return "\n".join(_clean(line)[:width] for line in lines) + "\n"
+    return "\n".join(_wrapped(_clean(line), width) for line in lines) + "\n"
 
 
 def _banner(view: ChartView) -> list[str]:
@@ -56,7 +59,7 @@ def _banner(view: ChartView) -> list[str]:
     name = _name(patient) or "(name not shared)"
     born = str(patient.get("birthDate", "unknown"))
     born_ms = instant(born)
-    dead = patient.get("deceasedDateTime") or ("yes" if patient.get("deceasedBoolean") is True else "")
+    dead = str(patient.get("deceasedDateTime") or "") or ("yes" if patient.get("deceasedBoolean") is True else "")
     until = instant(dead) or view.as_of
     age = f", {(until - born_ms) // _YEAR_MS} years" if born_ms is not None else ""
     who = f"{name}   born {born}{age}   {patient.get('gender', 'sex unknown')}"
@@ -94,7 +97,7 @@ def _latest(items: Sequence[Item]) -> list[str]:
 
 def _allergy(item: Item) -> str:
     value = item.resource.value
-    reactions = [_text(m) for r in value.get("reaction", []) for m in r.get("manifestation", [])]
+    reactions = [_text(m) for r in _objects(value, "reaction") for m in _objects(r, "manifestation")]
     worst = f" [{value['criticality']} criticality]" if value.get("criticality") else ""
     return f"{_text(value.get('code'))}{worst}{': ' + ', '.join(reactions) if reactions else ''}   {_state(value)}"
 
@@ -106,7 +109,8 @@ def _problem(item: Item) -> str:
 
 def _medication(item: Item) -> str:
     value = item.resource.value
-    doses = [str(d["text"]) for d in value.get("dosageInstruction", value.get("dosage", [])) if d.get("text")]
+    given = _objects(value, "dosageInstruction") or _objects(value, "dosage")
+    doses = [str(dose["text"]) for dose in given if dose.get("text")]
     name = _text(value.get("medicationCodeableConcept") or value.get("code") or value.get("medicationReference"))
     return f"{name}   {'; '.join(doses) or 'dosage not stated'}   {value.get('status', '')}   {_date(value)}"
 
@@ -114,8 +118,8 @@ def _medication(item: Item) -> str:
 def _event(item: Item) -> str:
     value = item.resource.value
     kind = value.get("vaccineCode") or value.get("code") or (value.get("type") or [None])
-    why = ", ".join(_text(reason) for reason in value.get("reasonCode", []))
-    named = _text(kind[0] if isinstance(kind, list) else kind)
+    why = ", ".join(_text(reason) for reason in _objects(value, "reasonCode"))
+    named = _text(next(iter(kind), None) if isinstance(kind, list) else kind)
     return f"{_date(value)}   {item.resource.type}: {named}{' for ' + why if why else ''}   {value.get('status', '')}"
 
 
@@ -125,12 +129,12 @@ def _document(item: Item) -> str:
 
 
 def _attached(value: dict[str, Any]) -> str:
-    for content in value.get("content", []):
-        attachment = content.get("attachment", {})
+    for content in _objects(value, "content"):
+        attachment = _object(content, "attachment")
         if str(attachment.get("contentType", "")).startswith("text/plain") and attachment.get("data"):
             try:
                 return base64.b64decode(str(attachment["data"])).decode("utf-8", "replace").replace("\n", " ")
-            except binascii.Error:
+            except (binascii.Error, ValueError):
                 return "(attachment not readable)"
         return str(attachment.get("title") or attachment.get("contentType") or "(attachment)")
     return "(no content)"
@@ -186,7 +190,7 @@ def _inactive(item: Item) -> bool:
 
 
 def _state(value: dict[str, Any]) -> str:
-    codes = value.get("clinicalStatus", {}).get("coding", []) if isinstance(value.get("clinicalStatus"), dict) else []
+    codes = _objects(_object(value, "clinicalStatus"), "coding")
     return str(codes[0].get("code", "")) if codes else ""
 
 
@@ -194,9 +198,10 @@ def _value(value: dict[str, Any]) -> str:
     quantity = value.get("valueQuantity")
     if isinstance(quantity, dict):
         number = quantity.get("value", "?")
-        shown = f"{number:.2f}".rstrip("0").rstrip(".") if "." in str(number) and len(str(number)) > 8 else str(number)
+        long = isinstance(number, Decimal) and len(str(number)) > 8
+        shown = f"{number:.2f}".rstrip("0").rstrip(".") if long else str(number)
         return f"{quantity.get('comparator', '')}{shown} {quantity.get('unit') or quantity.get('code') or '(no unit)'}"
-    parts = [f"{_text(c.get('code'))} {_value(c)}" for c in value.get("component", []) if isinstance(c, dict)]
+    parts = [f"{_text(c.get('code'))} {_value(c)}" for c in _objects(value, "component")]
     if parts:
         return "; ".join(parts)
     for key in ("valueCodeableConcept", "valueString", "valueBoolean", "valueInteger", "valueDateTime"):
@@ -206,19 +211,17 @@ def _value(value: dict[str, Any]) -> str:
 
 
 def _range(value: dict[str, Any]) -> str:
-    ranges = value.get("referenceRange", [])
-    marks = [_text(mark) for mark in value.get("interpretation", [])]
+    marks = [_text(mark) for mark in _objects(value, "interpretation")]
     shown = ""
-    if ranges:
-        low, high = ranges[0].get("low", {}).get("value", ""), ranges[0].get("high", {}).get("value", "")
-        shown = f" (range {ranges[0].get('text') or f'{low} to {high}'})"
+    for held in _objects(value, "referenceRange")[:1]:
+        low, high = _object(held, "low").get("value", ""), _object(held, "high").get("value", "")
+        shown = f" (range {held.get('text') or f'{low} to {high}'})"
     return shown + (f" [{', '.join(marks)}]" if marks else "")
 
 
 def _text(concept: Any) -> str:
     if isinstance(concept, dict):
-        codings = concept.get("coding") or [{}]
-        first = codings[0] if isinstance(codings[0], dict) else {}
+        first = next(iter(_objects(concept, "coding")), {})
         named = concept.get("text") or first.get("display") or first.get("code") or concept.get("display")
         return str(named or "(not named)")
     return "(not named)" if concept is None else str(concept)
@@ -227,25 +230,47 @@ def _text(concept: Any) -> str:
 _DATES = ("effectiveDateTime", "onsetDateTime", "authoredOn", "occurrenceDateTime", "performedDateTime", "date", "started")
 
 
-def _date(value: dict[str, Any]) -> str:
+def _written_date(value: dict[str, Any]) -> str:
     period = value.get("period") or value.get("performedPeriod") or value.get("effectivePeriod") or {}
     held = next((value[key] for key in _DATES if key in value), period.get("start") if isinstance(period, dict) else None)
-    text = str(held or value.get("recordedDate") or "date unknown")
-    return text.replace("T", " ")
+    return str(held or value.get("recordedDate") or "date unknown")
+
+
+def _date(value: dict[str, Any]) -> str:
+    """The date as it was written; of a time, the minutes and the zone."""
+    day, _, time = _written_date(value).partition("T")
+    zone = re.search(r"(Z|[+-][0-9]{2}:[0-9]{2})$", time)
+    return f"{day} {time[:5]} {zone[0] if zone else '(no zone)'}".replace(" Z", " UTC") if time else day
 
 
 def _date_ms(value: dict[str, Any]) -> int | None:
-    return instant(_date(value).replace(" ", "T"))
+    return instant(_written_date(value))
+
+
+def _objects(value: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects in a list, whatever a faulty source has put there."""
+    held = value.get(name)
+    return [item for item in held if isinstance(item, dict)] if isinstance(held, list) else []
+
+
+def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
+    held = value.get(name)
+    return held if isinstance(held, dict) else {}
 
 
 def _name(patient: dict[str, Any]) -> str:
-    names = [name for name in patient.get("name", []) if isinstance(name, dict)]
+    names = _objects(patient, "name")
     best = next((name for name in names if name.get("use") == "official"), names[0] if names else {})
-    return " ".join([*map(str, best.get("given", [])), str(best.get("family", ""))]).strip()
+    given = best.get("given")
+    return " ".join([*map(str, given if isinstance(given, list) else []), str(best.get("family", ""))]).strip()
 
 
 def _when(moment: int) -> str:
     return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _wrapped(line: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(line, width, subsequent_indent=" " * 8, break_on_hyphens=False)) or line
 
 
 def _clean(line: str) -> str:

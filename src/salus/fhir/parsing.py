@@ -110,6 +110,14 @@ def require_depth(data: bytes) -> None:
             raise FhirRefused("too-deep", "the file nests too deeply")
 
 
+def to_json(value: dict[str, Any]) -> bytes:
+    """A resource that was changed, as JSON; decimals keep their digits."""
+    return _numbers.encode(value)
+
+
+_numbers = msgspec.json.Encoder(decimal_format="number")
+
+
 def as_bundle(resources: Iterable[tuple[bytes, str]]) -> bytes:
     """A Bundle (type collection) of (raw bytes, fullUrl), the bytes unchanged."""
     entries = []

@@ -11,13 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 from salus.charts.sections import SectionKind
-from salus.fhir.parsing import Resource, read_resource
+from salus.fhir.parsing import Resource, read_resource, to_json
 
 S = SectionKind
 
@@ -150,8 +149,7 @@ def _list(value: object) -> list[Any]:
 
 def _without(resource: Resource, names: dict[str, None]) -> Resource:
     value = _pruned(resource.value, names)
-    raw = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_decimal).encode()
-    return read_resource(raw, resource.full_url)
+    return read_resource(to_json(value), resource.full_url)
 
 
 def _pruned(value: Any, names: dict[str, None]) -> Any:
@@ -167,12 +165,6 @@ def _pruned(value: Any, names: dict[str, None]) -> Any:
 
 def _refers(value: Any, names: dict[str, None]) -> bool:
     return isinstance(value, dict) and value.get("reference") in names
-
-
-def _decimal(value: Any) -> float:
-    if isinstance(value, Decimal):
-        return float(value)
-    raise TypeError(type(value).__name__)
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from node_world import (
+    HOUR,
     NODE,
     NONE,
     RECEIPT_SEED,
@@ -27,6 +28,7 @@ from salus.ids import VerifyKey
 from salus.ledger.genesis import LicenceRight
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.revocations.state import revocation_id
+from salus.ledger.modules.sections.messages import AdmitWriter, Entomb
 from salus.warrants.checking import link_hash, sign_link
 from salus.warrants.link import Purpose, Right, Span, Warrant
 from salus.warrants.receipting import open_receipt, require_promise
@@ -271,7 +273,7 @@ def test_expiry_is_judged_by_the_later_of_block_time_and_clock(tmp_path: Path, c
     with running(tmp_path) as world:
         warrant = world.warrant("Ada", "Bob", not_after=world.clock.now + 10_000)
         filled(world)
-        world.clock.now += 10_001
+        world.clock.now += 10_002
         world.node.header(None, fresh=True)
         world.clock.now += clock
         assert code(lambda: world.node.read(world.read(warrant, "Bob"))) == "warrants/expired"

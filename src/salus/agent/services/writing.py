@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -33,7 +32,7 @@ from salus.errors import AgentRefused, LedgerRefused
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import LetterKind
 from salus.fhir.authoring import note_from_text
-from salus.fhir.parsing import Resource, read_resource, read_resources
+from salus.fhir.parsing import Resource, read_resource, read_resources, to_json
 from salus.fhir.routing import route
 from salus.fhir.validation import require_valid
 from salus.ids import Bytes32, Count
@@ -151,8 +150,7 @@ def _note(data: bytes, author: str, now: int, amended: Version | None) -> Resour
     value = resources[0].value
     if "id" not in value:
         value = {"resourceType": value["resourceType"], "id": identity, **value}
-        raw = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode()
-        resources = [read_resource(raw)]
+        resources = [read_resource(to_json(value))]
     require_valid(resources[0])
     if amended and resources[0].identity != amended.identity[1]:
         raise AgentRefused("bad-note", "an amendment has the type and id of what it amends")

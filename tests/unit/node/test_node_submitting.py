@@ -1,0 +1,226 @@
+"""Submitting: blobs and transaction together, those of a refused one deleted, and nobody's blob with them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from node_world import MEMBER, NODE, NONE, START, NodeWorld, OrderingClock, blob, code, key, package, running, signed
+from salus.codec import decode, encode
+from salus.crypto.hashing import sha256
+from salus.exchange.api import Submission
+from salus.ids import Millis
+from salus.ledger.modules.sections.messages import Rotate
+from salus.ledger.modules.sections.state import schedule_hash
+from salus.ledger.tx import Signature, Transaction, body_hash
+
+ONE, TWO = blob("one"), blob("two", 300)
+
+
+def appended(world: NodeWorld, data: bytes = ONE, **changed: Any) -> Submission:
+    """Ada appends ``data`` to her section."""
+    return world.submission(world.body(world.entry("Ada", data, **changed)), [key("Ada")], [data])
+
+
+def files(world: NodeWorld) -> int:
+    """How many blobs and markers are on disk."""
+    return sum(path.is_file() for path in (world.folder / "vault" / "blobs").rglob("*")) + len(markers(world))
+
+
+def markers(world: NodeWorld) -> list[Path]:
+    return sorted((world.folder / "vault" / "pending").glob("*"))
+
+
+def test_what_was_submitted_is_there_and_comes_again_as_it_was(tmp_path: Path) -> None:
+    """API-13, API-14."""
+    with running(tmp_path) as world:
+        world.fill("Ada")
+        submission = appended(world)
+        first = world.node.submit(submission)
+        assert (first.height, first.refusal) == (2, "")
+        assert world.node.submit(submission) == first
+        assert world.node.result(first.body) == first
+        assert world.node.result(NONE).height == 0
+        assert world.blob_path(ONE).read_bytes() == ONE
+        assert world.node.status().height == 2
+        assert markers(world) == []
+
+
+def _bad_signature(world: NodeWorld) -> Submission:
+    made = appended(world)
+    transaction = decode(made.transaction, Transaction, limit=65_536)
+    signatures = (Signature(transaction.signatures[0].key, bytes(64)),)
+    return replace(made, transaction=encode(replace(transaction, signatures=signatures)))
+
+
+REFUSED: list[tuple[str, Any, str]] = [
+    ("a blob that is not sent", lambda w: replace(appended(w), blobs=()), "node/blob-missing"),
+    ("another blob", lambda w: replace(appended(w), blobs=(TWO,)), "node/blob-unanchored"),
+    ("one blob too many", lambda w: replace(appended(w), blobs=(ONE, TWO)), "node/blob-unanchored"),
+    ("a blob of another size", lambda w: appended(w, size=199), "node/blob-size"),
+    ("a held blob of another size", lambda w: replace(appended(w, package("Ada"), size=1), blobs=()), "node/blob-size"),
+    ("two sizes of one blob", lambda w: _twice(w), "node/blob-size"),
+    (
+        "another sponsor",
+        lambda w: w.submission(w.body(w.entry("Ada", ONE), sponsor=NONE), [key("Ada")], [ONE]),
+        "node/other-sponsor",
+    ),
+    ("a signature that does not verify", _bad_signature, "crypto/bad-signature"),
+    ("a signature missing", lambda w: w.submission(w.body(w.entry("Ada", ONE)), (), [ONE]), "ledger/wrong-signers"),
+    ("a signature too many", lambda w: _also_by(w, "Eve"), "ledger/wrong-signers"),
+    ("expired", lambda w: w.submission(w.body(w.entry("Ada", ONE), expires=START), [key("Ada")], [ONE]), "ledger/expired"),
+    ("a closed epoch", lambda w: appended(w, epoch=1), "ledger/epoch-closed"),
+    ("a section that is not there", lambda w: appended(w, section=NONE), "ledger/no-such-section"),
+    ("a writer that is none", lambda w: _by(w, "Eve"), "ledger/not-a-writer"),
+    ("no transaction", lambda w: Submission(b"\xc1", (ONE,)), "codec/not-decodable"),
+    ("a transaction too large", lambda w: Submission(bytes(65_537), (ONE,)), "codec/too-large"),
+    ("a rotation without its package", lambda w: _rotation(w), "node/blob-missing"),
+]
+
+
+def _twice(world: NodeWorld) -> Submission:
+    return world.submission(world.body(world.entry("Ada", ONE), world.entry("Ada", ONE, size=1)), [key("Ada")], [ONE])
+
+
+def _also_by(world: NodeWorld, other: str) -> Submission:
+    return world.submission(world.body(world.entry("Ada", ONE)), [key("Ada"), key(other)], [ONE])
+
+
+def _by(world: NodeWorld, other: str) -> Submission:
+    return world.submission(world.body(world.entry("Ada", ONE, writer=key(other).public)), [key(other)], [ONE])
+
+
+def _rotation(world: NodeWorld) -> Submission:
+    first = world.creation("Ada").schedule
+    following = replace(first[0], number=1, activation=world.clock.now, package=sha256(b"not sent"))
+    rotate = Rotate(world.section("Ada"), schedule_hash(first), (first[0], following))
+    return world.submission(world.body(rotate), [key("Ada")])
+
+
+@pytest.mark.parametrize(("what", "made", "expected"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_what_is_refused_leaves_no_blob_and_no_block(tmp_path: Path, what: str, made: Any, expected: str) -> None:
+    """API-13, API-14."""
+    with running(tmp_path) as world:
+        world.fill("Ada")
+        before = files(world)
+        submission = made(world)
+        assert code(lambda: world.node.submit(submission)) == expected
+        assert files(world) == before
+        assert world.node.status().height == 1
+
+
+def test_what_the_block_refuses_leaves_no_blob_either(tmp_path: Path) -> None:
+    """API-14."""
+    clock = OrderingClock()
+    with running(tmp_path, clock) as world:
+        world.fill("Ada")
+        before = files(world)
+        submission = appended(world)
+        clock.ordering = lambda: Millis(START + 400_000)
+        assert code(lambda: world.node.submit(submission)) == "ledger/expired"
+        clock.ordering = None
+        assert files(world) == before
+        assert world.node.status().height == 2
+
+
+def test_a_refused_transaction_does_not_take_a_blob_that_was_held(tmp_path: Path) -> None:
+    """API-14."""
+    with running(tmp_path) as world:
+        world.fill("Ada", ONE)
+        assert code(lambda: world.node.submit(appended(world))) == "ledger/blob-held"
+        assert world.blob_path(ONE).read_bytes() == ONE
+
+
+def test_a_refused_transaction_does_not_take_a_blob_that_another_one_brings_meanwhile(tmp_path: Path) -> None:
+    """API-15: the first is held in its block until the second has come, with the same blob."""
+    clock, held, go = OrderingClock(), threading.Event(), threading.Event()
+    with running(tmp_path, clock) as world, ThreadPoolExecutor(2) as pool:
+        world.fill("Ada")
+        refused = appended(world)
+        late = iter([400_000])
+
+        def ordering() -> Millis:
+            held.set()
+            go.wait()
+            return Millis(START + next(late, 390_000))
+
+        clock.ordering = ordering
+        first = pool.submit(code, lambda: world.node.submit(refused))
+        held.wait()
+        clock.now = START + 390_000  # the second expires later
+        taken = appended(world)
+        started = threading.Event()
+        second = pool.submit(lambda: (started.set(), code(lambda: world.node.submit(taken)))[1])
+        started.wait()
+        for _ in range(20_000):
+            os.sched_yield()
+        go.set()
+        assert (first.result(), second.result()) == ("ledger/expired", "")
+        assert world.blob_path(ONE).read_bytes() == ONE
+
+
+def test_the_same_body_at_once_is_taken_once(tmp_path: Path) -> None:
+    """API-13, API-15."""
+    with running(tmp_path) as world, ThreadPoolExecutor(8) as pool:
+        world.fill("Ada")
+        submission = appended(world)
+        ends = set(pool.map(lambda _: world.node.submit(submission), range(8)))
+        assert len(ends) == 1
+        assert world.blob_path(ONE).read_bytes() == ONE
+        assert world.node.status().height == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_after_a_crash_the_blobs_of_what_was_not_committed_are_deleted(tmp_path: Path) -> None:
+    """API-16."""
+    clock = OrderingClock()
+
+    def fail() -> Millis:
+        raise ZeroDivisionError
+
+    with running(tmp_path, clock) as world:
+        world.fill("Ada")
+        before, submission = files(world), appended(world)
+        clock.ordering = fail
+        with pytest.raises(ZeroDivisionError):
+            world.node.submit(submission)
+        assert files(world) == before + 2  # the blob, and the mark that says whose it is
+    clock.ordering = None
+    with running(tmp_path, clock) as world:
+        assert files(world) == before
+        world.node.submit(submission)
+        assert world.blob_path(ONE).read_bytes() == ONE
+
+
+def test_after_a_crash_the_blobs_of_what_was_committed_are_kept(tmp_path: Path) -> None:
+    """API-16."""
+    with running(tmp_path) as world:
+        world.fill("Ada")
+        body = world.node.submit(appended(world)).body
+        (mark := world.folder / "vault" / "pending" / body.hex()).write_bytes(sha256(ONE))
+    with running(tmp_path) as world:
+        assert not mark.exists()
+        assert world.blob_path(ONE).read_bytes() == ONE
+
+
+def test_the_node_signs_as_sponsor_and_its_own_signature_may_be_there_already(tmp_path: Path) -> None:
+    """API-13."""
+    with running(tmp_path) as world:
+        body = world.body(world.creation("Ada"))
+        assert world.node.submit(Submission(signed(body, key("Ada"), NODE), (package("Ada"),))).body == body_hash(body)
+        kept = decode(world.node.engine.block(1).transactions[0], Transaction, limit=65_536)
+        assert kept.body.sponsor == MEMBER
+        assert {signature.key for signature in kept.signatures} == {NODE.public, key("Ada").public}
+
+
+def test_too_many_keys_of_the_state_are_refused(tmp_path: Path) -> None:
+    """API-17."""
+    with running(tmp_path) as world:
+        assert len(world.node.states([b"a"] * 512)) == 512
+        assert code(lambda: world.node.states([b"a"] * 513)) == "node/too-many-keys"
