@@ -92,9 +92,9 @@ def main(folder: Path) -> None:
     wanted: set[str] = set()
     types: dict[str, dict[str, list[Any]]] = {}
     for definition in definitions:
-        if definition["resourceType"] == "StructureDefinition" and definition["kind"] != "primitive-type":
-            if definition.get("derivation") != "constraint" and "snapshot" in definition:
-                types.update(elements(definition, wanted))
+        structure = definition["resourceType"] == "StructureDefinition" and definition["kind"] != "primitive-type"
+        if structure and definition.get("derivation") != "constraint" and "snapshot" in definition:
+            types.update(elements(definition, wanted))
     expanded = {url: expand(url, sets, systems) for url in sorted(wanted - {""})}
     table = {"types": types, "sets": {url: codes for url, codes in expanded.items() if codes}}
     data = json.dumps(table, sort_keys=True, separators=(",", ":")).encode()

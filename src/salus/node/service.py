@@ -197,10 +197,13 @@ class NodeService:
 
     def _sweep(self) -> None:
         """Delete the blobs of bodies that were never committed; their agent sends the same body with its blobs again."""
+        for partial in self._pending.glob(".*"):
+            partial.unlink()
         for marker in sorted(self._pending.glob("[0-9a-f]*")):
             data = marker.read_bytes()
             committed = self.engine.result(bytes.fromhex(marker.name)) is not None
             blobs = [data[i : i + 32] for i in range(0, len(data), 32)]
+            self.blobs.tidy(blobs)
             self._unmark(bytes.fromhex(marker.name), [] if committed else blobs)
 
 

@@ -19,6 +19,7 @@ from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import HEADER_TAG, Header, SignedHeader, TxResult, header_hash
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
+from salus.ledger.merkle import EMPTY
 from salus.ledger.store import MemoryStore, Reader
 from salus.ledger.verifying import StateAnswer, require_header, require_linked
 from salus.node.ledger_store import LedgerStore, StoredBlock
@@ -216,6 +217,8 @@ class SoloEngine:
         return [Outcome(block.height, result) for result in final.results]
 
     def _found(self) -> None:
+        if self.app.info().root != EMPTY:
+            raise NodeRefused("state-damaged", "the ledger has a state and no header; restore a backup")
         changes = self.app.init_chain()
         nothing = list_root([])
         root = self.app.info().root
@@ -226,10 +229,7 @@ class SoloEngine:
         return SignedHeader(header, self._key.sign(HEADER_TAG, header_hash(header)))
 
     def _newest(self) -> SignedHeader:
-        newest = self._store.newest()
-        if newest is None:
-            raise NodeRefused("state-damaged", "the ledger has no header")
-        return newest
+        return self.header(self.app.info().height)
 
     def _next_time(self) -> Millis:
         last, now = self._newest().header.time, self._clock()

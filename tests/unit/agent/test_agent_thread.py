@@ -128,6 +128,17 @@ def test_nobody_writes_without_the_right_or_a_licence(world: World) -> None:
     assert refused.value.full_code == "agent/not-yours"
 
 
+def test_a_note_sealed_while_its_author_was_suspended_is_marked_for_ever(world: World) -> None:
+    world.may_write()
+    licensing.set_licence(world.agent, DOCTOR, LicenceStatus.SUSPENDED)
+    writing.write_note(world.agent, DOCTOR, PATIENT, b"Not licensed now.", amends=None, entered_in_error=None)
+    licensing.set_licence(world.agent, DOCTOR, LicenceStatus.ACTIVE)
+    writing.write_note(world.agent, DOCTOR, PATIENT, b"Licensed again.", amends=None, entered_in_error=None)
+    own = charting.open_chart(world.agent, PATIENT, PATIENT, types=("DocumentReference",))
+    assert [v.trouble for v in own.shown] == ["warrants/licence-not-active", ""]
+    assert "NOT VERIFIED" in charting.chart_text(own)
+
+
 def test_a_revoked_writer_cannot_write(world: World) -> None:
     made = world.may_write()
     granting.revoke(world.agent, PATIENT, reader=DOCTOR)

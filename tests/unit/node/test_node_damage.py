@@ -163,6 +163,16 @@ def test_a_state_that_is_altered_while_the_node_runs_is_found(tmp_path: Path) ->
     assert refused.value.full_code == "node/state-damaged"
 
 
+def test_a_state_without_any_header_does_not_start_as_a_new_ledger(tmp_path: Path) -> None:
+    """API-46."""
+    filled(tmp_path)
+    for height in range(4):
+        tampered(tmp_path, b"headers", at(height), None)
+    with pytest.raises(SalusError) as refused, running(tmp_path):
+        pass
+    assert refused.value.full_code == "node/state-damaged"
+
+
 def test_a_ledger_is_not_opened_under_another_genesis(tmp_path: Path) -> None:
     """API-46."""
     filled(tmp_path)

@@ -191,6 +191,9 @@ def test_after_a_crash_the_blobs_of_what_was_not_committed_are_deleted(tmp_path:
         with pytest.raises(ZeroDivisionError):
             world.node.submit(submission)
         assert files(world) == before + 2  # the blob, and the mark that says whose it is
+        partial = world.blob_path(ONE).with_name(f".{sha256(ONE).hex()}.0a0a0a0a")
+        partial.write_bytes(ONE[:9])
+        (mark := markers(world)[0]).with_name(f".{mark.name}.0a0a0a0a").write_bytes(b"half")
     clock.ordering = None
     with running(tmp_path, clock) as world:
         assert files(world) == before

@@ -48,6 +48,12 @@ class Blobs:
         """Delete the blob, if it is here."""
         self._path(blob).unlink(missing_ok=True)
 
+    def tidy(self, blobs: list[bytes]) -> None:
+        """Delete what a crash left of these blobs half written."""
+        for blob in blobs:
+            for partial in self._path(blob).parent.glob(f".{blob.hex()}.*"):
+                partial.unlink()
+
     def _path(self, blob: bytes) -> Path:
         name = blob.hex()
         return self._folder / name[:2] / name

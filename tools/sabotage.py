@@ -1,0 +1,65 @@
+"""Take one check away at a time, and demand that the test which is named for it fails.
+
+``python tools/sabotage.py [WORD]`` reads ``tests/sabotage.toml``; with WORD, only the entries whose text holds it. The source is
+copied; nothing in the checkout changes. Exit 1 when a sabotage survives, when a patch no longer fits, or when a named test
+fails without it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FAILED_TESTS = 1  # pytest's exit code when tests ran and some failed
+
+
+def run(source: Path, tests: list[str]) -> int:
+    """pytest's exit code for ``tests`` over the package in ``source``."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:cov", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False).returncode
+
+
+def sabotage(entry: dict[str, str]) -> str:
+    """What became of one entry: "" when its test noticed."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder)
+        shutil.copytree(ROOT / "src" / "salus", source / "salus", ignore=shutil.ignore_patterns("__pycache__"))
+        path = source / entry["file"]
+        text = path.read_text("utf-8")
+        if text.count(entry["find"]) != 1:
+            return f"the patch does not fit {entry['file']} any more"
+        path.write_text(text.replace(entry["find"], entry["put"]), "utf-8")
+        code = run(source, [entry["test"]])
+    if code == FAILED_TESTS:
+        return ""
+    return f"SURVIVED: {entry['test']}" if code == 0 else f"pytest ended with {code} for {entry['test']}"
+
+
+def main() -> int:
+    """Run all entries, two at a time."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    table = tomllib.loads((ROOT / "tests" / "sabotage.toml").read_text("utf-8"))["sabotage"]
+    entries = [entry for entry in table if word in entry["what"]]
+    tests = sorted({entry["test"] for entry in entries})
+    if run(ROOT / "src", tests) != 0:
+        print("sabotage: the named tests do not pass as it is", file=sys.stderr)
+        return 1
+    survivors = 0
+    with ThreadPoolExecutor(2) as pool:
+        for entry, trouble in zip(entries, pool.map(sabotage, entries), strict=True):
+            print(f"  {'noticed ' if not trouble else 'TROUBLE '} {entry['what']}{'  ' + trouble if trouble else ''}", flush=True)
+            survivors += bool(trouble)
+    print(f"{len(entries)} checks taken away, {len(entries) - survivors} noticed")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
