@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
 .PHONY: run test lint types sabotage outsider bench lock clean setup
 
@@ -19,8 +20,8 @@ $(READY): requirements.lock pyproject.toml
 run: $(READY)  ## A patient's story on the real system, every claim checked
 	$(BIN)/salus demo
 
-test: $(READY) lint types  ## Lint, types, contracts, every test, coverage gates; pytest's summary comes last
-	$(BIN)/python tools/run_tests.py
+test: $(READY) lint types  ## Lint, types, contracts, every test, full branch coverage of the four inner rooms
+	$(BIN)/pytest $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 lint: $(READY)
 	$(BIN)/ruff check src tests tools

@@ -5,21 +5,21 @@ from __future__ import annotations
 import resource
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import lmdb
 import pytest
 
-from node_world import MEMBER, NODE, START, Clock, OrderingClock, founding, signed
+from node_world import MEMBER, NODE, START, Clock, OrderingClock, code, founding, signed
 from salus.errors import NodeRefused, SalusError
 from salus.ids import Millis
 from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.tx import Body
 from salus.node.ledger_store import LedgerStore
-from salus.node.solo import TOLERATED_LAG, SoloEngine
+from salus.node.solo import TOLERATED_LAG, Outcome, SoloEngine
 
 
 def transaction(genesis: Genesis, number: int, expires: int | None = None) -> bytes:
@@ -181,6 +181,24 @@ def test_an_engine_that_fails_as_nobody_foresaw_leaves_nobody_waiting(tmp_path: 
         made.put(99)
     assert refused.value.full_code == "node/stopped"
     assert made.engine.newest_header().header.height == 0
+    made.engine.stop()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_waits_behind_a_block_that_fails_is_told_that_the_engine_stopped(tmp_path: Path) -> None:
+    """API-42, API-45: three wait, of which a block holds one."""
+    clock, waiting = OrderingClock(), [Future[Outcome]() for _ in range(3)]
+    made = Engine(tmp_path, clock, founding(max_block=1))
+
+    def fail() -> Millis:
+        raise ZeroDivisionError
+
+    clock.ordering = fail
+    with made.engine._lock:  # no block is made before all wait
+        for number, future in enumerate(waiting):
+            made.engine._queue.put((transaction(made.genesis, number), future))
+    assert isinstance(waiting[0].exception(), ZeroDivisionError)
+    assert [code(future.result) for future in waiting[1:]] == ["node/stopped"] * 2
     made.engine.stop()
 
 

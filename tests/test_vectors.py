@@ -1,0 +1,68 @@
+"""Every vector comes out as its header says; most of them say no."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from salus.charts.sealing import open_entry
+from salus.codec import decode
+from salus.crypto import aead, hpke
+from salus.crypto.passphrase import unlock
+from salus.crypto.signing import HybridPublic, HybridSignature, require_hybrid
+from salus.errors import SalusError
+from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters
+from salus.ledger.tx import Transaction
+from salus.ledger.verifying import StateAnswer, require_answer
+
+VECTORS = sorted((Path(__file__).parents[1] / "vectors").rglob("*.txt"))
+Fields = dict[str, str]
+
+
+def raw(fields: Fields, name: str) -> bytes:
+    return bytes.fromhex(fields[name])
+
+
+KINDS: dict[str, Callable[[Fields], object]] = {
+    "aead": lambda f: aead.open(raw(f, "key"), raw(f, "context"), raw(f, "sealed")),
+    "hpke": lambda f: hpke.open(raw(f, "seed"), raw(f, "info"), raw(f, "sealed")),
+    "locked": lambda f: unlock(raw(f, "passphrase").decode(), raw(f, "locked")),
+    "hybrid": lambda f: require_hybrid(
+        decode(raw(f, "key"), HybridPublic, limit=4096),
+        "salus/vector/1",
+        raw(f, "message"),
+        decode(raw(f, "signature"), HybridSignature, limit=8192),
+    ),
+    "entry": lambda f: open_entry(raw(f, "blob"), raw(f, "half"), raw(f, "network"), raw(f, "section"), int(f["epoch"])),
+    "transaction": lambda f: decode(raw(f, "transaction"), Transaction, limit=Parameters().max_transaction),
+    "answer": lambda f: require_answer(
+        decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS), decode(raw(f, "answer"), StateAnswer, limit=MAX_GENESIS)
+    ),
+}
+
+
+def fields_of(path: Path) -> Fields:
+    return dict(line.split(": ", 1) if ": " in line else (line.rstrip(":"), "") for line in path.read_text("ascii").splitlines())
+
+
+def outcome(fields: Fields) -> str:
+    try:
+        KINDS[fields["kind"]](fields)
+    except SalusError as error:
+        return error.full_code
+    return "accepted"
+
+
+@pytest.mark.parametrize("path", VECTORS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_vector_comes_out_as_it_says(path: Path) -> None:
+    fields = fields_of(path)
+    assert outcome(fields) == fields["expect"]
+    assert (fields["kind"], fields["what"]) == (path.parent.name, path.stem)
+
+
+def test_there_are_vectors_of_each_kind_and_most_are_negative() -> None:
+    expected = [fields_of(path)["expect"] for path in VECTORS]
+    assert {path.parent.name for path in VECTORS} == set(KINDS)
+    assert expected.count("accepted") * 3 < len(expected)

@@ -1,0 +1,166 @@
+"""Write the vectors: one scenario a file, with what must come of it. Only files that are missing are written.
+
+``PYTHONPATH=tests python tools/make_vectors.py`` from the checkout. Sealing draws fresh randomness, and so a new file differs from
+an earlier one of the same name; what is checked in stays. A file has ``name: value`` lines; values are hexadecimal but for
+``what``, ``kind``, ``expect`` and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from charts_world import NETWORK, SECTION, leaf, signed, some
+from ledger_world import Ledger, creation
+from salus.charts.sealing import seal
+from salus.codec import encode
+from salus.crypto import aead, hpke
+from salus.crypto.passphrase import Cost, lock
+from salus.crypto.signing import HybridKey
+from salus.ledger.modules.revocations.messages import Revoke
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+Scenario = tuple[str, str, str, dict[str, bytes | int]]  # kind, what, expect, fields
+change = msgspec.structs.replace
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    """``data`` with the lowest bit of byte ``place`` changed."""
+    at = place % len(data)
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def malformed(data: bytes) -> Iterator[tuple[str, bytes, str]]:
+    """What strict decoding refuses of any record."""
+    yield "cut-off", data[:-1], "codec/not-decodable"
+    yield "one-byte-more", data + b"\x00", "codec/not-decodable"
+    yield "empty", b"", "codec/not-decodable"
+    yield "wide-array-header", b"\xdc\x00" + bytes([data[0] & 0x0F]) + data[1:], "codec/not-canonical"
+    yield "other-tag", data[:2] + b"x" + data[3:], "codec/not-decodable"
+    yield "a-map", b"\x80", "codec/not-decodable"
+    yield "deep", b"\x91" * 4096, "codec/not-decodable"
+
+
+def sealing() -> Iterator[Scenario]:
+    """AES-256-GCM, HPKE and the passphrase."""
+    key, other = some("vector key"), some("vector other key")
+    box = aead.seal(key, b"context", b"secret")
+    good: dict[str, bytes | int] = {"key": key, "context": b"context", "sealed": box}
+    yield "aead", "opens", "accepted", good
+    for what, changes in (
+        ("wrong-key", {"key": other}),
+        ("wrong-context", {"context": b"other"}),
+        ("nonce-changed", {"sealed": flipped(box, 0)}),
+        ("ciphertext-changed", {"sealed": flipped(box, 13)}),
+        ("tag-changed", {"sealed": flipped(box, -1)}),
+        ("cut-off", {"sealed": box[:-1]}),
+        ("empty", {"sealed": b""}),
+    ):
+        yield "aead", what, "crypto/cannot-open", {**good, **changes}
+    letter = hpke.seal(hpke.public_key(key), b"context", b"secret")
+    good = {"seed": key, "info": b"context", "sealed": letter}
+    yield "hpke", "opens", "accepted", good
+    for what, changes in (
+        ("wrong-seed", {"seed": other}),
+        ("wrong-info", {"info": b"other"}),
+        ("lattice-half-changed", {"sealed": flipped(letter, 5)}),
+        ("curve-half-changed", {"sealed": flipped(letter, 1100)}),
+        ("tag-changed", {"sealed": flipped(letter, -1)}),
+        ("cut-off", {"sealed": letter[:-1]}),
+        ("one-byte-more", {"sealed": letter + b"\x00"}),
+    ):
+        yield "hpke", what, "crypto/cannot-open", {**good, **changes}
+    locked = lock("correct horse", b"secret", Cost(1, 1, 8192))
+    yield "locked", "opens", "accepted", {"passphrase": b"correct horse", "locked": locked}
+    yield "locked", "wrong-passphrase", "crypto/cannot-open", {"passphrase": b"wrong", "locked": locked}
+    for what, data, expect in malformed(locked):
+        if what != "other-tag":
+            yield "locked", what, expect, {"passphrase": b"correct horse", "locked": data}
+
+
+def signatures() -> Iterator[Scenario]:
+    """Hybrid signatures: both halves, or none."""
+    author, other = HybridKey(some("vector author")), HybridKey(some("vector other"))
+    signature, wrong = author.sign("salus/vector/1", b"message"), other.sign("salus/vector/1", b"message")
+    good: dict[str, bytes | int] = {"key": encode(author.public), "message": b"message", "signature": encode(signature)}
+    yield "hybrid", "verifies", "accepted", good
+    for what, changes in (
+        ("other-message", {"message": b"Message"}),
+        ("other-key", {"key": encode(other.public)}),
+        ("other-ed25519-half", {"signature": encode(change(signature, ed25519=wrong.ed25519))}),
+        ("other-mldsa-half", {"signature": encode(change(signature, mldsa65=wrong.mldsa65))}),
+        ("ed25519-changed", {"signature": encode(change(signature, ed25519=flipped(signature.ed25519, 40)))}),
+        ("mldsa-changed", {"signature": encode(change(signature, mldsa65=flipped(signature.mldsa65, 40)))}),
+        ("keys-mixed", {"key": encode(change(author.public, mldsa65=other.public.mldsa65))}),
+    ):
+        yield "hybrid", what, "crypto/bad-signature", {**good, **changes}
+
+
+def entries() -> Iterator[Scenario]:
+    """Sealed entries."""
+    author = HybridKey(some("vector author"))
+    blob, half = seal(signed(author, leaf()), hpke.public_key(some("vector epoch")), 0)
+    good: dict[str, bytes | int] = {"blob": blob, "half": half, "network": NETWORK, "section": SECTION, "epoch": 0}
+    yield "entry", "opens", "accepted", good
+    for what, expect, changes in (
+        ("wrong-half", "crypto/cannot-open", {"half": some("x")}),
+        ("wrong-section", "crypto/cannot-open", {"section": some("x")}),
+        ("wrong-network", "crypto/cannot-open", {"network": some("x")}),
+        ("wrong-epoch", "crypto/cannot-open", {"epoch": 1}),
+        ("ciphertext-changed", "crypto/cannot-open", {"blob": flipped(blob, -1)}),
+        ("cut-off", "codec/not-decodable", {"blob": blob[:-1]}),
+        ("one-byte-more", "codec/not-decodable", {"blob": blob + b"\x00"}),
+    ):
+        yield "entry", what, expect, {**good, **changes}
+
+
+def ledger() -> Iterator[Scenario]:
+    """Transactions, headers and proven answers."""
+    world = Ledger()
+    data = world.tx(creation("owner"), by=["owner"])
+    yield "transaction", "decodes", "accepted", {"transaction": data}
+    for what, broken, expect in malformed(data):
+        yield "transaction", what, expect, {"transaction": broken}
+    yield "transaction", "too-large", "codec/too-large", {"transaction": data + bytes(70_000)}
+    world.done(Revoke(some("secret")))
+    present = next(name for name in world.state() if name.startswith(b"revocations/"))
+    genesis, answer, absent = encode(world.genesis), world.answer(present), world.answer(b"revocations/none")
+    yield "answer", "presence", "accepted", {"genesis": genesis, "answer": encode(answer)}
+    yield "answer", "absence", "accepted", {"genesis": genesis, "answer": encode(absent)}
+    unsigned = change(answer.header, signature=bytes(64))
+    later = change(answer.header, header=change(answer.header.header, height=9))
+    for what, expect, broken_answer in (
+        ("other-value", "ledger/bad-state-proof", change(answer, value=b"x")),
+        ("value-denied", "ledger/bad-state-proof", change(answer, value=None)),
+        ("other-key", "ledger/bad-state-proof", change(answer, key=b"revocations/none")),
+        ("value-invented", "ledger/bad-state-proof", change(absent, value=b"x")),
+        ("absence-of-another", "ledger/bad-state-proof", change(absent, key=present)),
+        (
+            "sibling-left-out",
+            "ledger/bad-state-proof",
+            change(answer, proof=change(answer.proof, siblings=answer.proof.siblings[1:])),
+        ),
+        ("unsigned-header", "crypto/bad-signature", change(answer, header=unsigned)),
+        ("header-changed", "crypto/bad-signature", change(answer, header=later)),
+    ):
+        yield "answer", what, expect, {"genesis": genesis, "answer": encode(broken_answer)}
+    other = encode(change(world.genesis, salt=b"1" * 16))
+    yield "answer", "other-network", "ledger/wrong-network", {"genesis": other, "answer": encode(answer)}
+
+
+def main() -> None:
+    """Write what is missing."""
+    for kind, what, expect, fields in (*sealing(), *signatures(), *entries(), *ledger()):
+        path = VECTORS / kind / f"{what}.txt"
+        if path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [f"what: {what}", f"kind: {kind}", f"expect: {expect}"]
+        lines += [f"{name}: {value if isinstance(value, int) else value.hex()}" for name, value in fields.items()]
+        path.write_text("\n".join(lines) + "\n", "ascii")
+
+
+if __name__ == "__main__":
+    main()
