@@ -1,7 +1,7 @@
 """Write the vectors: one scenario a file, with what must come of it. Only files that are missing are written.
 
-``PYTHONPATH=tests python tools/make_vectors.py`` from the checkout. Sealing draws fresh randomness, and so a new file differs from
-an earlier one of the same name; what is checked in stays. A file has ``name: value`` lines; values are hexadecimal but for
+``PYTHONPATH=tests python tools/make_vectors.py`` from the checkout. Sealing draws fresh randomness: a new file differs from an
+earlier one of the same name; what is checked in stays. A file has ``name: value`` lines; values are hexadecimal but for
 ``what``, ``kind``, ``expect`` and numbers.
 """
 
@@ -129,6 +129,7 @@ def ledger() -> Iterator[Scenario]:
     genesis, answer, absent = encode(world.genesis), world.answer(present), world.answer(b"revocations/none")
     yield "answer", "presence", "accepted", {"genesis": genesis, "answer": encode(answer)}
     yield "answer", "absence", "accepted", {"genesis": genesis, "answer": encode(absent)}
+    shorter = change(answer.proof, siblings=answer.proof.siblings[1:])
     unsigned = change(answer.header, signature=bytes(64))
     later = change(answer.header, header=change(answer.header.header, height=9))
     for what, expect, broken_answer in (
@@ -140,7 +141,7 @@ def ledger() -> Iterator[Scenario]:
         (
             "sibling-left-out",
             "ledger/bad-state-proof",
-            change(answer, proof=change(answer.proof, siblings=answer.proof.siblings[1:])),
+            change(answer, proof=shorter),
         ),
         ("unsigned-header", "crypto/bad-signature", change(answer, header=unsigned)),
         ("header-changed", "crypto/bad-signature", change(answer, header=later)),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from ledger_world import some
 
+from ledger_world import some
 from salus.crypto.hashing import sha256, tagged
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 

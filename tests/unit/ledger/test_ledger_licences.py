@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ledger_world import CLINIC, LAB, SMALL_ORDER, START, STEP, Ledger, licence_for, public, some
 
+from ledger_world import CLINIC, LAB, SMALL_ORDER, START, STEP, Ledger, licence_for, public, some
 from salus.codec import decode
 from salus.errors import LedgerRefused
 from salus.ids import LicenceId

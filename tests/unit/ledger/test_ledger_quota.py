@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ledger_world import START, Ledger, creation, entry, founding, public, some
-
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.modules.sections.messages import HandOver, RemoveWriter, Rotate
 from salus.ledger.modules.sections.state import commit_owner, schedule_hash

@@ -6,8 +6,22 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from ledger_world import CLINIC, LAB, SMALL_ORDER, START, Ledger, creation, entry, founding, key, licence_for, public, signed, some
 
+from ledger_world import (
+    CLINIC,
+    LAB,
+    SMALL_ORDER,
+    START,
+    Ledger,
+    creation,
+    entry,
+    founding,
+    key,
+    licence_for,
+    public,
+    signed,
+    some,
+)
 from salus.codec import decode, encode
 from salus.errors import SalusError
 from salus.ledger.genesis import GenesisMember
@@ -71,12 +85,6 @@ def test_a_transaction_expires_within_ten_minutes_of_block_time(what: str, ahead
     ledger = Ledger()
     at = START + 5_000
     assert ledger.run(encode(signed(ledger.body(REVOKE, expires=at + ahead), "clinic node")), at=at) == code, what
-
-
-def test_a_transaction_of_another_network_is_refused() -> None:
-    """TX-7."""
-    ledger = Ledger()
-    assert ledger.run(encode(signed(ledger.body(REVOKE, network=bytes(32)), "clinic node"))) == "ledger/wrong-network"
 
 
 def test_the_same_body_is_applied_once() -> None:
@@ -151,15 +159,6 @@ def test_missing_and_superfluous_signatures_are_refused(what: str, names: list[s
     before = ledger.app.info().root
     assert ledger.run(encode(signed(ledger.body(admit), *names))) == "ledger/wrong-signers", what
     assert ledger.app.info().root == before
-
-
-def test_signatures_stand_in_the_order_of_their_keys() -> None:
-    """TX-9: one transaction has one encoding."""
-    ledger = Ledger()
-    admit = AdmitWriter(ledger.section(), public("writer"), 9, 9, START * 2)
-    right = signed(ledger.body(admit), "clinic node", "owner")
-    assert ledger.run(encode(Transaction(right.body, right.signatures[::-1]))) == "ledger/wrong-signers"
-    assert ledger.run(encode(right)) == ""
 
 
 def test_a_key_that_two_actions_need_signs_once() -> None:
