@@ -57,7 +57,7 @@ def play(stage: Stage, keep: Path | None = None) -> None:
         init_home(home, passphrase=None)
         with open_home(home) as agent:
             cast = Cast(home, agent, record)
-            for scene in (_wallets, _import, _refused, _granted, _note, _who_read, _withdrawn, _stranger):
+            for scene in (_wallets, _import, _beside, _refused, _granted, _note, _who_read, _withdrawn, _stranger):
                 scene(stage, cast)
         _node_reads_nothing(stage, cast)
     stage.end()
@@ -94,6 +94,37 @@ def _import(stage: Stage, cast: Cast) -> None:
     stage.claim(f"all {len(expected)} resources come back, each signature and proof verified", expected <= found)
 
 
+def _beside(stage: Stage, cast: Cast) -> None:
+    stage.scene("Two more clinics, and what only the patient knows")
+    for name, source in (("second_source", "Lake Clinic"), ("sensitive_episode", "Walk-in Clinic")):
+        importing.import_files(
+            cast.agent,
+            PATIENT,
+            [(name, _supplement(name))],
+            source=source,
+            as_of=None,
+            other_patient_ok=False,
+            progress=silent,
+        )
+    allergy = json.loads(_supplement("allergy_drug"))["entry"][1]["resource"]
+    writing.add_record(cast.agent, PATIENT, json.dumps(allergy).encode())
+    stage.say("These files were written for the story; nobody real stands behind them.")
+    own = charting.open_chart(cast.agent, PATIENT, PATIENT)
+    twins = [v.header.source for v in own.shown if v.leaf.data and v.identity[1] == _twin()]
+    stage.claim("two hospitals that use the same number stand side by side", sorted(twins) == ["City Hospital", "Lake Clinic"])
+    stage.claim("the allergy that the patient added stands in the chart", "Anaphylaxis" in charting.chart_text(own))
+
+
+def _supplement(name: str) -> bytes:
+    return (files("salus.demo") / "supplements" / f"{name}.json").read_bytes()
+
+
+def _twin() -> str:
+    """The identity that the second source shares with the first."""
+    resource = json.loads(_supplement("second_source"))["entry"][1]["resource"]
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
 def _refused(stage: Stage, cast: Cast) -> None:
     stage.scene("Nobody else can read it")
     stage.refused(
@@ -125,6 +156,9 @@ def _granted(stage: Stage, cast: Cast) -> None:
     stage.show(charting.chart_text(chart), 14)
     types = {entry["resource"]["resourceType"] for entry in json.loads(charting.chart_bundle(chart))["entry"]}
     stage.claim("the physician reads observations", "Observation" in types)
+    bundle = charting.chart_bundle(chart)
+    stage.claim("the allergy is among what is read first", b"Anaphylaxis" in bundle)
+    stage.claim("of the sensitive diagnosis there is not a word", b"mmunodeficiency" not in bundle and b"HIV" not in bundle)
     stage.claim("and no claim or bill, which were not granted", not types & {"Claim", "ExplanationOfBenefit", "Coverage"})
     stage.refused(
         f"{STRANGER}, licensed as well, is still refused",
