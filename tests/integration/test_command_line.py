@@ -93,9 +93,8 @@ def test_a_damaged_genesis_is_one_clear_line(tmp_path: Path) -> None:
 def test_commands_at_the_same_time_wait_for_each_other(home: Path) -> None:
     names = [f"Person {number}" for number in range(4)]
     environment = {**os.environ, "SALUS_HOME": str(home)}
-    running = [
-        subprocess.Popen([SALUS, "person", "add", name, "--json"], env=environment, stdout=subprocess.PIPE) for name in names
-    ]
+    commands = [[SALUS, "person", "add", name, "--json"] for name in names]
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for command in commands]
     assert [process.communicate()[0] != b"" and process.returncode for process in running] == [0] * 4
     listed = json.loads(salus("person", "list", "--json", home=home).stdout)["people"]
     assert {person["name"] for person in listed} >= set(names)
