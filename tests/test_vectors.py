@@ -14,8 +14,9 @@ from salus.crypto.passphrase import unlock
 from salus.crypto.signing import HybridPublic, HybridSignature, require_hybrid
 from salus.errors import SalusError
 from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters
+from salus.ledger.header import SignedHeader
 from salus.ledger.tx import Transaction
-from salus.ledger.verifying import StateAnswer, require_answer
+from salus.ledger.verifying import StateAnswer, require_answer, require_header, require_linked
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors").rglob("*.txt"))
 Fields = dict[str, str]
@@ -23,6 +24,12 @@ Fields = dict[str, str]
 
 def raw(fields: Fields, name: str) -> bytes:
     return bytes.fromhex(fields[name])
+
+
+def follow(genesis: Genesis, previous: SignedHeader, signed: SignedHeader) -> None:
+    """The header is a member's, and the next one."""
+    require_header(genesis, signed)
+    require_linked(previous, signed)
 
 
 KINDS: dict[str, Callable[[Fields], object]] = {
@@ -36,6 +43,11 @@ KINDS: dict[str, Callable[[Fields], object]] = {
         decode(raw(f, "signature"), HybridSignature, limit=8192),
     ),
     "entry": lambda f: open_entry(raw(f, "blob"), raw(f, "half"), raw(f, "network"), raw(f, "section"), int(f["epoch"])),
+    "header": lambda f: follow(
+        decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS),
+        decode(raw(f, "previous"), SignedHeader, limit=1024),
+        decode(raw(f, "header"), SignedHeader, limit=8192),
+    ),
     "transaction": lambda f: decode(raw(f, "transaction"), Transaction, limit=Parameters().max_transaction),
     "answer": lambda f: require_answer(
         decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS), decode(raw(f, "answer"), StateAnswer, limit=MAX_GENESIS)

@@ -14,11 +14,13 @@ import msgspec
 
 from charts_world import NETWORK, SECTION, leaf, signed, some
 from ledger_world import Ledger, creation
+from ledger_world import key as signing_key
 from salus.charts.sealing import seal
-from salus.codec import encode
+from salus.codec import decode, encode
 from salus.crypto import aead, hpke
-from salus.crypto.passphrase import Cost, lock
+from salus.crypto.passphrase import Cost, Locked, lock
 from salus.crypto.signing import HybridKey
+from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
 from salus.ledger.modules.revocations.messages import Revoke
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -78,6 +80,15 @@ def sealing() -> Iterator[Scenario]:
     for what, data, expect in malformed(locked):
         if what != "other-tag":
             yield "locked", what, expect, {"passphrase": b"correct horse", "locked": data}
+    opened = decode(locked, Locked, limit=len(locked))
+    for what, expect, forged in (
+        ("more-memory-than-a-machine-has", "codec/not-decodable", change(opened, cost=Cost(1, 1, 1_048_577))),
+        ("too-many-iterations", "codec/not-decodable", change(opened, cost=Cost(17, 1, 8192))),
+        ("no-iterations", "codec/not-decodable", change(opened, cost=Cost(0, 1, 8192))),
+        ("other-cost", "crypto/cannot-open", change(opened, cost=Cost(2, 1, 8192))),
+        ("other-salt", "crypto/cannot-open", change(opened, salt=bytes(16))),
+    ):
+        yield "locked", what, expect, {"passphrase": b"correct horse", "locked": encode(forged)}
 
 
 def signatures() -> Iterator[Scenario]:
@@ -96,6 +107,8 @@ def signatures() -> Iterator[Scenario]:
         ("keys-mixed", {"key": encode(change(author.public, mldsa65=other.public.mldsa65))}),
     ):
         yield "hybrid", what, "crypto/bad-signature", {**good, **changes}
+    for what, data in (("signature-cut-off", encode(signature)[:-1]), ("one-half-alone", encode(change(signature, mldsa65=b"")))):
+        yield "hybrid", what, "codec/not-decodable", {**good, "signature": data}
 
 
 def entries() -> Iterator[Scenario]:
@@ -116,14 +129,55 @@ def entries() -> Iterator[Scenario]:
         yield "entry", what, expect, {**good, **changes}
 
 
+def headers() -> Iterator[Scenario]:
+    """A signed header, after the one before it."""
+    world = Ledger()
+    world.done(Revoke(some("secret")))
+    before, signed_header = world.headers
+    header = signed_header.header
+
+    def by(name: str, **changes: object) -> bytes:
+        other = change(header, **changes)
+        return encode(SignedHeader(other, signing_key(name).sign(HEADER_TAG, header_hash(other))))
+
+    good: dict[str, bytes | int] = {"genesis": encode(world.genesis), "previous": encode(before), "header": encode(signed_header)}
+    yield "header", "follows", "accepted", good
+    for what, expect, data in (
+        ("signed-by-another-member", "crypto/bad-signature", by("lab node")),
+        ("signed-by-the-authority-key", "crypto/bad-signature", by("clinic authority")),
+        ("not-signed", "crypto/bad-signature", encode(change(signed_header, signature=bytes(64)))),
+        ("proposer-is-no-member", "ledger/no-such-member", by("clinic node", proposer=some("nobody"))),
+        ("other-network", "ledger/wrong-network", by("clinic node", network=some("other"))),
+        ("other-previous", "ledger/bad-link", by("clinic node", previous=some("other"))),
+        ("height-left-out", "ledger/bad-link", by("clinic node", height=header.height + 1)),
+        ("same-height", "ledger/bad-link", by("clinic node", height=header.height - 1)),
+        ("same-time", "ledger/bad-link", by("clinic node", time=before.header.time)),
+        *((name, expect, data) for name, data, expect in malformed(encode(signed_header))),
+    ):
+        yield "header", what, expect, {**good, "header": data}
+
+
 def ledger() -> Iterator[Scenario]:
-    """Transactions, headers and proven answers."""
+    """Transactions and proven answers."""
     world = Ledger()
     data = world.tx(creation("owner"), by=["owner"])
     yield "transaction", "decodes", "accepted", {"transaction": data}
     for what, broken, expect in malformed(data):
         yield "transaction", what, expect, {"transaction": broken}
     yield "transaction", "too-large", "codec/too-large", {"transaction": data + bytes(70_000)}
+    number = b"\xa5epoch\x00"
+    for what, found, put, expect in (
+        ("wide-integer", number, b"\xa5epoch\xcc\x00", "codec/not-canonical"),
+        ("wider-integer", number, b"\xa5epoch\xcf" + bytes(8), "codec/not-canonical"),
+        ("negative-integer", number, b"\xa5epoch\xff", "codec/not-decodable"),
+        ("float-for-integer", number, b"\xa5epoch\xcb" + bytes(8), "codec/not-decodable"),
+        ("text-for-integer", number, b"\xa5epoch\xa10", "codec/not-decodable"),
+        ("wide-tag", number, b"\xd9\x05epoch\x00", "codec/not-canonical"),
+        ("tag-that-is-not-utf-8", number, b"\xa5ep\xffch\x00", "codec/not-decodable"),
+        ("field-left-out", b"\x95" + number, b"\x94\xa5epoch", "codec/not-decodable"),
+        ("field-too-many", b"\x95" + number, b"\x96" + number + b"\x00", "codec/not-decodable"),
+    ):
+        yield "transaction", what, expect, {"transaction": data.replace(found, put, 1)}
     world.done(Revoke(some("secret")))
     present = next(name for name in world.state() if name.startswith(b"revocations/"))
     genesis, answer, absent = encode(world.genesis), world.answer(present), world.answer(b"revocations/none")
@@ -153,7 +207,7 @@ def ledger() -> Iterator[Scenario]:
 
 def main() -> None:
     """Write what is missing."""
-    for kind, what, expect, fields in (*sealing(), *signatures(), *entries(), *ledger()):
+    for kind, what, expect, fields in (*sealing(), *signatures(), *entries(), *headers(), *ledger()):
         path = VECTORS / kind / f"{what}.txt"
         if path.exists():
             continue

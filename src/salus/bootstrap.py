@@ -108,7 +108,8 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
     config = read_config(home / "node" / "config.toml")
     with open_node(home, PATIENCE) as node:
         listener = listen(config.host, config.port if port is None else port)
-        address = f"http://{config.host}:{listener.getsockname()[1]}"
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        address = f"http://{host}:{listener.getsockname()[1]}"
         note = home / "node" / "port"
         try:
             write_atomically(note, address.encode("ascii"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +51,7 @@ def salus(
 def main() -> None:
     """Run the command line; exit with 0 (done), 1 (refused or failed) or 2 (misused)."""
     sys.excepthook = _unexpected
+    threading.excepthook = _unexpected_in_thread
     if "--version" in sys.argv[1:2]:
         print(f"salus {__version__}")
         return
@@ -66,6 +68,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unexpected_in_thread(happened: threading.ExceptHookArgs) -> None:
+    _unexpected(happened.exc_type, happened.exc_value or happened.exc_type(), happened.exc_traceback)
 
 
 def _one_line(error: typer.TyperException) -> str:

@@ -73,6 +73,16 @@ def test_a_signature_that_does_not_verify_is_refused(what: str, key: bytes, tag:
     assert refused.value.full_code == "crypto/bad-signature", what
 
 
+def test_a_signature_over_something_longer_does_not_pass_for_a_long_signature() -> None:
+    """ENC-12: what a key signed elsewhere, cut in two, would otherwise be its signature of the tagged hash."""
+    public, secret = nacl.bindings.crypto_sign_seed_keypair(some("key"))
+    hashed = tagged("tag", b"message")
+    longer = nacl.bindings.crypto_sign(b"before" + hashed, secret)[:64]
+    with pytest.raises(CryptoRefused) as refused:
+        require_signature(VerifyKey(public), "tag", b"message", longer + b"before")
+    assert refused.value.full_code == "crypto/bad-signature"
+
+
 def test_a_sound_key_passes() -> None:
     require_sound_key(KEY.public)
 

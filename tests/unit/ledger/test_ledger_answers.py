@@ -9,6 +9,7 @@ import pytest
 
 from ledger_world import START, STEP, Ledger, key, licence_for, some
 from salus.codec import decode, encode
+from salus.crypto.hashing import tagged
 from salus.errors import SalusError
 from salus.ledger.app import Application, results_items
 from salus.ledger.header import HEADER_TAG, SignedHeader, TxResult, header_hash
@@ -85,6 +86,18 @@ def test_an_absence_is_not_proven_by_a_neighbour_that_was_made_up() -> None:
     assert refusal(require_absence, tree.root, b"key 7", claimed) == "ledger/bad-state-proof"
     assert refusal(require_absence, tree.root, b"key 7", own) == "ledger/bad-state-proof"
     assert refusal(require_presence, tree.root, b"key 7", b"v", claimed) == "ledger/bad-state-proof"
+
+
+def test_a_neighbour_on_the_other_side_proves_no_absence() -> None:
+    """STATE-7: even under a root that was made for it, a leaf stands where its path leads, or it is no neighbour."""
+    paths = [(tagged("salus/state-key/1", name), name) for name in (f"key {number}".encode() for number in range(16))]
+    path, name = next(found for found in paths if found[0][0] < 0x80)
+    foreign = next(found for found, _ in paths if found[0] >= 0x80)
+    value, sibling = some("value"), some("sibling")
+    misplaced = tagged("salus/state-leaf/1", foreign, value)
+    root = tagged("salus/state-inner/1", misplaced, sibling)
+    assert path[0] < 0x80
+    assert refusal(require_absence, root, name, StateProof((sibling,), (foreign, value))) == "ledger/bad-state-proof"
 
 
 def test_an_empty_tree_proves_every_absence_and_no_presence() -> None:

@@ -9,6 +9,7 @@ import nacl.bindings
 import pytest
 
 from ledger_world import (
+    CLINIC,
     HOUR,
     SMALL_ORDER,
     START,
@@ -25,6 +26,9 @@ from salus.codec import encode
 from salus.crypto.hashing import tagged
 from salus.crypto.signing import require_signature
 from salus.ids import VerifyKey
+from salus.ledger.modules.receipts.messages import AnchorReceipts
+from salus.ledger.modules.receipts.queries import anchors_made
+from salus.ledger.modules.receipts.state import Anchor, anchor_key
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.modules.revocations.state import Revoked, revocation_id, revocation_key
 from salus.ledger.modules.sections.messages import (
@@ -40,7 +44,7 @@ from salus.ledger.modules.sections.messages import (
 from salus.ledger.modules.sections.queries import entry as entry_of
 from salus.ledger.modules.sections.queries import section as section_of
 from salus.ledger.modules.sections.queries import writer as writer_of
-from salus.ledger.modules.sections.state import OwnerSince, commit_owner, schedule_hash, section_id
+from salus.ledger.modules.sections.state import OwnerSince, commit_owner, epoch_key, schedule_hash, section_id
 from salus.ledger.store import load
 from salus.ledger.tx import SIGNATURE_TAG, Action, Signature, Transaction, body_hash
 
@@ -269,6 +273,31 @@ def test_an_epoch_takes_entries_from_its_activation_until_the_next() -> None:
         (2, START + HOUR + 2, "ledger/epoch-closed"),
     ):
         assert ledger.do(entry(section, "owner", f"{number} at {at}", number=number), by=["owner"], at=at) == code
+
+
+def test_each_epoch_has_a_leaf_of_its_own_from_when_it_is_scheduled() -> None:
+    """SEC-10: also those of the creation, and one that is scheduled anew before it begins."""
+    ledger = Ledger()
+    first, second = epoch(0, START), epoch(1, START + HOUR)
+    ledger.done(CreateSection(public("owner"), commit_owner(public("next owner")), (first, second)), by=["owner"])
+    section = section_id(ledger.network, public("owner"), commit_owner(public("next owner")))
+    assert [load(ledger.store, epoch_key(section, number), Epoch) for number in range(3)] == [first, second, None]
+    later = epoch(1, START + 2 * HOUR)
+    ledger.done(Rotate(section, schedule_hash((first, second)), (first, later)), by=["owner"])
+    assert [load(ledger.store, epoch_key(section, number), Epoch) for number in range(3)] == [first, later, None]
+
+
+def test_each_anchor_has_a_leaf_of_its_own_that_stays() -> None:
+    """TX-24, STATE-1, STATE-2."""
+    ledger = Ledger()
+    ledger.done(AnchorReceipts(CLINIC, 0, some("root 0"), 3))
+    ledger.done(AnchorReceipts(CLINIC, 1, some("root 1"), 4))
+    assert [load(ledger.store, anchor_key(CLINIC, number), Anchor) for number in range(3)] == [
+        Anchor(some("root 0"), 3, START + STEP, 1),
+        Anchor(some("root 1"), 4, START + 2 * STEP, 2),
+        None,
+    ]
+    assert anchors_made(ledger.store, CLINIC) == 2
 
 
 def test_a_forgotten_revocation_may_be_published_again() -> None:

@@ -251,7 +251,7 @@ def test_every_refusal_has_the_status_of_the_table() -> None:
 
 BROKEN: list[tuple[Callable[[NodeWorld], Any], tuple[str, str, bytes | None], int, str]] = [
     (
-        lambda w: w.blob_path(blob("one")).parent.rmdir(),
+        lambda w: w.blob_path(blob("one")).parent.write_bytes(b""),
         ("POST", "/v1/transactions", None),
         503,
         "node/storage-failed",
@@ -262,7 +262,7 @@ BROKEN: list[tuple[Callable[[NodeWorld], Any], tuple[str, str, bytes | None], in
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize(("harm", "request_", "status", "code"), BROKEN, ids=["no folder", "no database", "a fault"])
+@pytest.mark.parametrize(("harm", "request_", "status", "code"), BROKEN, ids=["a file for a folder", "no database", "a fault"])
 def test_what_breaks_inside_tells_nothing_of_itself(
     tmp_path: Path, harm: Callable[[NodeWorld], Any], request_: tuple[str, str, bytes | None], status: int, code: str
 ) -> None:

@@ -82,7 +82,7 @@ def _of_section(agent: Agent, wallet: Wallet, section: OwnSection) -> list[Recei
             seen = SeenChain(len(heads), heads, (*seen.receipts, *answer.receipts))
             with agent.store.writing():
                 agent.store.put(wallet.person + vault, section.identity, seen)
-            complete = seen.count == answer.total
+            complete = seen.count >= answer.total
         anchored = _anchored(agent, section, vault, answer, seen.heads)
     except AgentRefused:
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from salus.crypto.hashing import sha256
@@ -14,15 +15,15 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        for number in range(256):
-            (folder / f"{number:02x}").mkdir(parents=True, exist_ok=True)
-        sync_folder(folder)
+        self._making = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, data: bytes) -> bool:
         """Keep ``data`` durably; whether it is new here."""
         path = self._path(sha256(data))
         if path.exists():
             return False
+        self._make(path.parent)
         write_atomically(path, data)
         return True
 
@@ -53,6 +54,13 @@ class Blobs:
         for blob in blobs:
             for partial in self._path(blob).parent.glob(f".{blob.hex()}.*"):
                 partial.unlink()
+
+    def _make(self, folder: Path) -> None:
+        """The subfolder, durable before anybody puts a blob into it."""
+        with self._making:
+            if not folder.exists():
+                folder.mkdir()
+                sync_folder(self._folder)
 
     def _path(self, blob: bytes) -> Path:
         name = blob.hex()
