@@ -8,7 +8,8 @@ from typing import Annotated
 
 import msgspec
 
-from salus.codec import Record, decode
+from salus.codec import Record, decode, encode
+from salus.crypto.hashing import tagged
 from salus.errors import LedgerRefused
 from salus.ids import Bytes32, Count
 from salus.ledger.genesis import Genesis
@@ -43,9 +44,13 @@ class Proof(Record, frozen=True, tag="proof-1"):
 
 
 class ProofFile(Record, frozen=True, tag="proof-file-1"):
-    """One or more proofs of the same kind: a grant has one revocation for each section."""
+    """One or more proofs of the same kind: a grant has one revocation for each section.
+
+    ``check`` is the tagged hash of the proofs: with it no byte of a file can change unnoticed, not even the time asked about.
+    """
 
     proofs: Annotated[tuple[Proof, ...], msgspec.Meta(min_length=1, max_length=64)]
+    check: Bytes32
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class Finding:
     facts: tuple[tuple[str, str | int], ...]
 
 
+def proof_file(proofs: tuple[Proof, ...]) -> ProofFile:
+    """The proofs as a file."""
+    return ProofFile(proofs, tagged("salus/proof-file/1", *(encode(proof) for proof in proofs)))
+
+
 def read_proofs(data: bytes) -> ProofFile:
     """The proof file; `Malformed` when the bytes are not one."""
     return decode(data, ProofFile, limit=MAX_PROOF)
@@ -66,6 +76,8 @@ def read_proofs(data: bytes) -> ProofFile:
 
 def require_proofs(genesis: Genesis, file: ProofFile) -> tuple[Finding, ...]:
     """What the file proves; raises `LedgerRefused` or `CryptoRefused` where anything does not check."""
+    if file != proof_file(file.proofs):
+        raise LedgerRefused("wrong-proof", "the file was altered")
     return tuple(_require(genesis, proof) for proof in file.proofs)
 
 

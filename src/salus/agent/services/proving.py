@@ -19,7 +19,7 @@ from salus.charts.granting import MAX_GRANT
 from salus.codec import decode, encode
 from salus.crypto.signing import person_id
 from salus.errors import AgentRefused
-from salus.exchange.proofs import Proof, ProofFile, ProofKind, require_proofs, state_key
+from salus.exchange.proofs import Proof, ProofKind, proof_file, require_proofs, state_key
 
 Subject = tuple[bytes, int]
 
@@ -52,7 +52,7 @@ def prove(agent: Agent, name: str | None, what: str, identity: str, at: int = 0)
     if any((answer.value is None) != (kind is ProofKind.ABSENCE) for answer in answers):
         raise AgentRefused("not-so", "the ledger shows the opposite of what was to be proven")
     pairs = zip(subjects, answers, strict=True)
-    file = ProofFile(tuple(Proof(kind, subject, number, at, answer) for (subject, number), answer in pairs))
+    file = proof_file(tuple(Proof(kind, subject, number, at, answer) for (subject, number), answer in pairs))
     require_proofs(agent.genesis, file)
     return encode(file)
 
