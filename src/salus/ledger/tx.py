@@ -19,6 +19,7 @@ from salus.ledger.modules.sections.messages import (
     Entomb,
     HandOver,
     RemoveWriter,
+    Rewrite,
     Rotate,
 )
 
@@ -32,6 +33,7 @@ Action = (
     | Rotate
     | HandOver
     | Entomb
+    | Rewrite
     | Revoke
     | AnchorReceipts
 )

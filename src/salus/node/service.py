@@ -20,7 +20,7 @@ from salus.ids import BodyHash, MemberId, Millis
 from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import SignedHeader
 from salus.ledger.modules.receipts.messages import AnchorReceipts
-from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Rotate
+from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Rewrite, Rotate
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash
 from salus.ledger.verifying import StateAnswer
 from salus.node.config import Config
@@ -225,7 +225,7 @@ def anchored(body: Body) -> dict[bytes, set[int]]:
     """The blobs that the body anchors, each with the sizes that it states for it: none for a key package."""
     found: dict[bytes, set[int]] = {}
     for action in body.actions:
-        if isinstance(action, AppendEntry):
+        if isinstance(action, AppendEntry | Rewrite):
             found.setdefault(action.blob, set()).add(action.size)
         elif isinstance(action, CreateSection | Rotate):
             for epoch in action.schedule:

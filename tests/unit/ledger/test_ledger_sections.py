@@ -192,7 +192,7 @@ def test_the_same_blob_may_stand_in_two_sections_but_once_in_each() -> None:
     ledger.done(entry(mine, "owner", "a"), by=["owner"])
     ledger.done(entry(other, "other owner", "a"), by=["other owner"])
     ledger.done(Entomb(mine, 0), by=["owner"])
-    assert ledger.do(entry(mine, "w", "a"), by=["w"]) == "ledger/blob-held"
+    assert ledger.do(entry(mine, "w", "a"), by=["w"]) == "ledger/blob-erased"
 
 
 def test_nothing_changes_an_entry_but_its_erasure() -> None:

@@ -19,6 +19,7 @@ from salus.ledger.modules.sections.messages import (
     Epoch,
     HandOver,
     RemoveWriter,
+    Rewrite,
     Rotate,
 )
 from salus.ledger.modules.sections.queries import entry, section, writer
@@ -28,6 +29,7 @@ from salus.ledger.modules.sections.state import (
     OwnerSince,
     Place,
     Section,
+    Tombstone,
     Writer,
     blob_key,
     commit_owner,
@@ -37,6 +39,7 @@ from salus.ledger.modules.sections.state import (
     schedule_hash,
     section_id,
     section_key,
+    tombstone_key,
     writer_key,
 )
 from salus.ledger.store import Reader
@@ -62,7 +65,7 @@ def _create(context: Context, message: CreateSection) -> None:
     _put_epochs(context, identity, message.schedule)
 
 
-def _owner(reader: Reader, message: AdmitWriter | RemoveWriter | Rotate | Entomb) -> tuple[VerifyKey, ...]:
+def _owner(reader: Reader, message: AdmitWriter | RemoveWriter | Rotate | Rewrite | Entomb) -> tuple[VerifyKey, ...]:
     return (VerifyKey(section(reader, message.section).owner),)
 
 
@@ -72,24 +75,43 @@ def _appender(reader: Reader, message: AppendEntry) -> tuple[VerifyKey, ...]:
 
 def _append(context: Context, message: AppendEntry) -> None:
     found = section(context.state, message.section)
-    if message.epoch != current_epoch(found.schedule, context.time).number:
-        raise LedgerRefused("epoch-closed", "seal the entry to the current epoch and append again")
-    if context.state.get(blob_key(message.section, message.blob)) is not None:
-        raise LedgerRefused("blob-held", "the section holds this blob already")
+    _require_sealable(context, found, message)
     if message.writer != found.owner:
-        _spend(context, message)
+        _spend(context, message, found)
     number = found.count
     context.put(
         entry_key(message.section, number),
-        Entry(number, message.epoch, message.writer, message.blob, message.size, context.time, context.height, 0),
+        Entry(
+            number,
+            message.epoch,
+            message.writer,
+            message.blob,
+            message.size,
+            context.time,
+            context.height,
+            0,
+            message.commitment,
+            0,
+        ),
     )
     context.put(blob_key(message.section, message.blob), Place(number))
     context.put(section_key(message.section), msgspec.structs.replace(found, count=number + 1))
 
 
-def _spend(context: Context, message: AppendEntry) -> None:
+def _require_sealable(context: Context, found: Section, message: AppendEntry | Rewrite) -> None:
+    if message.epoch != current_epoch(found.schedule, context.time).number:
+        raise LedgerRefused("epoch-closed", "seal the entry to the current epoch and append again")
+    if context.state.get(blob_key(message.section, message.blob)) is not None:
+        raise LedgerRefused("blob-held", "the section holds this blob already")
+    if context.state.get(tombstone_key(message.section, message.blob)) is not None:
+        raise LedgerRefused("blob-erased", "this blob was erased from the section and does not come back")
+
+
+def _spend(context: Context, message: AppendEntry, found: Section) -> None:
+    """A hand-over ends every writer that was admitted before it, as it voids every warrant."""
     allowed = writer(context.state, message.section, message.writer)
-    if allowed.removed or context.time >= allowed.expires:
+    before = len(found.owners) > 1 and allowed.admitted <= found.owners[-1].time
+    if allowed.removed or before or context.time >= allowed.expires:
         raise LedgerRefused("writer-ended", "this writer's right has ended")
     used = msgspec.structs.replace(allowed, used_entries=allowed.used_entries + 1, used_size=allowed.used_size + message.size)
     if used.used_entries > used.entries or used.used_size > used.size:
@@ -122,6 +144,8 @@ def _rotate(context: Context, message: Rotate) -> None:
         raise LedgerRefused("bad-schedule", "a schedule begins with the epoch that is current")
     _require_in_order(message.schedule, context.time)
     context.put(section_key(message.section), msgspec.structs.replace(found, schedule=message.schedule))
+    for number in range(message.schedule[-1].number + 1, found.schedule[-1].number + 1):
+        context.state.remove(epoch_key(message.section, number))
     _put_epochs(context, message.section, message.schedule[1:])
 
 
@@ -156,10 +180,30 @@ def _hand_over(context: Context, message: HandOver) -> None:
     )
 
 
-def _entomb(context: Context, message: Entomb) -> None:
+def _rewrite(context: Context, message: Rewrite) -> None:
+    found = _standing(context, message)
+    _require_sealable(context, section(context.state, message.section), message)
+    _bury(context, message.section, found)
+    changed = msgspec.structs.replace(found, epoch=message.epoch, blob=message.blob, size=message.size, rewritten=context.time)
+    context.put(entry_key(message.section, message.number), changed)
+    context.put(blob_key(message.section, message.blob), Place(message.number))
+
+
+def _standing(context: Context, message: Rewrite | Entomb) -> Entry:
     found = entry(context.state, message.section, message.number)
     if found.erased:
         raise LedgerRefused("already-erased", "the entry is erased already")
+    return found
+
+
+def _bury(context: Context, identity: bytes, found: Entry) -> None:
+    context.state.remove(blob_key(identity, found.blob))
+    context.put(tombstone_key(identity, found.blob), Tombstone(context.time))
+
+
+def _entomb(context: Context, message: Entomb) -> None:
+    found = _standing(context, message)
+    _bury(context, message.section, found)
     context.put(entry_key(message.section, message.number), msgspec.structs.replace(found, erased=context.time))
 
 
@@ -172,6 +216,7 @@ MODULE = Module(
         RemoveWriter: Handler(_owner, _remove),
         Rotate: Handler(_owner, _rotate),
         HandOver: Handler(_successor, _hand_over),
+        Rewrite: Handler(_owner, _rewrite),
         Entomb: Handler(_owner, _entomb),
     },
 )

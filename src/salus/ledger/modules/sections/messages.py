@@ -1,4 +1,4 @@
-"""What may be asked of a section: create, append, admit and remove writers, rotate, hand over, entomb.
+"""What may be asked of a section: create, append, admit and remove writers, rotate, hand over, rewrite, entomb.
 
 `AppendEntry` is signed by the named writer (the owner's key or an admitted writer's), everything else by the owner key;
 `HandOver` by the pre-committed next owner key.
@@ -35,13 +35,18 @@ class CreateSection(Record, frozen=True, tag="create-section"):
 
 
 class AppendEntry(Record, frozen=True, tag="append-entry"):
-    """Seal one blob as the section's next number. ``size`` is the padded size in bytes."""
+    """Seal one blob as the section's next number. ``size`` is the padded size in bytes.
+
+    ``commitment`` is the salted hash of what the author signed: it stays when the blob is sealed again, and so proves of a
+    rewritten entry that this header, and no other, was there from the start.
+    """
 
     section: Bytes32
     epoch: Count
     writer: Bytes32
     blob: Bytes32
     size: Count
+    commitment: Bytes32 = bytes(32)
 
 
 class AdmitWriter(Record, frozen=True, tag="admit-writer"):
@@ -80,8 +85,18 @@ class HandOver(Record, frozen=True, tag="hand-over"):
     next_owner: Bytes32
 
 
+class Rewrite(Record, frozen=True, tag="rewrite"):
+    """Seal an entry again, under its number, without what was erased from it. The blob before is for vaults to delete."""
+
+    section: Bytes32
+    number: Count
+    epoch: Count
+    blob: Bytes32
+    size: Count
+
+
 class Entomb(Record, frozen=True, tag="entomb"):
-    """Mark an entry's blob as erased; its anchor remains."""
+    """Erase a whole entry: its blob is for vaults to delete, its anchor remains."""
 
     section: Bytes32
     number: Count

@@ -13,6 +13,7 @@ from salus.ledger.modules.sections.messages import Epoch, Schedule
 
 MAX_OWNERS = 64
 NEXT_OWNER_TAG = "salus/next-owner/1"
+BLOBS, TOMBSTONES = b"blobs/", b"tombstones/"  # followed by the blob's hash, a slash, and the section
 
 
 class OwnerSince(Record, frozen=True, tag="owner-since"):
@@ -38,7 +39,10 @@ class Section(Record, frozen=True, tag="section"):
 
 
 class Entry(Record, frozen=True, tag="entry"):
-    """``erased`` is the block time (ms) since which honest vaults have deleted the blob; 0: not erased."""
+    """``erased`` is the block time (ms) since which honest vaults have deleted the blob; 0: not erased.
+
+    ``rewritten`` is the block time (ms) of the last rewriting, 0 without one; ``time`` and ``height`` are the first sealing's.
+    """
 
     number: Count
     epoch: Count
@@ -48,6 +52,8 @@ class Entry(Record, frozen=True, tag="entry"):
     time: Count
     height: Count
     erased: Count
+    commitment: Bytes32
+    rewritten: Count
 
 
 class Writer(Record, frozen=True, tag="writer"):
@@ -68,6 +74,12 @@ class Place(Record, frozen=True, tag="place"):
     number: Count
 
 
+class Tombstone(Record, frozen=True, tag="tombstone"):
+    """Since block time ``time`` (ms) the section holds this blob no more, and honest vaults delete it."""
+
+    time: Count
+
+
 def section_id(network: bytes, owner: bytes, next_owner: bytes) -> SectionId:
     """The id of the section that ``owner`` creates, committing to ``next_owner``."""
     return SectionId(tagged("salus/section/1", network, owner, next_owner))
@@ -84,8 +96,8 @@ def schedule_hash(schedule: tuple[Epoch, ...]) -> Hash:
 
 
 def current_epoch(schedule: tuple[Epoch, ...], time: int) -> Epoch:
-    """The epoch that has begun last at ``time`` (ms)."""
-    return [epoch for epoch in schedule if epoch.activation <= time][-1]
+    """The epoch that has begun last at ``time`` (ms); the schedule's first was current when it was set."""
+    return [schedule[0], *(epoch for epoch in schedule if epoch.activation <= time)][-1]
 
 
 def section_key(section: bytes) -> bytes:
@@ -109,5 +121,10 @@ def epoch_key(section: bytes, number: int) -> bytes:
 
 
 def blob_key(section: bytes, blob: bytes) -> bytes:
-    """Where the place of a blob stands."""
-    return b"sections/" + section + b"/blob/" + blob
+    """Where the place of a blob stands: by blob first, so that a vault finds every section that still holds it."""
+    return BLOBS + blob + b"/" + section
+
+
+def tombstone_key(section: bytes, blob: bytes) -> bytes:
+    """Where it stands that a section held the blob and does so no more."""
+    return TOMBSTONES + blob + b"/" + section
