@@ -16,7 +16,7 @@ from salus.crypto.hashing import tagged
 from salus.crypto.signing import HybridKey, SigningKey, person_id
 from salus.ids import VerifyKey
 from salus.ledger.genesis import LicenceRight
-from salus.warrants.checking import NOBODY, link_hash, require_warrant, sign_link, warrant_id
+from salus.warrants.checking import NOBODY, link_hash, require_warrant, sign_link, spans_of, warrant_id
 from salus.warrants.holding import sign_read
 from salus.warrants.link import Purpose, Right, Warrant
 from salus.warrants.requests import ReadRequest, SignedRead
@@ -47,7 +47,8 @@ def terms(**changes: Any) -> Terms:
 
 def root(numbers: tuple[int, ...] | None = (1, 2, 3, 7), writer: bytes = NOBODY, **changes: Any) -> Warrant:
     """A warrant of one link from the owner."""
-    return root_warrant(OWNER, NETWORK, SECTION, terms(**changes), numbers, RECEIPT_KEY, some("revocation"), writer)
+    spans = () if numbers is None else spans_of(numbers)
+    return root_warrant(OWNER, NETWORK, SECTION, terms(**changes), spans, RECEIPT_KEY, some("revocation"), writer)
 
 
 def relink(warrant: Warrant, by: SigningKey = OWNER, **changes: Any) -> Warrant:

@@ -24,7 +24,7 @@ from salus.agent.network import Network
 from salus.agent.services.people import keep_person, write_cold
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key, write_store_key
-from salus.agent.wallet import Wallet, new_principal
+from salus.agent.wallet import Wallet, cold_seed, new_principal
 from salus.codec import decode, encode
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
@@ -52,13 +52,13 @@ def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME) -> 
     for folder in (home, home / "node", home / "agent"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     node_seed, cold = new_seed(), new_seed()
-    record = new_principal(member, Role.MEMBER, new_seed(), cold)
+    record = new_principal(member, Role.MEMBER, new_seed(), cold, new_seed())
     authority = Wallet(record).authority.public
     node_key = SigningKey(derive(node_seed, "node")).public
     genesis = Genesis(fresh_nonce(), clock(), (GenesisMember(authority, node_key, tuple(LicenceRight)),))
     write_atomically(home / "node" / "node.key", node_seed.hex().encode("ascii") + b"\n")
     write_store_key(home / "agent" / "agent.key", passphrase)
-    write_cold(home / "cold", member, cold)
+    write_cold(home / "cold", cold_seed(record, network_id(genesis), cold))
     write_atomically(home / "genesis.bin", encode(genesis))
     with open_home(home, lambda: passphrase or "") as agent:
         keep_person(agent, record)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from salus.agent.services import charting, granting, writing
+from salus.agent.services import charting, revoking, writing
 from salus.charts.sections import SectionKind
 from salus.warrants.link import Right
 from world import CLEMENTE, DOCTOR, PATIENT, thread
@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         world.grant(sections=(SectionKind.DOCUMENTS,), rights=(Right.APPEND,))
         charting.open_chart(world.agent, DOCTOR, PATIENT)
         writing.write_note(world.agent, DOCTOR, PATIENT, NOTE.encode(), amends=None, entered_in_error=None)
-        granting.revoke(world.agent, PATIENT, reader=DOCTOR)
+        revoking.revoke(world.agent, PATIENT, reader=DOCTOR)
     return home / "node"
 
 

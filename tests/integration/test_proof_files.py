@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from salus.agent.services import charting, granting, proving
+from salus.agent.services import charting, proving, revoking
 from salus.codec import encode
 from salus.errors import SalusError
 from salus.exchange.proofs import read_proofs, require_proofs
@@ -29,7 +29,7 @@ def make(world: World) -> dict[str, bytes]:
     """One proof file of each kind."""
     made = world.grant()
     absence = proving.prove(world.agent, PATIENT, "absence", made.grant)
-    granting.revoke(world.agent, PATIENT, grant=made.grant)
+    revoking.revoke(world.agent, PATIENT, grant=made.grant)
     entry = charting.open_chart(world.agent, PATIENT, PATIENT).shown[0].header.entry.hex()
     return {
         "entry": proving.prove(world.agent, PATIENT, "entry", entry),

@@ -1,7 +1,8 @@
 """A wallet: everything that a principal holds derives from one seed by labelled paths; the cold seed lies elsewhere.
 
-Whoever restores the seed restores every key, and can still revoke and rotate. The cold seed is needed only to hand a section
-over after a theft; what must be known of it beforehand (commitments, a recovery key) is computed once, when it is made.
+Whoever restores the seed restores every key, and can still revoke and rotate. One secret is not derived: *reading*, which all
+devices of a principal share, and which is replaced when one of them is taken off. The cold seed is needed only to take
+sections over after a theft; what must be known of it beforehand (commitments, a recovery key) is computed once, when it is made.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from salus.crypto import hpke
 from salus.crypto.keys import derive
 from salus.crypto.signing import HybridKey, SigningKey, person_id
 from salus.exchange.cards import Role
-from salus.ids import Bytes32, PersonId
-from salus.ledger.modules.sections.state import commit_owner
+from salus.ids import Bytes32, PersonId, SectionId
+from salus.ledger.modules.sections.state import commit_owner, section_id
+
+MAX_FORMER = 64
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
 class Commitment(Record, frozen=True, tag="commitment"):
@@ -28,23 +33,63 @@ class Commitment(Record, frozen=True, tag="commitment"):
     next_owner: Bytes32
 
 
+class Taken(Record, frozen=True, tag="taken"):
+    """A section that was made by an earlier wallet and taken over: its id, and the seed of its owner's key now."""
+
+    kind: SectionKind
+    section: Bytes32
+    owner: Bytes32
+
+
+class Former(Record, frozen=True, tag="former"):
+    """The wallet before a recovery: who it was, and its seed (32 zero bytes where it was not found), which opens old receipts."""
+
+    person: Bytes32
+    seed: Bytes32
+
+
 class PrincipalRecord(Record, frozen=True, tag="principal"):
     """A principal as the agent's store keeps it. ``name`` is the local name that commands use."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    name: Name
     role: Role
     seed: Bytes32
     recovery: Annotated[bytes, msgspec.Meta(max_length=1216)]  # HPKE key from the cold seed: opens a recovery slot
     commitments: Annotated[tuple[Commitment, ...], msgspec.Meta(max_length=64)]
+    reading: Bytes32
+    taken: Annotated[tuple[Taken, ...], msgspec.Meta(max_length=64)] = ()
+    former: Annotated[tuple[Former, ...], msgspec.Meta(max_length=MAX_FORMER)] = ()
+
+
+class ColdSection(Record, frozen=True, tag="cold-section"):
+    """Which section the cold seed can take over as ``kind``."""
+
+    kind: SectionKind
+    section: Bytes32
+
+
+class ColdSeed(Record, frozen=True, tag="cold-seed-1"):
+    """What lies in the cold file: the seed, whose it is, and which sections it can take over."""
+
+    network: Bytes32
+    name: Name
+    role: Role
+    person: Bytes32
+    seed: Bytes32
+    sections: Annotated[tuple[ColdSection, ...], msgspec.Meta(max_length=64)]
 
 
 @dataclass(frozen=True)
 class SectionKeys:
-    """Keys of one section. Nothing in them is equal to, or derivable from, another section's without the seed."""
+    """Keys of one section. Nothing in them is equal to, or derivable from, another section's without the seed.
 
+    ``receipt_seeds`` open receipts, newest first: a wallet that took the section over opens its predecessors' as well.
+    """
+
+    identity: SectionId
     owner: SigningKey
-    receipt_seed: bytes
-    secret: bytes  # root of the section's epoch secrets (charts.epochs)
+    receipt_seeds: tuple[bytes, ...]
+    slot_key: bytes  # finds and opens the owner's slot in the section's key packages
 
 
 class Wallet:
@@ -60,10 +105,19 @@ class Wallet:
         self.authority = SigningKey(derive(self._seed, "authority"))  # a member's: issues licences
         self.mailbox_token = derive(self._seed, "mailbox-token", length=16)
 
-    def section(self, kind: SectionKind) -> SectionKeys:
-        """The keys of the principal's section ``kind``."""
-        root = derive(self._seed, "section", kind.value)
-        return SectionKeys(SigningKey(derive(root, "owner")), derive(root, "receipt"), derive(root, "epochs"))
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """The person ids under which the principal has signed, newest first."""
+        return (self.person, *(former.person for former in self.record.former))
+
+    def section(self, kind: SectionKind, network: bytes) -> SectionKeys:
+        """The keys of the principal's section ``kind`` in ``network``."""
+        taken = next((taken for taken in self.record.taken if taken.kind == kind), None)
+        owner = SigningKey(derive(self._seed, "section", kind.value, "owner") if taken is None else taken.owner)
+        made = section_id(network, owner.public, self.next_owner(kind)) if taken is None else SectionId(taken.section)
+        seeds = (self._seed, *(former.seed for former in self.record.former))
+        receipts = tuple(derive(seed, "section", kind.value, "receipt") for seed in seeds)
+        return SectionKeys(made, owner, receipts, derive(self.record.reading, "slot", made))
 
     def next_owner(self, kind: SectionKind) -> bytes:
         """The committed hash of the key that may take the section over."""
@@ -77,13 +131,43 @@ class Wallet:
         """The seed of the writer key that one append grant uses in one section."""
         return derive(self._seed, "writer", section, grant)
 
-
-def new_principal(name: str, role: Role, seed: bytes, cold: bytes) -> PrincipalRecord:
-    """A principal's record from its ``seed`` and its ``cold`` seed (32 bytes each)."""
-    commitments = tuple(Commitment(kind, commit_owner(cold_owner(cold, kind).public)) for kind in SectionKind)
-    return PrincipalRecord(name, role, seed, hpke.public_key(derive(cold, "recovery")), commitments)
+    def granted_slot(self, section: bytes, grant: bytes) -> bytes:
+        """The slot key that one standing grant uses in one section's key packages."""
+        return derive(self._seed, "granted-slot", section, grant)
 
 
-def cold_owner(cold: bytes, kind: SectionKind, generation: int = 1) -> SigningKey:
-    """The owner key number ``generation`` of section ``kind``: 0 is the wallet's own, later ones come from the cold seed."""
-    return SigningKey(derive(cold, "owner", kind.value, str(generation)))
+def new_principal(name: str, role: Role, seed: bytes, cold: bytes, reading: bytes) -> PrincipalRecord:
+    """A principal's record from its ``seed``, its ``cold`` seed and its ``reading`` secret (32 bytes each)."""
+    return PrincipalRecord(name, role, seed, recovery_key(cold), commitments(cold), reading)
+
+
+def commitments(cold: bytes) -> tuple[Commitment, ...]:
+    """What sections made under this cold seed commit to."""
+    return tuple(Commitment(kind, commit_owner(cold_owner(cold, kind).public)) for kind in SectionKind)
+
+
+def cold_owner(cold: bytes, kind: SectionKind) -> SigningKey:
+    """The key that may take section ``kind`` over: it is used once, and the hand-over commits to another cold seed's."""
+    return SigningKey(cold_owner_seed(cold, kind))
+
+
+def cold_owner_seed(cold: bytes, kind: SectionKind) -> bytes:
+    """The seed of `cold_owner`: what a wallet keeps that has taken the section over."""
+    return derive(cold, "owner", kind.value)
+
+
+def recovery_seed(cold: bytes) -> bytes:
+    """Opens the recovery slot of every key package."""
+    return derive(cold, "recovery")
+
+
+def recovery_key(cold: bytes) -> bytes:
+    """What recovery slots are sealed to."""
+    return hpke.public_key(recovery_seed(cold))
+
+
+def cold_seed(record: PrincipalRecord, network: bytes, cold: bytes) -> ColdSeed:
+    """The cold file's content for a principal."""
+    wallet = Wallet(record)
+    sections = tuple(ColdSection(kind, wallet.section(kind, network).identity) for kind in SectionKind)
+    return ColdSeed(network, record.name, record.role, wallet.person, cold, sections)

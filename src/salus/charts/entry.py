@@ -27,6 +27,7 @@ class EntryKind(StrEnum):
     ENTERED_IN_ERROR = "entered-in-error"
     WITHDRAWAL = "withdrawal"
     RETAINED = "retained"
+    MANIFEST = "manifest"  # what a wallet notes for its owner's other devices, and for its recovery
 
 
 class Replaced(Record, frozen=True, tag="replaced"):
@@ -86,13 +87,20 @@ class Leaf(Record, frozen=True, tag="leaf"):
     faults: Annotated[bytes, msgspec.Meta(max_length=1_048_576)]
 
 
+class Erased(Record, frozen=True, tag="erased"):
+    """What is left of an erased resource: the `VersionId` that the author signed. The salt went with it, so it tells nothing."""
+
+    version: Bytes32
+
+
 class Sealed(Record, frozen=True, tag="inside-1"):
-    """What lies inside the ciphertext."""
+    """What lies inside the ciphertext. ``salt`` hides the header in its commitment on the ledger."""
 
     header: EntryHeader
     key: HybridPublic
     signature: HybridSignature
-    leaves: Annotated[tuple[Leaf, ...], msgspec.Meta(max_length=MAX_LEAVES)]
+    salt: Bytes32
+    leaves: Annotated[tuple[Leaf | Erased, ...], msgspec.Meta(max_length=MAX_LEAVES)]
 
 
 class Blob(Record, frozen=True, tag="blob-1"):
@@ -121,6 +129,6 @@ class Opened:
         return self.inside.key
 
     @property
-    def leaves(self) -> tuple[Leaf, ...]:
-        """The resources."""
+    def leaves(self) -> tuple[Leaf | Erased, ...]:
+        """The resources, and what is left of erased ones."""
         return self.inside.leaves

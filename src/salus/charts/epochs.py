@@ -1,6 +1,6 @@
 """Epochs of a section: their key pairs, and the key package that carries them to devices and standing grantees.
 
-The format is final from the first version; one epoch in use is enough until access outlasts a moment.
+Pairs are random: two devices that rotate at once make different ones, and only the pair that the ledger takes is ever used.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from salus.errors import ChartRefused, CryptoRefused
 from salus.ids import Bytes16, Bytes32, Count, Hash
 
 MAX_SLOTS = 1024
+MIN_SLOTS = 8  # nobody sees from a package whether a section has few readers or none
 MAX_PACKAGE = 1_048_576
 _PAIR = 64  # bytes: an epoch's seal seed and its history secret
 _NO_HISTORY = bytes(32)
@@ -51,10 +52,9 @@ class KeyPackage(Record, frozen=True, tag="key-package-1"):
     slots: Annotated[tuple[Slot, ...], msgspec.Meta(max_length=MAX_SLOTS)]
 
 
-def epoch_keys(section_secret: bytes, number: int) -> EpochKeys:
-    """The pair of epoch ``number`` from the section's secret."""
-    root = derive(section_secret, "epoch", str(number))
-    return EpochKeys(derive(root, "seal"), derive(root, "history"))
+def new_epoch_keys() -> EpochKeys:
+    """A fresh pair from the operating system."""
+    return EpochKeys(secrets.token_bytes(32), secrets.token_bytes(32))
 
 
 def seal_key_hash(seal_key: bytes) -> Hash:
@@ -70,11 +70,14 @@ def make_package(
     recovery_key: bytes,
     holders: tuple[tuple[bytes, bool], ...] = (),
 ) -> bytes:
-    """The package's bytes. ``holders`` are (slot key, with history?); their number is hidden up to the next power of two."""
+    """The package's bytes. ``holders`` are (slot key, with history?); their number is hidden up to the next power of two.
+
+    Eight slots at least, so that one reader, several, and none look alike.
+    """
     context = _context(section, epoch)
     before = secrets.token_bytes(_PAIR) if previous is None else previous.seal_seed + previous.history
     slots = [_slot(key, context, keys.seal_seed + (keys.history if full else _NO_HISTORY)) for key, full in holders]
-    while len(slots) & (len(slots) - 1):
+    while len(slots) < MIN_SLOTS or len(slots) & (len(slots) - 1):
         slots.append(_slot(secrets.token_bytes(32), context, secrets.token_bytes(_PAIR)))
     package = KeyPackage(
         section,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from salus.charts.entry import EntryHeader, EntryKind, Leaf, Opened
+from salus.charts.entry import EntryHeader, EntryKind, Erased, Leaf, Opened
 from salus.charts.sections import SectionKind
 
 NOBODY = bytes(32)
@@ -105,6 +105,8 @@ def _versions(placed: Placed) -> Iterable[Version]:
     header = placed.opened.header
     ended = {EntryKind.WITHDRAWAL: Status.WITHDRAWN, EntryKind.ENTERED_IN_ERROR: Status.ENTERED_IN_ERROR}
     for leaf, version in zip(placed.opened.leaves, placed.opened.versions, strict=True):
+        if isinstance(leaf, Erased):
+            continue
         yield Version(
             version,
             (source_key(header), leaf.identity),

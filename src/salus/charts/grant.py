@@ -8,7 +8,6 @@ import msgspec
 
 from salus.charts.sections import SectionKind
 from salus.codec import Record
-from salus.crypto.hpke import SealingKey
 from salus.ids import Bytes32, Count
 from salus.warrants.link import Purpose, Right, Warrant
 
@@ -24,7 +23,8 @@ class GrantedEntry(Record, frozen=True, tag="granted-entry"):
 class SectionGrant(Record, frozen=True, tag="section-grant"):
     """What is granted of one section. ``writer_seed`` (append only, else empty) is the seed of its ledger writer key.
 
-    ``epoch``, ``seal_key``: where an appender seals to. ``count``: entries in the section at the grant's as-of.
+    ``slot_key`` (standing only, else empty) finds and opens the grantee's slot in key packages; ``history``: the slots carry
+    the way back to earlier epochs. ``count``: entries in the section at the grant's as-of.
     """
 
     kind: SectionKind
@@ -32,12 +32,15 @@ class SectionGrant(Record, frozen=True, tag="section-grant"):
     entries: Annotated[tuple[GrantedEntry, ...], msgspec.Meta(max_length=4096)]
     count: Count
     writer_seed: Annotated[bytes, msgspec.Meta(max_length=32)]
-    epoch: Count
-    seal_key: SealingKey | None
+    slot_key: Annotated[bytes, msgspec.Meta(max_length=32)]
+    history: bool
 
 
 class Grant(Record, frozen=True, tag="grant-1"):
-    """A snapshot (or append) grant. ``consent`` is a FHIR Consent; ``as_of``/``height`` say which moment it shows."""
+    """A snapshot, standing or append grant. ``consent`` is a FHIR Consent; ``as_of``/``height`` say which moment it shows.
+
+    ``patient_ids`` are the ids under which the patient signed before a recovery: what they signed is the patient's own.
+    """
 
     network: Bytes32
     grant: Bytes32
@@ -49,4 +52,5 @@ class Grant(Record, frozen=True, tag="grant-1"):
     as_of: Count
     height: Count
     sections: Annotated[tuple[SectionGrant, ...], msgspec.Meta(min_length=1, max_length=16)]
+    patient_ids: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=64)]
     consent: Annotated[bytes, msgspec.Meta(max_length=65_536)]

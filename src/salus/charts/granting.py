@@ -9,8 +9,8 @@ from salus.codec import decode
 from salus.crypto.signing import SigningKey
 from salus.errors import ChartRefused
 from salus.ledger.genesis import LicenceRight
-from salus.warrants.checking import NOBODY, sign_link, spans_of
-from salus.warrants.link import Link, Purpose, Right, Warrant
+from salus.warrants.checking import NOBODY, sign_link
+from salus.warrants.link import Link, Purpose, Right, Span, Warrant
 
 MAX_GRANT = 900_000
 
@@ -32,12 +32,12 @@ def root_warrant(
     network: bytes,
     section: bytes,
     terms: Terms,
-    numbers: tuple[int, ...] | None,
+    spans: tuple[Span, ...],
     receipt_key: bytes,
     revocation: bytes,
     writer: bytes = NOBODY,
 ) -> Warrant:
-    """A warrant of one link. ``numbers`` None: every entry; only the owner gives itself that."""
+    """A warrant of one link. Without ``spans`` it covers no entry, unless the owner gives it to itself: then all."""
     link = Link(
         network,
         section,
@@ -48,7 +48,7 @@ def root_warrant(
         terms.not_before,
         terms.not_after,
         terms.licence,
-        () if numbers is None else spans_of(numbers),
+        spans,
         writer,
         receipt_key,
         revocation,

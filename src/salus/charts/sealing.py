@@ -7,12 +7,15 @@ import sys
 from importlib import import_module
 from typing import Any
 
+import msgspec
+
 from salus.charts.entry import (
     ENTRY_TAG,
     MAX_BLOB,
     MAX_PLAIN,
     Blob,
     EntryHeader,
+    Erased,
     Leaf,
     Opened,
     Sealed,
@@ -35,12 +38,14 @@ _WINDOW_LOG = 27  # zstd's own default limit for decoders: 128 MiB
 _SMALLEST = 1024
 
 
-def version_id(leaf: Leaf) -> VersionId:
+def version_id(leaf: Leaf | Erased) -> VersionId:
     """The salted hash that names one version of one resource."""
+    if isinstance(leaf, Erased):
+        return VersionId(leaf.version)
     return VersionId(tagged("salus/leaf/1", encode(leaf)))
 
 
-def content_root(leaves: tuple[Leaf, ...]) -> Hash:
+def content_root(leaves: tuple[Leaf | Erased, ...]) -> Hash:
     """The root over the leaves' salted hashes, in order: one signature serves all, one leaf can be proven alone."""
     return list_root([version_id(leaf) for leaf in leaves])
 
@@ -52,7 +57,18 @@ def new_salt() -> bytes:
 
 def sign_entry(author: HybridKey, header: EntryHeader, leaves: tuple[Leaf, ...]) -> Sealed:
     """The inside of an entry, signed by its author."""
-    return Sealed(header, author.public, author.sign(ENTRY_TAG, encode(header)), leaves)
+    return Sealed(header, author.public, author.sign(ENTRY_TAG, encode(header)), new_salt(), leaves)
+
+
+def commitment(inside: Sealed) -> Hash:
+    """What the ledger keeps of the signed header: it tells nothing without the salt, and fits no other header."""
+    return tagged("salus/entry-commitment/1", inside.salt, encode(inside.header))
+
+
+def without(inside: Sealed, erased: frozenset[bytes]) -> Sealed:
+    """The entry without the resources of these versions; author's signature, salt and neighbours stay as they were."""
+    kept = [Erased(version_id(leaf)) if version_id(leaf) in erased else leaf for leaf in inside.leaves]
+    return msgspec.structs.replace(inside, leaves=tuple(kept))
 
 
 def seal(inside: Sealed, seal_key: bytes, epoch: int) -> tuple[bytes, bytes]:
@@ -84,6 +100,12 @@ def open_entry(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: 
     require_hybrid(inside.key, ENTRY_TAG, encode(inside.header), inside.signature)
     require_content(inside)
     return Opened(inside, tuple(version_id(leaf) for leaf in inside.leaves))
+
+
+def require_committed(opened: Opened, committed: bytes) -> None:
+    """Raise ``wrong-commitment`` unless the ledger was told of just this header when the entry was sealed first."""
+    if commitment(opened.inside) != committed:
+        raise ChartRefused("wrong-commitment", "the entry is not the one that the ledger took at that time")
 
 
 def require_place(header: EntryHeader, network: bytes, section: bytes) -> None:

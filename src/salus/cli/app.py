@@ -14,7 +14,7 @@ import typer
 from typer.main import get_command
 
 from salus import __version__
-from salus.cli import contact, licence, network, person, proof, record, sharing
+from salus.cli import contact, device, licence, network, person, proof, record, sharing, staff
 from salus.cli.options import FROM_FILE
 from salus.cli.output import print_error
 from salus.errors import Misused, SalusError
@@ -30,6 +30,8 @@ app = typer.Typer(
 app.add_typer(person.app, name="person")
 app.add_typer(licence.app, name="licence")
 app.add_typer(contact.app, name="contact")
+app.add_typer(staff.app, name="staff")
+app.add_typer(device.app, name="device")
 app.add_typer(record.group, name="record")
 app.add_typer(network.group, name="node")
 for room in (network, record, sharing, proof):

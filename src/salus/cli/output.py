@@ -18,7 +18,21 @@ from salus.errors import Misused, SalusError
 
 #: Fields that hold milliseconds since the epoch; 0 means "never" or "not said", and is shown as null.
 TIMES = frozenset(
-    {"time", "since", "until", "sent", "authored", "as_of", "refused_since_time", "at", "sealed_at", "erased_at", "revoked_at"}
+    {
+        "time",
+        "since",
+        "until",
+        "sent",
+        "authored",
+        "as_of",
+        "refused_since_time",
+        "sealed_anew_since_time",
+        "dismissed",
+        "at",
+        "sealed_at",
+        "erased_at",
+        "revoked_at",
+    }
 )
 
 

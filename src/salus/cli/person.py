@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from salus.cli.options import HOME, Home, Json
+from salus.cli.options import HOME, Home, Json, read_input
 from salus.cli.output import emit, table
 from salus.errors import Misused
 from salus.exchange.cards import Role
@@ -37,6 +37,34 @@ def add(
     if licence:
         lines.append(f"Licence {licence}")
     lines.append(f"The cold seed is in {made.cold_file}: move it to a safe place away from this machine.")
+    emit(as_json, value, "\n".join(lines))
+
+
+@app.command()
+def recover(
+    cold: Annotated[str, typer.Option(help="The cold seed's file.")],
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """After a theft or a loss: take everything over with the cold seed. What the old wallet signs counts no more."""
+    from salus.agent.services import people, recovering
+    from salus.cli.session import session
+
+    seed = people.read_cold(read_input(cold))
+    with session(home) as agent:
+        info = recovering.recover(agent, seed, cold_dir=home / "cold")
+    value = {
+        "name": info.person.name,
+        "person": info.person.person,
+        "former": info.former,
+        "sections": info.sections,
+        "ended": info.ended,
+        "cold_file": info.person.cold_file,
+    }
+    lines = [f"{info.person.name} has a new wallet: {info.person.person}", f"{len(info.sections)} sections were taken over"]
+    lines += [f"access of {name} has ended; grant anew if you wish" for name in info.ended]
+    lines += ["Hand your new card out: the old one is worth nothing."]
+    lines.append(f"The new cold seed is in {info.person.cold_file}: move it to a safe place; the old one is used up.")
     emit(as_json, value, "\n".join(lines))
 
 

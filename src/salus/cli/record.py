@@ -157,4 +157,22 @@ def note(
     emit(as_json, written, text)
 
 
-COMMANDS = (import_, chart, patients, history, note)
+def erase(
+    named: Annotated[str, typer.Argument(metavar="ID", help="A resource (Type/id: every version of it), or an entry's id.")],
+    who: As,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Erase a resource or an entry of your record: vaults delete it, and its neighbours stay proven."""
+    from salus.agent.services import erasing
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        done = erasing.erase(agent, who, named)
+    lines = [f"Erased: {done.erased} entries whole, {done.rewritten} sealed again without it"]
+    lines += [f"{info.name} keeps a copy, as the law asks, until {when(info.until)}" for info in done.retained]
+    lines.append("What somebody has read before stays read.")
+    emit(as_json, done, "\n".join(lines))
+
+
+COMMANDS = (import_, chart, patients, history, note, erase)

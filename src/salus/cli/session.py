@@ -40,6 +40,18 @@ def passphrase() -> str:
     return getpass.getpass("Passphrase: ", sys.stderr)
 
 
+def secret(file: Path | None, prompt: str) -> str:
+    """A secret from the file that was named, or from a prompt; never from an argument."""
+    if file is not None:
+        try:
+            return file.read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misused("no-such-file", "the file with the secret cannot be read") from error
+    if not sys.stdin.isatty():
+        raise Misused("no-secret", "there is nobody to ask: name a file that holds it")
+    return getpass.getpass(prompt, sys.stderr)
+
+
 def new_passphrase() -> str:
     """A passphrase for a new home: from the file, or typed twice."""
     first = passphrase()

@@ -20,10 +20,16 @@ def grant(
     right: Annotated[list[Right] | None, typer.Option(help="To read, to append, or both (may be repeated).")] = None,
     purpose: Annotated[list[Purpose] | None, typer.Option(help="Purpose of use (may be repeated).")] = None,
     lasting: Annotated[str, typer.Option("--for", help="How long: 30m, 72h, 7d.")] = "72h",
+    standing: Annotated[
+        bool, typer.Option("--standing", help="Let the reader read on: also what comes later, until the grant ends.")
+    ] = False,
+    from_now_on: Annotated[
+        bool, typer.Option("--from-now-on", help="With --standing: nothing of what is there already.")
+    ] = False,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
-    """Let somebody read sections as they are now, or write into them.
+    """Let somebody read sections as they are now, read on as they grow, or write into them.
 
     Not named, the sections are summary, medications, problems, results, care and vitals; whoever may append
     may also append documents (and read back what was written), but reads no other document.
@@ -31,6 +37,9 @@ def grant(
     from salus.agent.services import granting
     from salus.cli.session import session
 
+    if from_now_on and not standing:
+        raise Misused("usage", "--from-now-on goes with --standing")
+    lasts = granting.Lasting(standing, standing and not from_now_on)
     rights, purposes, duration = tuple(right or (Right.READ,)), tuple(purpose or (Purpose.TREAT,)), span(lasting)
     parts: list[tuple[tuple[SectionKind, ...], tuple[Right, ...]]] = [(tuple(section or DEFAULT_GRANT), rights)]
     if not section and Right.APPEND in rights:
@@ -38,10 +47,12 @@ def grant(
     with session(home) as agent:
         until = agent.clock() + duration
         made = [
-            granting.grant(agent, who, to, sections=sections, rights=given, purposes=purposes, until_ms=until)
+            granting.grant(agent, who, to, sections=sections, rights=given, purposes=purposes, until_ms=until, lasting=lasts)
             for sections, given in parts
         ]
     lines = [f"{info.reader_name} may {' and '.join(info.rights)}: {', '.join(info.sections)}" for info in made]
+    if standing:
+        lines.append("and reads on as more comes in, " + ("from now on" if from_now_on else "with all that is there already"))
     lines.append(f"until {when(made[0].until)}, for {', '.join(made[0].purposes)}")
     emit(as_json, {"grants": made}, "\n".join([*lines, *[f"grant {info.grant}" for info in made]]))
 
@@ -59,7 +70,14 @@ def access(
     with session(home) as agent:
         found = granting.access(agent, who, reader)
     rows = [
-        (info.reader_name, info.status, ", ".join(info.rights), ", ".join(info.sections), when(info.until), info.grant)
+        (
+            info.reader_name,
+            info.status,
+            ", ".join(info.rights) + (", standing" if info.standing else ""),
+            ", ".join(info.sections),
+            when(info.until),
+            info.grant,
+        )
         for info in found
     ]
     emit(
@@ -77,14 +95,16 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Take a grant back: from the block named on, nothing more is handed out by it."""
-    from salus.agent.services import granting
+    from salus.agent.services import revoking
     from salus.cli.session import session
 
     if (which is None) == (reader is None):
         raise Misused("usage", "name a grant, or a reader with --reader")
     with session(home) as agent:
-        done = granting.revoke(agent, who, grant=which, reader=reader)
+        done = revoking.revoke(agent, who, grant=which, reader=reader)
     text = f"Taken back ({len(done.grants)}): refused since block {done.refused_since_height}, {when(done.refused_since_time)}"
+    if done.sealed_anew_since_height:
+        text += f"\nand sealed anew since block {done.sealed_anew_since_height}, {when(done.sealed_anew_since_time)}"
     emit(as_json, done, text)
 
 
@@ -98,7 +118,7 @@ def receipts(who: As, home: Home = HOME, as_json: Json = False) -> None:
     rows = [
         (
             when(row.time),
-            row.reader_name or "?",
+            (row.reader_name or "?") + (f" for {row.on_behalf_of}" if row.on_behalf_of else ""),
             row.section,
             f"{len(row.entries)}",
             row.purpose,
@@ -124,4 +144,23 @@ def inbox(who: As, home: Home = HOME, as_json: Json = False) -> None:
     emit(as_json, {"letters": found}, table(("when", "from", "what"), rows, "nothing new"))
 
 
-COMMANDS = (grant, access, revoke, receipts, inbox)
+def delegate(
+    which: Annotated[str, typer.Argument(metavar="GRANT", help="A grant that you were given: its id, or its first 8 digits.")],
+    who: As,
+    to: Annotated[str, typer.Option("--to", help="Who acts for you: a contact's name or id.")],
+    lasting: Annotated[str, typer.Option("--for", help="How long: 30m, 8h, 2d.")] = "8h",
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Let somebody who acts for you read what a patient granted you, as it is now. The patient sees the name."""
+    from salus.agent.services import delegating
+    from salus.cli.session import session
+
+    duration = span(lasting)
+    with session(home) as agent:
+        info = delegating.delegate(agent, who, which, to, agent.clock() + duration)
+    text = f"{info.reader_name} may read: {', '.join(info.sections)}\nuntil {when(info.until)}\ngrant {info.grant}"
+    emit(as_json, info, text)
+
+
+COMMANDS = (grant, access, revoke, receipts, inbox, delegate)

@@ -24,6 +24,7 @@ from salus.agent.services import (
     people,
     proving,
     receipting,
+    revoking,
     writing,
 )
 from salus.agent.services.sealing import silent
@@ -186,7 +187,7 @@ def _who_read(stage: Stage, cast: Cast) -> None:
 
 def _withdrawn(stage: Stage, cast: Cast) -> None:
     stage.scene("The patient takes it back")
-    done = granting.revoke(cast.agent, PATIENT, grant=cast.grant)
+    done = revoking.revoke(cast.agent, PATIENT, grant=cast.grant)
     stage.say(f"refused since block {done.refused_since_height}")
     stage.refused(
         f"{PHYSICIAN} is refused by the vault",

@@ -27,6 +27,17 @@ class Role(StrEnum):
     MEMBER = "member"
 
 
+class Duty(StrEnum):
+    """What somebody does for the organisation."""
+
+    PHYSICIAN = "physician"
+    NURSE = "nurse"
+    PHARMACIST = "pharmacist"
+    TECHNICIAN = "technician"
+    RECEPTION = "reception"
+    LABORATORY = "laboratory"
+
+
 class Card(Record, frozen=True, tag="card-1"):
     """``mailbox`` and ``token`` are where a sealed envelope may be dropped at ``member``; ``issued`` in ms.
 

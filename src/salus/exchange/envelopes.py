@@ -22,6 +22,8 @@ class LetterKind(StrEnum):
 
     GRANT = "grant"
     REVOCATION = "revocation"
+    DELEGATION = "delegation"  # a grant that somebody passes on, with the patient's card
+    LICENCE = "licence"  # a member tells a professional under which id the licence stands
     ENTRY = "entry"  # an author tells the patient: this entry was sealed into your section
 
 

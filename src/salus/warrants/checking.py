@@ -12,11 +12,12 @@ from salus.crypto.hashing import tagged
 from salus.crypto.hpke import PUBLIC_LENGTH
 from salus.crypto.signing import SigningKey, require_signature
 from salus.errors import CryptoRefused, WarrantRefused
-from salus.ids import Hash, RevocationId, VerifyKey, WarrantId
+from salus.ids import MAX_INT, Hash, RevocationId, VerifyKey, WarrantId
 from salus.ledger.genesis import LicenceRight
 from salus.warrants.link import LINK_TAG, Link, Purpose, Right, SignedLink, Span, Warrant
 
 NOBODY = bytes(32)
+OPEN_END = MAX_INT  # the last number of a span that goes on with the section: a standing right
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Effective:
         if Right.READ not in self.rights:
             return False
         return self.spans is None or any(span.first <= number <= span.last for span in self.spans)
+
+    @property
+    def asks_packages(self) -> bool:
+        """Whether the holder may fetch key packages: the owner, standing readers, and appenders, who seal to their keys."""
+        return self.spans is None or self.writer != NOBODY or any(span.last == OPEN_END for span in self.spans)
 
 
 def link_hash(link: Link) -> Hash:

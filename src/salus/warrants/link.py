@@ -68,6 +68,13 @@ class Link(Record, frozen=True, tag="link-1"):
     delegate: Annotated[bytes, msgspec.Meta(max_length=2048)]
 
 
+class Delegate(Record, frozen=True, tag="delegate"):
+    """Whom a link was given to, for the patient alone to see: sealed to the root's receipt key."""
+
+    person: Bytes32
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
 class SignedLink(Record, frozen=True, tag="signed-link"):
     """A link and its issuer's signature: the section's owner key for the root, the holder of the link before otherwise."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from salus.agent.services import charting, granting, inbox, proving, writing
+from salus.agent.services import charting, granting, inbox, proving, revoking, writing
 from salus.agent.services.resuming import resume
 from salus.exchange.cards import Role
 from world import CLEMENTE, DOCTOR, PATIENT, Clock, World, opened, thread
@@ -91,12 +91,12 @@ def test_a_revocation_killed_anywhere_is_completed(tmp_path: Path) -> None:
 
         def act() -> None:
             made = world.grant()
-            granting.revoke(world.agent, PATIENT, grant=made.grant)
+            revoking.revoke(world.agent, PATIENT, grant=made.grant)
 
         def check() -> None:
             for info in granting.access(world.agent, PATIENT):
                 if info.status == "active":  # died before the patient's wish was kept: said again, it is done
-                    granting.revoke(world.agent, PATIENT, grant=info.grant)
+                    revoking.revoke(world.agent, PATIENT, grant=info.grant)
             assert {info.status for info in granting.access(world.agent, PATIENT)} <= {"revoked"}
             before = len(charting.patients(world.agent, DOCTOR))
             inbox.collect(world.agent, DOCTOR)

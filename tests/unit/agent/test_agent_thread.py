@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from salus.agent.services import charting, granting, inbox, licensing, proving, receipting, writing
+from salus.agent.asking import entries_of
+from salus.agent.own_sections import own_section
+from salus.agent.services import charting, granting, inbox, licensing, proving, receipting, revoking, writing
 from salus.charts.sections import SectionKind
 from salus.errors import SalusError
 from salus.ledger.modules.licences.messages import LicenceStatus
@@ -50,7 +52,7 @@ def test_every_reading_leaves_a_receipt_that_names_its_reader(world: World) -> N
 def test_after_revocation_the_vault_refuses_and_a_new_grant_works(world: World) -> None:
     made = world.grant()
     charting.open_chart(world.agent, DOCTOR, PATIENT)
-    done = granting.revoke(world.agent, PATIENT, grant=made.grant)
+    done = revoking.revoke(world.agent, PATIENT, grant=made.grant)
     assert done.refused_since_height > 0
     with pytest.raises(SalusError) as refused:
         charting.open_chart(world.agent, DOCTOR, PATIENT)
@@ -130,24 +132,25 @@ def test_nobody_writes_without_the_right_or_a_licence(world: World) -> None:
 
 def test_a_note_sealed_while_its_author_was_suspended_is_marked_for_ever(world: World) -> None:
     world.may_write()
+    writing.write_note(world.agent, DOCTOR, PATIENT, b"Licensed.", amends=None, entered_in_error=None)
     licensing.set_licence(world.agent, DOCTOR, LicenceStatus.SUSPENDED)
     writing.write_note(world.agent, DOCTOR, PATIENT, b"Not licensed now.", amends=None, entered_in_error=None)
     licensing.set_licence(world.agent, DOCTOR, LicenceStatus.ACTIVE)
     writing.write_note(world.agent, DOCTOR, PATIENT, b"Licensed again.", amends=None, entered_in_error=None)
     own = charting.open_chart(world.agent, PATIENT, PATIENT, types=("DocumentReference",))
-    assert [v.trouble for v in own.shown] == ["warrants/licence-not-active", ""]
+    assert [v.trouble for v in own.shown] == ["", "warrants/licence-not-active", ""]
     assert "NOT VERIFIED" in charting.chart_text(own)
 
 
 def test_a_revoked_writer_cannot_write(world: World) -> None:
     made = world.may_write()
-    granting.revoke(world.agent, PATIENT, reader=DOCTOR)
+    revoking.revoke(world.agent, PATIENT, reader=DOCTOR)
     assert [info.status for info in granting.access(world.agent, PATIENT, DOCTOR)] == ["revoked"]
     with pytest.raises(SalusError) as refused:
         writing.write_note(world.agent, DOCTOR, PATIENT, b"x", amends=None, entered_in_error=None)
     assert refused.value.full_code == "agent/no-append-right"
     with pytest.raises(SalusError) as missing:
-        granting.revoke(world.agent, PATIENT, grant=made.grant[:7])
+        revoking.revoke(world.agent, PATIENT, grant=made.grant[:7])
     assert missing.value.full_code == "agent/no-such-grant"
 
 
@@ -172,9 +175,9 @@ def test_the_owner_verifies_everything_and_an_altered_blob_is_found(world: World
     report = proving.verify_own(world.agent, PATIENT)
     assert report.troubles == ()
     assert report.resources >= len(json.loads(CLEMENTE)["entry"])
-    blob = max(
-        (world.home / "node" / "vault" / "blobs").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0
-    )
+    section = own_section(world.agent, world.agent.wallet(PATIENT), SectionKind.VITALS)
+    (entry, *_) = entries_of(world.agent, section.identity, [0])
+    (blob,) = (world.home / "node" / "vault" / "blobs").rglob(entry.blob.hex())
     data = bytearray(blob.read_bytes())
     data[len(data) // 2] ^= 1
     blob.write_bytes(data)

@@ -19,8 +19,10 @@ PERSON = some("person")
 
 
 def grant(**changes: Any) -> bytes:
-    part = SectionGrant(SectionKind.RESULTS, root(), (GrantedEntry(1, some("blob"), some("half")),), 9, b"", 0, None)
-    usual = Grant(NETWORK, some("grant"), some("patient"), PERSON, (Right.READ,), (Purpose.TREAT,), 2000, 1000, 3, (part,), b"{}")
+    part = SectionGrant(SectionKind.RESULTS, root(), (GrantedEntry(1, some("blob"), some("half")),), 9, b"", b"", False)
+    usual = Grant(
+        NETWORK, some("grant"), some("patient"), PERSON, (Right.READ,), (Purpose.TREAT,), 2000, 1000, 3, (part,), (), b"{}"
+    )
     return encode(msgspec.structs.replace(usual, **changes))
 
 

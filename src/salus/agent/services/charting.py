@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from salus.agent.home import Agent
-from salus.agent.sealed_reading import Reading, read_granted, read_own
+from salus.agent.own_sections import own_sections
+from salus.agent.sealed_reading import Granted, Reading, read_own, read_snapshot, read_standing
 from salus.agent.services.contacts import name_of
-from salus.agent.services.received import AuthoredEntry, grants_from, received_grants
-from salus.agent.services.sectioning import own_sections
-from salus.agent.verify import newest_header, records
+from salus.agent.services.holding import Held, held_parts
+from salus.agent.services.received import AuthoredEntry, received_grants
+from salus.agent.services.staffing import employment
+from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
 from salus.charts.entry import EntryKind
 from salus.charts.fold import Chart, Status, Version, fold
@@ -56,7 +58,7 @@ def open_chart(
     own = patient in (wallet.record.name, wallet.person.hex())
     if own:
         for section in own_sections(agent, wallet):
-            if not sections or section.kind in sections:
+            if section.kind is not SectionKind.MANIFEST and (not sections or section.kind in sections):
                 read_own(agent, wallet, section, reading)
     else:
         more = _read_grants(agent, wallet, patient, sections, reading)
@@ -134,7 +136,8 @@ def patients(agent: Agent, professional: str) -> tuple[PatientInfo, ...]:
     wallet = agent.wallet(professional)
     now = newest_header(agent).time
     by_person: dict[bytes, list[Grant]] = {}
-    for grant, _ in received_grants(agent, wallet):
+    job = employment(agent, wallet)
+    for grant, _ in [*received_grants(agent, wallet), *(received_grants(agent, job.member) if job else [])]:
         if grant.not_after > now:
             by_person.setdefault(grant.patient, []).append(grant)
     return tuple(
@@ -191,41 +194,75 @@ def history(agent: Agent, reader: str, patient: str, resource: str) -> tuple[Ver
 
 
 def _read_grants(agent: Agent, wallet: Wallet, patient: str, sections: Sequence[SectionKind], reading: Reading) -> int:
-    found = grants_from(agent, wallet, patient)
-    parts = [(g, s) for g, _ in found for s in g.sections if not sections or s.kind in sections]
-    if not parts:
+    held = held_parts(agent, wallet, patient, sections)
+    if not held:
         raise AgentRefused("no-grant", "this patient has granted you nothing of that")
     refusals: list[SalusError] = []
     done: set[tuple[SectionKind, int]] = set()
     refused: dict[tuple[SectionKind, int], str] = {}
-    for grant, part in reversed(parts):
-        wanted = [w for w in _entries_of(agent, wallet, part) if (part.kind, w[0]) not in done]
+    for one in reversed(held):
+        kind = one.part.kind
+        wanted = wanted_of(agent, wallet, one.part, frozenset(number for k, number in done if k == kind))
         try:
-            read_granted(agent, wallet, part.kind, part.warrant, wanted, grant.patient, reading)
+            opened = read_part(agent, one, wanted, reading)
         except SalusError as error:
             refusals.append(error)
-            refused.update({(part.kind, number): error.full_code for number, _ in wanted})
+            refused.update({(kind, number): error.full_code for number in wanted.numbers})
             continue
-        done.update((part.kind, number) for number, _ in wanted)
-    if refusals and not done:
+        done.update((kind, number) for number in opened)
+    if len(refusals) == len(held):
         raise refusals[0]
     reading.unread += [(*place, code) for place, code in refused.items() if place not in done]
-    return _more(agent, [part for _, part in parts])
+    return _more(agent, [one.part for one in held])
 
 
-def _entries_of(agent: Agent, wallet: Wallet, part: SectionGrant) -> list[tuple[int, bytes]]:
-    section = part.warrant.links[-1].link.section
-    authored = [(kept.number, kept.half) for _, kept in agent.store.all(AuthoredEntry, wallet.person + section)]
-    granted = [(entry.number, entry.half) for entry in part.entries]
-    return granted + (authored if part.writer_seed else [])
+@dataclass(frozen=True)
+class Wanted:
+    """Of one part of a grant: (number, patient's half) of entries by name, and numbers that the epochs' keys open."""
+
+    snapshot: list[tuple[int, bytes]]
+    standing: list[int]
+
+    @property
+    def numbers(self) -> list[int]:
+        """All of them."""
+        return [*(number for number, _ in self.snapshot), *self.standing]
+
+
+def wanted_of(agent: Agent, wallet: Wallet, part: SectionGrant, seen: frozenset[int]) -> Wanted:
+    """What a part of a grant opens, without what was ``seen`` already; and what one wrote by it."""
+    link = part.warrant.links[-1].link
+    authored = agent.store.all(AuthoredEntry, wallet.person + link.section) if part.writer_seed else []
+    halves = [(entry.number, entry.half) for entry in part.entries] + [(kept.number, kept.half) for _, kept in authored]
+    snapshot = [(number, half) for number, half in halves if number not in seen]
+    if not part.slot_key:
+        return Wanted(snapshot, [])
+    section = record(agent, section_key(link.section), Section)
+    named = {*seen, *(number for number, _ in snapshot)}
+    return Wanted(snapshot, [n for n in range(link.entries[-1].first, section.count if section else 0) if n not in named])
+
+
+def read_part(agent: Agent, held: Held, wanted: Wanted, reading: Reading) -> list[int]:
+    """Read it; the numbers that the grant opens."""
+    part = held.part
+    granted = Granted(part.kind, held.asking(), held.patient_ids)
+    if wanted.snapshot or not part.slot_key:
+        read_snapshot(agent, granted, wanted.snapshot, reading)
+    numbers = [number for number, _ in wanted.snapshot]
+    if part.slot_key:
+        numbers += read_standing(agent, granted, part.slot_key, wanted.standing, reading, history=part.history)
+    return numbers
 
 
 def _more(agent: Agent, parts: Sequence[SectionGrant]) -> int:
     newest: dict[bytes, int] = {}
     for part in parts:
-        if not part.writer_seed:
+        if not part.writer_seed and not part.slot_key:
             section = part.warrant.links[-1].link.section
             newest[section] = max(newest.get(section, 0), part.count)
+    for part in parts:
+        if part.slot_key:
+            newest.pop(part.warrant.links[-1].link.section, None)
     found, _ = records(agent, [section_key(section) for section in newest], Section)
     return sum(max(0, s.count - seen) for s, seen in zip(found, newest.values(), strict=True) if s is not None)
 

@@ -5,18 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from salus.agent.home import Agent
+from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import add_contact
-from salus.agent.services.received import ReceivedGrant
+from salus.agent.services.manifest import devices
+from salus.agent.services.received import Delegated, ReceivedGrant
+from salus.agent.verify import record
 from salus.agent.wallet import Wallet
+from salus.charts.grant import Grant
 from salus.charts.granting import read_grant
 from salus.codec import Record, decode
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import person_id
 from salus.errors import AgentRefused, SalusError, WarrantRefused
+from salus.exchange.carding import require_card
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import Delivered, Letter, LetterKind
 from salus.exchange.posting import mailbox_id, open_letter, sign_collect
 from salus.ids import Bytes32, Count
+from salus.ledger.modules.licences.state import Licence, licence_key
+
+MAX_LETTER = 1_048_576
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,8 @@ def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
         kept = agent.store.find(Cursor, wallet.person, b"")
         after = kept.cursor if kept else 0
         member = agent.network.status().member
-        request = sign_collect(wallet.mailbox, agent.network_id, member, after, after, fresh_nonce(), agent.clock())
+        done = after if len(devices(agent, wallet)) < 2 else 0  # another device may not have read it yet
+        request = sign_collect(wallet.mailbox, agent.network_id, member, after, done, fresh_nonce(), agent.clock())
         post = agent.network.collect(request)
         for delivered in post.letters:
             items.append(_take(agent, wallet, delivered))
@@ -100,11 +109,43 @@ def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
             raise WarrantRefused("wrong-sender", "the grant is not its sender's")
         agent.store.put(wallet.person, grant.grant, ReceivedGrant(letter.body, letter.sender))
         _know(agent, letter.sender)
-        sections = ", ".join(part.kind.value for part in grant.sections)
-        return f"{sender} lets you {' and '.join(grant.rights)}: {sections}", grant.grant.hex()
+        return f"{sender} lets you {_words(grant)}", grant.grant.hex()
+    if letter.kind == LetterKind.DELEGATION:
+        return _take_delegation(agent, wallet, letter)
+    if letter.kind == LetterKind.LICENCE:
+        return _take_licence(agent, wallet, letter), ""
     if letter.kind == LetterKind.REVOCATION:
         return f"{sender} has ended a grant", letter.body.hex()
     if letter.kind == LetterKind.ENTRY:
         notice = decode(letter.body, EntryNotice, limit=256)
         return f"{sender} has written into your record (entry {notice.entry.hex()[:12]})", ""
     return "a letter of a kind that this version does not know", ""
+
+
+def _take_delegation(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
+    """A grant that its holder passes on: each warrant in it has the sender's link before the reader's own."""
+    passed = decode(letter.body, Delegated, limit=MAX_LETTER)
+    grant = read_grant(passed.grant, agent.network_id, wallet.person, wallet.identity.classic.public)
+    sender = letter.sender.card
+    for part in grant.sections:
+        links = part.warrant.links
+        if len(links) < 2 or links[-2].link.holder != sender.key.ed25519:
+            raise WarrantRefused("wrong-sender", "the grant is not its sender's")
+    if person_id(require_card(passed.patient, agent.network_id).key) != grant.patient:
+        raise WarrantRefused("wrong-sender", "the grant is another patient's")
+    agent.store.put(wallet.person, grant.grant, ReceivedGrant(passed.grant, passed.patient))
+    _know(agent, letter.sender)
+    return f"{sender.name} passes on what {passed.patient.card.name} granted: {_words(grant)}", grant.grant.hex()
+
+
+def _take_licence(agent: Agent, wallet: Wallet, letter: Letter) -> str:
+    """The licence, once the ledger was seen to have it for this very person."""
+    found = record(agent, licence_key(letter.body), Licence)
+    if found is None or found.person != wallet.person:
+        raise WarrantRefused("wrong-sender", "the licence is not the reader's")
+    agent.store.put(b"", wallet.person, KnownLicence(letter.body))
+    return f"{letter.sender.card.name} has licensed you: {', '.join(found.rights)}"
+
+
+def _words(grant: Grant) -> str:
+    return f"{' and '.join(grant.rights)}: {', '.join(part.kind.value for part in grant.sections)}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from salus.agent.home import Agent
 from salus.agent.known import learn_licence, licence_of
 from salus.agent.services.contacts import find_contact
+from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.submitting import prepare, send
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
@@ -15,6 +16,7 @@ from salus.crypto.signing import person_id
 from salus.errors import AgentRefused
 from salus.exchange.carding import card_hash, require_card
 from salus.exchange.cards import Role, SignedCard
+from salus.exchange.envelopes import LetterKind
 from salus.ledger.genesis import LicenceRight, member_id
 from salus.ledger.modules.licences.messages import IssueLicence, LicenceStatus, SetLicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
@@ -56,8 +58,13 @@ def issue_licence(agent: Agent, signed: SignedCard, role: Role) -> LicenceInfo:
     action = IssueLicence(issuer, person, card.key.ed25519, card_hash(signed), RIGHTS[role], 0)
     submission = prepare(agent, [action], [member.authority])
     body = body_hash(decode(submission.transaction, Transaction, limit=1_048_576).body)
-    learn_licence(agent, person, licence_id(body, 0))
+    identity = licence_id(body, 0)
+    learn_licence(agent, person, identity)
     send(agent, submission)
+    if person not in [wallet.person for wallet in agent.wallets()]:
+        with agent.store.writing():
+            keep_letter(agent, member, signed, LetterKind.LICENCE, identity)
+        send_letters(agent)
     return show_licence(agent, person.hex())
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from salus.agent.home import Agent
-from salus.agent.wallet import PrincipalRecord, Wallet, new_principal
-from salus.codec import Record
+from salus.agent.wallet import ColdSeed, PrincipalRecord, Wallet, cold_seed, new_principal
+from salus.codec import Record, decode, encode
 from salus.crypto import hpke
 from salus.crypto.keys import new_seed
-from salus.errors import AgentRefused
+from salus.errors import AgentRefused, Malformed
 from salus.exchange.carding import require_showable, sign_card
 from salus.exchange.cards import Card, Role, SignedCard
 from salus.exchange.posting import mailbox_id, sign_claim
 from salus.ids import Bytes32
+
+_COLD = b"salus-cold-seed-1\n"
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,10 @@ class OwnCard(Record, frozen=True, tag="own-card"):
 def add_person(agent: Agent, name: str, role: Role, *, cold_dir: Path) -> PersonInfo:
     """A new wallet; its cold seed goes to ``cold_dir``, to be moved away. ``name-taken`` when the home has that name."""
     cold = new_seed()
-    _require_free(agent, name)
-    path = write_cold(cold_dir, name, cold)
-    wallet = keep_person(agent, new_principal(name, role, new_seed(), cold))
+    require_free(agent, name)
+    record = new_principal(name, role, new_seed(), cold, new_seed())
+    path = write_cold(cold_dir, cold_seed(record, agent.network_id, cold))
+    wallet = keep_person(agent, record)
     return PersonInfo(name, role.value, wallet.person.hex(), str(path))
 
 
@@ -81,22 +86,37 @@ def own_card(agent: Agent, name: str) -> SignedCard:
     return kept.card
 
 
-def write_cold(folder: Path, name: str, cold: bytes) -> Path:
-    """The cold seed in a file of its own (0600), named by the person's name made harmless."""
+def write_cold(folder: Path, cold: ColdSeed, *, beside: bool = False) -> Path:
+    """The cold seed in a file of its own (0600), named by the person's name made harmless; ``beside`` an older one of hers."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / ("".join(char if char.isalnum() else "_" for char in name) + ".cold")
+    name = "".join(char if char.isalnum() else "_" for char in cold.name)
+    path = folder / f"{name}.cold"
+    if beside:
+        numbered = (folder / f"{name}-{number}.cold" for number in range(2, 1000))
+        path = next((one for one in (path, *numbered) if not one.exists()), path)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
         raise AgentRefused("cold-file-exists", "a cold seed file of that name exists; move it away first") from error
     with os.fdopen(handle, "wb") as file:
-        file.write(b"salus-cold-seed-1\n" + cold.hex().encode("ascii") + b"\n")
+        file.write(_COLD + base64.b64encode(encode(cold)) + b"\n")
         file.flush()
         os.fsync(file.fileno())
     return path
 
 
-def _require_free(agent: Agent, name: str) -> None:
+def read_cold(data: bytes) -> ColdSeed:
+    """What `write_cold` wrote; `AgentRefused` ``bad-cold-file`` for anything else."""
+    try:
+        if not data.startswith(_COLD):
+            raise Malformed("not-decodable", "not a cold seed")
+        return decode(base64.b64decode(data[len(_COLD) :].strip(), validate=True), ColdSeed, limit=8192)
+    except (Malformed, binascii.Error) as error:
+        raise AgentRefused("bad-cold-file", "the file does not hold a cold seed") from error
+
+
+def require_free(agent: Agent, name: str) -> None:
+    """Raise ``bad-name`` or ``name-taken`` unless a new wallet can have this name."""
     require_showable(name)
     if agent.store.find(PrincipalRecord, b"", name.encode("utf-8")) is not None:
         raise AgentRefused("name-taken", "this home holds a wallet of that name already")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from salus.agent.given import GivenGrant
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
+from salus.agent.own_sections import own_sections
 from salus.agent.sealed_reading import Kept, Reading, read_own
 from salus.agent.services.charting import open_chart
 from salus.agent.services.contacts import find_contact
-from salus.agent.services.granting import GivenGrant
 from salus.agent.services.receipting import receipts
 from salus.agent.services.received import grants_from, received_grants
-from salus.agent.services.sectioning import own_sections
 from salus.agent.verify import newest_header, proven
 from salus.charts.grant import Grant
 from salus.charts.granting import MAX_GRANT

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 
+from salus.agent.given import GivenGrant
 from salus.agent.home import Agent
+from salus.agent.own_sections import OwnSection, own_sections
 from salus.agent.services.contacts import name_of
-from salus.agent.services.granting import GivenGrant
-from salus.agent.services.sectioning import OwnSection, own_sections
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
 from salus.codec import Record
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import person_id
-from salus.errors import AgentRefused, SalusError
-from salus.ids import Bytes32, Count
+from salus.errors import AgentRefused, CryptoRefused, SalusError
+from salus.ids import Bytes32, Count, VerifyKey
 from salus.ledger.header import header_hash
 from salus.ledger.modules.receipts.state import Anchor, anchor_key
+from salus.warrants.delegating import delegate_of
 from salus.warrants.holding import sign_owner
 from salus.warrants.receipting import (
     START,
@@ -30,18 +32,22 @@ from salus.warrants.receipting import (
     require_receipt,
     require_total,
 )
-from salus.warrants.receipts import ReceiptsAnswer, StoredReceipt
+from salus.warrants.receipts import Receipt, ReceiptsAnswer, StoredReceipt
 from salus.warrants.requests import OwnerRequest
 
 
 @dataclass(frozen=True)
 class ReceiptInfo:
-    """One reading: times in ms; ``reader_name`` is "you" for the patient; ``trouble`` a code where the receipt does not check."""
+    """One reading: times in ms; ``reader_name`` is "you" for the patient; ``trouble`` a code where the receipt does not check.
+
+    ``on_behalf_of``: whose grant it was, where the reader was let in by somebody else: an organisation, a colleague.
+    """
 
     time: int
     height: int
     reader: str
     reader_name: str
+    on_behalf_of: str
     section: str
     entries: tuple[int, ...]
     purpose: str
@@ -123,19 +129,26 @@ def _anchored(agent: Agent, section: OwnSection, vault: bytes, answer: ReceiptsA
 
 def _info(agent: Agent, wallet: Wallet, section: OwnSection, vault: bytes, stored: StoredReceipt, anchored: bool) -> ReceiptInfo:
     try:
-        receipt = open_receipt(section.keys.receipt_seed, stored.sealed, agent.network_id, section.identity)
+        receipt, seed = _open(agent, section, stored)
         window = agent.genesis.parameters.max_warrant_window
-        owner = section.keys.owner.public
+        owner = _owner_at(section, receipt.height)
         effective = require_receipt(receipt, agent.network_id, vault, section.identity, owner, window)
     except SalusError as error:
         return _alarm(agent, section, vault, error.full_code)
     request = receipt.read.request
-    reader, name = _reader(agent, wallet, section, effective.holder)
+    root = receipt.read.warrant.links[0].link
+    reader, name = _reader(agent, wallet, owner, root.holder)
+    behalf = ""
+    if len(receipt.read.warrant.links) > 1:
+        delegate = delegate_of(receipt.read.warrant, seed)
+        behalf = name
+        reader, name = (delegate.person.hex(), delegate.name) if delegate else (effective.holder.hex(), "an unnamed delegate")
     return ReceiptInfo(
         receipt.time,
         receipt.height,
         reader,
         name,
+        behalf,
         section.kind.value,
         request.entries,
         request.purpose.value,
@@ -146,9 +159,25 @@ def _info(agent: Agent, wallet: Wallet, section: OwnSection, vault: bytes, store
     )
 
 
-def _reader(agent: Agent, wallet: Wallet, section: OwnSection, holder: bytes) -> tuple[str, str]:
+def _open(agent: Agent, section: OwnSection, stored: StoredReceipt) -> tuple[Receipt, bytes]:
+    """The receipt, and the seed that opened it: the wallet's of now, or of before a recovery."""
+    *newer, oldest = section.keys.receipt_seeds
+    for seed in newer:
+        with suppress(CryptoRefused):
+            return open_receipt(seed, stored.sealed, agent.network_id, section.identity), seed
+    return open_receipt(oldest, stored.sealed, agent.network_id, section.identity), oldest
+
+
+def _owner_at(section: OwnSection, height: int) -> VerifyKey:
+    """The section's owner when a receipt was written, which says ``height`` as the newest block."""
+    owners = section.found.owners if section.found else ()
+    since = [owner.key for owner in owners if owner.height <= height]
+    return VerifyKey(since[-1] if since else section.keys.owner.public)
+
+
+def _reader(agent: Agent, wallet: Wallet, owner: bytes, holder: bytes) -> tuple[str, str]:
     """(person id, name) of the holder: the patient, or whom a grant of the patient names by that key."""
-    if holder == section.keys.owner.public:
+    if holder == owner:
         return wallet.person.hex(), "you"
     for _, given in agent.store.all(GivenGrant, wallet.person):
         if given.reader.card.key.ed25519 == holder:
@@ -158,4 +187,4 @@ def _reader(agent: Agent, wallet: Wallet, section: OwnSection, holder: bytes) ->
 
 
 def _alarm(agent: Agent, section: OwnSection, vault: bytes, code: str) -> ReceiptInfo:
-    return ReceiptInfo(agent.clock(), 0, "", "", section.kind.value, (), "", vault.hex(), False, False, code)
+    return ReceiptInfo(agent.clock(), 0, "", "", "", section.kind.value, (), "", vault.hex(), False, False, code)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from salus.agent.home import Agent
 from salus.agent.wallet import Wallet
 from salus.charts.grant import Grant
-from salus.charts.granting import read_grant
+from salus.charts.granting import MAX_GRANT, read_grant
 from salus.codec import Record
 from salus.crypto.signing import person_id
 from salus.exchange.cards import SignedCard
@@ -16,6 +20,13 @@ class ReceivedGrant(Record, frozen=True, tag="received-grant"):
     """A grant's bytes, and the card of the patient who sent it."""
 
     grant: bytes
+    patient: SignedCard
+
+
+class Delegated(Record, frozen=True, tag="delegated"):
+    """The body of a DELEGATION letter: the grant as it is passed on, and the card of its patient."""
+
+    grant: Annotated[bytes, msgspec.Meta(max_length=MAX_GRANT)]
     patient: SignedCard
 
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from salus.agent.home import Agent
-from salus.agent.services.granting import resume_revocations
+from salus.agent.services.erasing import resume_erasures
 from salus.agent.services.posting import send_letters
+from salus.agent.services.recovering import resume_recoveries
+from salus.agent.services.revoking import resume_revocations
+from salus.agent.services.rotating import resume_rotations
 from salus.agent.services.sealing import resume_jobs
+from salus.agent.services.staffing import resume_dismissals
 from salus.agent.services.submitting import resume_submissions
 from salus.agent.services.writing import resume_notes
 
 
 def resume(agent: Agent) -> None:
-    """Submissions as they were signed, then notes, batches, revocations, letters."""
+    """Submissions as they were signed first, letters last; in between each kind of work that a command may have left."""
     resume_submissions(agent)
+    resume_recoveries(agent)
     resume_notes(agent)
     resume_jobs(agent)
+    resume_rotations(agent)
     resume_revocations(agent)
+    resume_erasures(agent)
+    resume_dismissals(agent)
     send_letters(agent)

@@ -8,20 +8,24 @@ from typing import Annotated
 
 import msgspec
 
+from salus.agent.epoch_pairs import own_pair, own_pairs
 from salus.agent.home import Agent
+from salus.agent.own_sections import OwnSection
 from salus.agent.sealed_reading import remember
-from salus.agent.services.sectioning import OwnSection, ensure_section
+from salus.agent.services.sectioning import ensure_section
 from salus.agent.services.submitting import submit
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
 from salus.charts.entry import EntryHeader, EntryKind, Leaf, Origin, Replaced, Sealed
 from salus.charts.fold import NOBODY
-from salus.charts.sealing import content_root, seal, sign_entry
+from salus.charts.sealing import commitment, content_root, half_of, open_entry, seal, sign_entry
 from salus.charts.sections import SectionKind
 from salus.codec import Record
+from salus.crypto import hpke
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import new_seed
-from salus.ids import Bytes32
+from salus.errors import AgentRefused, LedgerRefused
+from salus.ids import Bytes32, Count
 from salus.ledger.modules.sections.messages import AppendEntry
 from salus.ledger.modules.sections.state import Place, blob_key
 
@@ -35,10 +39,15 @@ def silent(_step: str, _done: int, _total: int) -> None:
 _AT_ONCE = 16  # entries of one section in one transaction
 
 
+_ATTEMPTS = 5  # epochs that may close under a batch while it is sealed again
+
+
 class JobEntry(Record, frozen=True, tag="job-entry"):
-    """A sealed entry that waits to be anchored."""
+    """A sealed entry that waits to be anchored, and the epoch that it was sealed to."""
 
     kind: SectionKind
+    epoch: Count
+    commitment: Bytes32
     blob: bytes
 
 
@@ -118,26 +127,31 @@ def plan_own(
     for number, draft in enumerate(drafts):
         section = sections[draft.kind]
         inside = sign_draft(agent, wallet, section.identity, draft, signing, batch, len(drafts))
-        blob, half = seal(inside, section.seal_key, 0)
-        remember(agent, section.identity, blob, half, inside)
+        entries.append(_sealed(agent, wallet, section, inside))
         sealed.append(inside)
-        entries.append(JobEntry(draft.kind, blob))
         progress("sealed", number + 1, len(drafts))
     return Job(wallet.record.name, batch, tuple(entries)), sealed
 
 
+def _sealed(agent: Agent, wallet: Wallet, section: OwnSection, inside: Sealed) -> JobEntry:
+    """The entry, sealed to the epoch that is current."""
+    epoch = section.epoch.number
+    blob, half = seal(inside, hpke.public_key(own_pair(agent, wallet, section).seal_seed), epoch)
+    remember(agent, section.identity, blob, half, inside)
+    return JobEntry(section.kind, epoch, commitment(inside), blob)
+
+
 def roll_forward(agent: Agent, job: Job, progress: Progress) -> None:
-    """Anchor what the ledger does not have yet, one section after the other; then forget the job."""
+    """Anchor what the ledger does not have yet, one section after the other; then forget the job.
+
+    Where an epoch has closed meanwhile, what was sealed to it is sealed again, under the same signature.
+    """
     wallet = agent.wallet(job.name)
     done = 0
     for kind in dict.fromkeys(entry.kind for entry in job.entries):
-        section = ensure_section(agent, wallet, kind)
-        blobs = [entry.blob for entry in job.entries if entry.kind == kind]
-        for start in range(0, len(blobs), _AT_ONCE):
-            page = blobs[start : start + _AT_ONCE]
-            _anchor(agent, section, [blob for blob in page if not _held(agent, section, blob)])
-            done += len(page)
-            progress("anchored", done, len(job.entries))
+        job = _anchor_section(agent, wallet, job, kind)
+        done += sum(1 for entry in job.entries if entry.kind == kind)
+        progress("anchored", done, len(job.entries))
     with agent.store.writing():
         agent.store.drop(Job, b"", job.batch)
 
@@ -148,12 +162,48 @@ def resume_jobs(agent: Agent) -> None:
         roll_forward(agent, job, silent)
 
 
+def _anchor_section(agent: Agent, wallet: Wallet, job: Job, kind: SectionKind) -> Job:
+    """Anchor the job's entries of one section; the job, as it was kept when the last of them was sent."""
+    for _ in range(_ATTEMPTS):
+        section = ensure_section(agent, wallet, kind)
+        waiting = [entry for entry in job.entries if entry.kind == kind and not _held(agent, section, entry.blob)]
+        job = _renew(agent, wallet, section, job, [entry for entry in waiting if entry.epoch != section.epoch.number])
+        waiting = [entry for entry in job.entries if entry.kind == kind and not _held(agent, section, entry.blob)]
+        try:
+            for start in range(0, len(waiting), _AT_ONCE):
+                _append(agent, section, waiting[start : start + _AT_ONCE])
+        except LedgerRefused as error:
+            if error.code != "epoch-closed":
+                raise
+            continue
+        return job
+    raise AgentRefused("section-busy", "the section's keys change all the time; try again")
+
+
+def _renew(agent: Agent, wallet: Wallet, section: OwnSection, job: Job, closed: Sequence[JobEntry]) -> Job:
+    """The job with what was sealed to closed epochs sealed again; kept before anything of it is sent."""
+    if not closed:
+        return job
+    pairs = own_pairs(agent, wallet, section, {entry.epoch for entry in closed})
+    renewed = {}
+    for entry in closed:
+        half = half_of(entry.blob, pairs[entry.epoch].seal_seed, agent.network_id, section.identity, entry.epoch)
+        inside = open_entry(entry.blob, half, agent.network_id, section.identity, entry.epoch).inside
+        renewed[entry.blob] = _sealed(agent, wallet, section, inside)
+    job = msgspec.structs.replace(job, entries=tuple(renewed.get(entry.blob, entry) for entry in job.entries))
+    with agent.store.writing():
+        agent.store.put(b"", job.batch, job)
+    return job
+
+
 def _held(agent: Agent, section: OwnSection, blob: bytes) -> bool:
     return record(agent, blob_key(section.identity, sha256(blob)), Place) is not None
 
 
-def _anchor(agent: Agent, section: OwnSection, blobs: Sequence[bytes]) -> None:
+def _append(agent: Agent, section: OwnSection, entries: Sequence[JobEntry]) -> None:
     owner = section.keys.owner
-    actions = [AppendEntry(section.identity, 0, owner.public, sha256(blob), len(blob)) for blob in blobs]
-    if actions:
-        submit(agent, actions, [owner], blobs)
+    actions = [
+        AppendEntry(section.identity, entry.epoch, owner.public, sha256(entry.blob), len(entry.blob), entry.commitment)
+        for entry in entries
+    ]
+    submit(agent, actions, [owner], [entry.blob for entry in entries])

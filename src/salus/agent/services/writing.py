@@ -7,22 +7,24 @@ from dataclasses import dataclass
 
 import msgspec
 
+from salus.agent.asking import Asking
+from salus.agent.epoch_pairs import seal_key_for
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
 from salus.agent.services.charting import open_chart
+from salus.agent.services.holding import Held, held_parts
 from salus.agent.services.importing import draft_entries
 from salus.agent.services.inbox import EntryNotice
-from salus.agent.services.licensing import member_wallet
+from salus.agent.services.licensing import is_member, member_wallet
 from salus.agent.services.posting import keep_letter, send_letters
-from salus.agent.services.received import AuthoredEntry, grants_from
+from salus.agent.services.received import AuthoredEntry
 from salus.agent.services.sealing import Draft, Job, Signing, plan_own, resume_jobs, seal_own, sign_draft, silent
 from salus.agent.services.submitting import submit
-from salus.agent.verify import newest_header, record
+from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
 from salus.charts.entry import EntryKind, Leaf, Origin, Replaced, Sealed
-from salus.charts.fold import Version
-from salus.charts.grant import SectionGrant
-from salus.charts.sealing import new_salt, seal
+from salus.charts.fold import NOBODY, Version
+from salus.charts.sealing import commitment, new_salt, open_entry, seal
 from salus.charts.sections import SectionKind
 from salus.codec import Record, encode
 from salus.crypto.hashing import sha256
@@ -37,12 +39,15 @@ from salus.fhir.routing import route
 from salus.fhir.validation import require_valid
 from salus.ids import Bytes32, Count
 from salus.ledger.genesis import member_id
+from salus.ledger.modules.licences.state import Licence, licence_key
 from salus.ledger.modules.revocations.state import Revoked, revocation_key
 from salus.ledger.modules.sections.messages import AppendEntry
-from salus.ledger.modules.sections.state import Place, blob_key
+from salus.ledger.modules.sections.state import Place, Section, blob_key, current_epoch, section_key
 from salus.warrants.checking import warrant_id
+from salus.warrants.link import Warrant
 
 OWN_SOURCE = "patient"
+_ATTEMPTS = 5  # epochs that may close under a note while it is sealed again
 RETAINED_YEARS_MS = 10 * 31_556_952_000  # ten years, as section 630f BGB (Germany) asks; a member's policy may be longer
 
 
@@ -57,14 +62,19 @@ class Written:
 
 
 class NoteJob(Record, frozen=True, tag="note-job"):
-    """A signed note on its way into a patient's section: ``digest`` of its ``blob``, and the member's ``copy`` to be sealed."""
+    """A signed note on its way into a patient's section, and the member's ``copy`` to be sealed.
 
-    digest: Bytes32
+    ``warrant`` and ``on_behalf_of`` let the author look up where to seal to, should the epoch close before the note arrives.
+    """
+
     section: Bytes32
-    epoch: Count
+    warrant: Warrant
+    on_behalf_of: Bytes32
     writer_seed: Bytes32
+    epoch: Count
     blob: bytes
     half: Bytes32
+    commitment: Bytes32
     entry: Bytes32
     patient: SignedCard
     copy: Job | None
@@ -99,9 +109,10 @@ def write_note(
     given = data.strip() or kind is not EntryKind.ENTERED_IN_ERROR
     resource = _note(data, wallet.record.name, newest_header(agent).time, older[0] if amends else None) if given else None
     leaf, section = _leaf(resource, older)
-    part, card = _append_part(agent, wallet, patient, section)
-    member = member_wallet(agent)
-    member_of = member_id(member.authority.public)
+    held = _append_part(agent, wallet, patient, section)
+    asking = held.asking()
+    member = member_wallet(agent) if is_member(agent) else None
+    member_of = member_id(member.authority.public) if member else _issuer(agent, licence)
     replaces = tuple(Replaced(0, version.version) for version in older)
     now = agent.clock()
     signing = Signing(
@@ -111,18 +122,29 @@ def write_note(
         0,
         licence,
         member_of,
-        warrant_id(part.warrant),
+        warrant_id(asking.warrant),
         None,
-        member_of,
-        now + RETAINED_YEARS_MS,
+        member_of if member else NOBODY,
+        now + RETAINED_YEARS_MS if member else 0,
     )
-    inside, job = _plan(agent, wallet, part, card, Draft(section, (leaf,), replaces), signing)
-    copy, retained = _retained(agent, member, inside)
-    job = msgspec.structs.replace(job, copy=copy)
+    inside = sign_draft(agent, wallet, asking.section, Draft(section, (leaf,), replaces), signing, new_seed(), 1)
+    job = _plan(agent, held, asking, inside)
+    retained = ""
+    if member:
+        copy, kept = _retained(agent, member, inside, leaf)
+        job, retained = msgspec.structs.replace(job, copy=copy), kept.header.entry.hex()
     with agent.store.writing():
-        agent.store.put(wallet.person, job.digest, job)
+        agent.store.put(wallet.person, job.entry, job)
     _complete(agent, wallet, job)
-    return Written(inside.header.entry.hex(), section.value, (leaf.identity,), retained.header.entry.hex())
+    return Written(inside.header.entry.hex(), section.value, (leaf.identity,), retained)
+
+
+def _issuer(agent: Agent, licence: bytes) -> bytes:
+    """For whom a professional acts whose home is no member's: whoever issued the licence. It retains nothing by itself."""
+    found = record(agent, licence_key(licence), Licence)
+    if found is None:
+        raise AgentRefused("no-licence", "notes are written by licensed professionals")
+    return found.issuer
 
 
 def resume_notes(agent: Agent) -> None:
@@ -191,59 +213,92 @@ def _older(agent: Agent, author: str, patient: str, named: str | None) -> list[V
     return found[:1]
 
 
-def _append_part(agent: Agent, wallet: Wallet, patient: str, section: SectionKind) -> tuple[SectionGrant, SignedCard]:
+def _append_part(agent: Agent, wallet: Wallet, patient: str, section: SectionKind) -> Held:
     now = max(newest_header(agent).time, agent.clock())
-    for grant, card in reversed(grants_from(agent, wallet, patient)):
-        for part in grant.sections:
-            revocation = revocation_key(part.warrant.links[0].link.revocation)
-            open_ended = part.kind == section and part.writer_seed and grant.not_after > now
-            if open_ended and record(agent, revocation, Revoked) is None:
-                return part, card
+    for held in reversed(held_parts(agent, wallet, patient, (section,))):
+        revocation = revocation_key(held.part.warrant.links[0].link.revocation)
+        if held.part.writer_seed and held.grant.not_after > now and record(agent, revocation, Revoked) is None:
+            return held
     raise AgentRefused("no-append-right", f"the patient has not let you write into {section.value}")
 
 
-def _plan(
-    agent: Agent, wallet: Wallet, part: SectionGrant, card: SignedCard, draft: Draft, signing: Signing
-) -> tuple[Sealed, NoteJob]:
-    """The note signed and sealed, as a job that says all that is left to be done."""
-    section = part.warrant.links[0].link.section
-    if part.seal_key is None:
-        raise AgentRefused("no-append-right", "the grant does not say where to seal to")
-    inside = sign_draft(agent, wallet, section, draft, signing, new_seed(), 1)
-    blob, half = seal(inside, part.seal_key, part.epoch)
-    return inside, NoteJob(sha256(blob), section, part.epoch, part.writer_seed, blob, half, inside.header.entry, card, None)
+def _plan(agent: Agent, held: Held, asking: Asking, inside: Sealed) -> NoteJob:
+    """The note sealed to the section's epoch of now, as a job that says all that is left to be done."""
+    epoch, blob, half = _sealed(agent, asking, inside)
+    return NoteJob(
+        asking.section,
+        asking.warrant,
+        asking.on_behalf_of,
+        held.part.writer_seed,
+        epoch,
+        blob,
+        half,
+        commitment(inside),
+        inside.header.entry,
+        held.patient,
+        None,
+    )
+
+
+def _sealed(agent: Agent, asking: Asking, inside: Sealed) -> tuple[int, bytes, bytes]:
+    """(epoch, blob, patient's half) of the note, sealed to the epoch that is current."""
+    (section,), header = records(agent, [section_key(asking.section)], Section)
+    if section is None:
+        raise LedgerRefused("no-such-section", "the ledger has no section of a grant")
+    epoch = current_epoch(section.schedule, header.time)
+    return epoch.number, *seal(inside, seal_key_for(agent, asking, epoch), epoch.number)
 
 
 def _complete(agent: Agent, wallet: Wallet, job: NoteJob) -> None:
     """Append the note unless the ledger has it; then keep its number, the letter and the retained copy in one step."""
-    place = record(agent, blob_key(job.section, job.digest), Place)
-    if place is None:
-        writer = SigningKey(job.writer_seed)
-        action = AppendEntry(job.section, job.epoch, writer.public, job.digest, len(job.blob))
-        try:
-            submit(agent, [action], [writer], [job.blob])
-        except LedgerRefused:
-            with agent.store.writing():
-                agent.store.drop(NoteJob, wallet.person, job.digest)
-            raise
-        place = record(agent, blob_key(job.section, job.digest), Place)
-    if place is None:
-        raise AgentRefused("not-anchored", "the ledger does not show the entry that it accepted")
+    job, place = _anchor(agent, wallet, job)
     with agent.store.writing():
         agent.store.put(wallet.person + job.section, place.number.to_bytes(8, "big"), AuthoredEntry(place.number, job.half))
         keep_letter(agent, wallet, job.patient, LetterKind.ENTRY, encode(EntryNotice(job.section, job.entry)))
         if job.copy is not None:
             agent.store.put(b"", job.copy.batch, job.copy)
-        agent.store.drop(NoteJob, wallet.person, job.digest)
+        agent.store.drop(NoteJob, wallet.person, job.entry)
     send_letters(agent)
     resume_jobs(agent)
 
 
-def _retained(agent: Agent, member: Wallet, original: Sealed) -> tuple[Job, Sealed]:
+def _anchor(agent: Agent, wallet: Wallet, job: NoteJob) -> tuple[NoteJob, Place]:
+    """The note's place on the ledger, appended if need be; sealed again where its epoch has closed."""
+    for _ in range(_ATTEMPTS):
+        digest = sha256(job.blob)
+        place = record(agent, blob_key(job.section, digest), Place)
+        if place is not None:
+            return job, place
+        writer = SigningKey(job.writer_seed)
+        action = AppendEntry(job.section, job.epoch, writer.public, digest, len(job.blob), job.commitment)
+        try:
+            submit(agent, [action], [writer], [job.blob])
+        except LedgerRefused as error:
+            if error.code == "epoch-closed":
+                job = _sealed_again(agent, wallet, job)
+                continue
+            with agent.store.writing():
+                agent.store.drop(NoteJob, wallet.person, job.entry)
+            raise
+    raise AgentRefused("section-busy", "the section's keys change all the time; try again")
+
+
+def _sealed_again(agent: Agent, wallet: Wallet, job: NoteJob) -> NoteJob:
+    """The same signed note under the keys of now; kept before it is sent."""
+    inside = open_entry(job.blob, job.half, agent.network_id, job.section, job.epoch).inside
+    asking = Asking(wallet, wallet.identity.classic, job.warrant, job.on_behalf_of)
+    epoch, blob, half = _sealed(agent, asking, inside)
+    job = msgspec.structs.replace(job, epoch=epoch, blob=blob, half=half)
+    with agent.store.writing():
+        agent.store.put(wallet.person, job.entry, job)
+    return job
+
+
+def _retained(agent: Agent, member: Wallet, original: Sealed, leaf: Leaf) -> tuple[Job, Sealed]:
     """The member's own copy of what was authored, signed anew over its records section, the original, and the end date."""
     header = original.header
     origin = Origin(header.section, header.entry, header.content, header.retain_until)
-    draft = Draft(SectionKind.RECORDS, original.leaves, ())
+    draft = Draft(SectionKind.RECORDS, (leaf,), ())
     signing = Signing(EntryKind.RETAINED, member_id(member.authority.public).hex(), agent.clock(), origin=origin)
     job, sealed = plan_own(agent, member, [draft], signing, silent)
     return job, sealed[0]

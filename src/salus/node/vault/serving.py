@@ -126,7 +126,7 @@ class Vault:
                 raise WarrantRefused("revoked", "the warrant was revoked")
 
     def _packages(self, read: SignedRead, effective: Effective) -> list[Epoch]:
-        if read.request.packages and effective.spans is not None:
+        if read.request.packages and not effective.asks_packages:
             raise WarrantRefused("not-covered", "the warrant does not cover key packages")
         found = [load(self._engine.state, epoch_key(effective.section, n), Epoch) for n in read.request.packages]
         return [epoch for epoch in found if epoch is not None]

@@ -1,0 +1,217 @@
+"""Erasing one resource, or a whole entry: honest vaults delete it, its neighbours stay proven, retained copies stay.
+
+An entry is sealed again without the resource, under the author's own signature and under its number; whoever was granted a
+snapshot of it gets new halves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from salus.agent.asking import entries_of
+from salus.agent.epoch_pairs import own_pair
+from salus.agent.given import Ending, given_grants
+from salus.agent.home import Agent
+from salus.agent.own_sections import OwnSection, own_section, own_sections
+from salus.agent.sealed_reading import Kept, Reading, read_own, remember
+from salus.agent.services.contacts import name_of
+from salus.agent.services.manifest import plan_notes, sync
+from salus.agent.services.posting import keep_letter, send_letters
+from salus.agent.services.sealing import roll_forward, silent
+from salus.agent.services.submitting import submit
+from salus.agent.verify import newest_header
+from salus.agent.wallet import Name, Wallet
+from salus.charts.entry import EntryKind, Erased, Sealed
+from salus.charts.fold import NOBODY, Placed, source_key
+from salus.charts.grant import Grant, GrantedEntry
+from salus.charts.sealing import seal, version_id, without
+from salus.charts.sections import SectionKind
+from salus.codec import Record, encode
+from salus.crypto import hpke
+from salus.crypto.hashing import sha256
+from salus.crypto.keys import new_seed
+from salus.errors import AgentRefused, LedgerRefused
+from salus.exchange.envelopes import LetterKind
+from salus.ids import Bytes32, Count
+from salus.ledger.modules.sections.messages import Entomb, Rewrite
+
+_ATTEMPTS = 5  # epochs that may close under an erasure
+
+
+class Erasure(Record, frozen=True, tag="erasure"):
+    """What is to be erased of one entry: these versions; all of it when there are none."""
+
+    kind: SectionKind
+    number: Count
+    versions: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=16_384)]
+
+
+class ErasureJob(Record, frozen=True, tag="erasure-job"):
+    """Erasures of ``name`` that any later command completes."""
+
+    name: Name
+    erasures: Annotated[tuple[Erasure, ...], msgspec.Meta(max_length=16_384)]
+
+
+@dataclass(frozen=True)
+class RetainedInfo:
+    """Who keeps a copy of what was erased, because the law says so, and until when (ms)."""
+
+    retainer: str
+    name: str
+    until: int
+
+
+@dataclass(frozen=True)
+class ErasedInfo:
+    """How many entries were sealed again and how many erased whole, and who retains a copy."""
+
+    rewritten: int
+    erased: int
+    retained: tuple[RetainedInfo, ...]
+
+
+def erase(agent: Agent, patient: str, named: str) -> ErasedInfo:
+    """Erase a resource ("Type/id", every version of it) or an entry (its id) from one's own record.
+
+    ``no-such-resource``, ``ambiguous-resource`` where several sources use the same id, ``retained`` for what the law keeps.
+    """
+    wallet = sync(agent, patient)
+    reading = Reading()
+    for section in own_sections(agent, wallet):
+        if section.kind is not SectionKind.MANIFEST:
+            read_own(agent, wallet, section, reading)
+    chosen = _choose(reading.placed, named)
+    require_not_retained(chosen, newest_header(agent).time)
+    erasures = tuple(Erasure(placed.kind, placed.number, versions) for placed, versions in chosen)
+    identity = new_seed()
+    job = ErasureJob(patient, erasures)
+    with agent.store.writing():
+        agent.store.put(b"", identity, job)
+    _complete(agent, identity, job)
+    keepers = {placed.opened.header.retainer: placed.opened.header.retain_until for placed, _ in chosen}
+    retained = tuple(
+        RetainedInfo(keeper.hex(), name_of(agent, keeper), until) for keeper, until in keepers.items() if keeper != NOBODY
+    )
+    whole = sum(1 for erasure in erasures if not erasure.versions)
+    return ErasedInfo(len(erasures) - whole, whole, retained)
+
+
+def resume_erasures(agent: Agent) -> None:
+    """Complete every erasure that an earlier command began."""
+    for identity, job in agent.store.all(ErasureJob, b""):
+        _complete(agent, identity, job)
+
+
+def require_not_retained(chosen: Iterable[tuple[Placed, tuple[bytes, ...]]], now: int) -> None:
+    """Raise ``retained`` for a member's copy of what a professional wrote, before its date."""
+    for placed, _ in chosen:
+        origin = placed.opened.header.origin
+        if placed.opened.header.kind is EntryKind.RETAINED and origin is not None and now < origin.retain_until:
+            raise AgentRefused("retained", "the law makes the member keep this copy until its date")
+
+
+def _choose(placed: Iterable[Placed], named: str) -> list[tuple[Placed, tuple[bytes, ...]]]:
+    """The entries that are touched, and which versions go; without versions, all of the entry goes."""
+    chosen: list[tuple[Placed, tuple[bytes, ...]]] = []
+    sources: set[str] = set()
+    for one in placed:
+        leaves = [leaf for leaf in one.opened.leaves if not isinstance(leaf, Erased)]
+        going = tuple(version_id(leaf) for leaf in leaves if leaf.identity == named)
+        if one.opened.header.entry.hex() == named:
+            chosen.append((one, ()))
+        elif going:
+            sources.add(source_key(one.opened.header))
+            chosen.append((one, () if len(going) == len(leaves) else going))
+    if not chosen:
+        raise AgentRefused("no-such-resource", "your record has no such resource or entry")
+    if len(sources) > 1:
+        raise AgentRefused("ambiguous-resource", "several sources use this id; name the entry")
+    return chosen
+
+
+def _complete(agent: Agent, identity: bytes, job: ErasureJob) -> None:
+    wallet = sync(agent, job.name)
+    for erasure in job.erasures:
+        _erase_one(agent, wallet, erasure)
+    _renew_snapshots(agent, wallet, job.erasures)
+    with agent.store.writing():
+        agent.store.drop(ErasureJob, b"", identity)
+    send_letters(agent)
+
+
+def _erase_one(agent: Agent, wallet: Wallet, erasure: Erasure) -> None:
+    """Bring the ledger to where the erasure is done; nothing happens where it is."""
+    for _ in range(_ATTEMPTS):
+        section = own_section(agent, wallet, erasure.kind)
+        found = entries_of(agent, section.identity, [erasure.number])
+        if not found:
+            return
+        (entry,) = found
+        try:
+            if not erasure.versions:
+                submit(agent, [Entomb(section.identity, erasure.number)], [section.keys.owner])
+            elif not _rewrite(agent, wallet, section, erasure):
+                return
+        except LedgerRefused as error:
+            if error.code not in ("epoch-closed", "already-erased"):
+                raise
+            continue
+        with agent.index.writing():
+            agent.index.drop(Kept, section.identity, entry.blob)
+        return
+    raise AgentRefused("section-busy", "the section's keys change all the time; try again")
+
+
+def _rewrite(agent: Agent, wallet: Wallet, section: OwnSection, erasure: Erasure) -> bool:
+    """Seal the entry again without the versions; False where they are gone already."""
+    inside = _inside(agent, wallet, section, erasure.number)
+    left = without(inside, frozenset(erasure.versions))
+    if left == inside:
+        return False
+    epoch = section.epoch.number
+    blob, half = seal(left, hpke.public_key(own_pair(agent, wallet, section).seal_seed), epoch)
+    action = Rewrite(section.identity, erasure.number, epoch, sha256(blob), len(blob))
+    submit(agent, [action], [section.keys.owner], [blob])
+    remember(agent, section.identity, blob, half, left)
+    return True
+
+
+def _inside(agent: Agent, wallet: Wallet, section: OwnSection, number: int) -> Sealed:
+    reading = Reading()
+    read_own(agent, wallet, section, reading, number)
+    found = [placed.opened.inside for placed in reading.placed if placed.number == number]
+    if not found:
+        raise AgentRefused("blob-missing", "the vault does not have this entry")
+    return found[0]
+
+
+def _renew_snapshots(agent: Agent, wallet: Wallet, erasures: Iterable[Erasure]) -> None:
+    """New halves for whoever holds a live snapshot of an entry that was sealed again, under the same grant and warrant."""
+    touched = {(erasure.kind, erasure.number) for erasure in erasures if erasure.versions}
+    now = newest_header(agent).time
+    for given, made in given_grants(agent, wallet):
+        named = {(part.kind, entry.number) for part in made.sections for entry in part.entries}
+        if touched & named and given.ending is Ending.NOT and now < made.not_after and made.patient == wallet.person:
+            renewed = msgspec.structs.replace(given, grant=encode(_renewed(agent, wallet, made)))
+            job = plan_notes(agent, wallet, [renewed])
+            with agent.store.writing():
+                agent.store.put(wallet.person, made.grant, renewed)
+                agent.store.put(b"", job.batch, job)
+                keep_letter(agent, wallet, given.reader, LetterKind.GRANT, renewed.grant)
+            roll_forward(agent, job, silent)
+
+
+def _renewed(agent: Agent, wallet: Wallet, made: Grant) -> Grant:
+    parts = []
+    for part in made.sections:
+        reading = Reading()
+        read_own(agent, wallet, own_section(agent, wallet, part.kind), reading)
+        now = {number: GrantedEntry(number, e.blob, half) for (_, number), (half, e) in reading.halves.items()}
+        kept = tuple(now.get(entry.number, entry) for entry in part.entries)
+        parts.append(msgspec.structs.replace(part, entries=kept))
+    return msgspec.structs.replace(made, sections=tuple(parts))

@@ -1,0 +1,59 @@
+"""What somebody may use: grants of one's own, and those of the organisation that one works for, as far as one's duties go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from salus.agent.asking import Asking
+from salus.agent.home import Agent
+from salus.agent.services.received import grants_from
+from salus.agent.services.staffing import Employment, employment, may_open, staff_warrant
+from salus.agent.wallet import Wallet
+from salus.charts.grant import Grant, SectionGrant
+from salus.charts.sections import SectionKind
+from salus.exchange.cards import SignedCard
+
+
+@dataclass(frozen=True)
+class Held:
+    """One section of a grant that can be used, and by ``asking`` how; the warrant for staff is made when it is asked for."""
+
+    grant: Grant
+    patient: SignedCard
+    part: SectionGrant
+    asking: Callable[[], Asking]
+
+    @property
+    def patient_ids(self) -> tuple[bytes, ...]:
+        """The ids under which the patient signs and has signed."""
+        return (self.grant.patient, *self.grant.patient_ids)
+
+
+def held_parts(agent: Agent, wallet: Wallet, patient: str, sections: Sequence[SectionKind] = ()) -> list[Held]:
+    """Everything of the ``patient`` (a name or person id) that the wallet may use, oldest first; one's own grants last."""
+    found: list[Held] = []
+    job = employment(agent, wallet)
+    if job is not None:
+        for grant, card in grants_from(agent, job.member, patient):
+            found += [
+                Held(grant, card, part, _for_staff(agent, wallet, job, part))
+                for part in grant.sections
+                if may_open(job, part.kind)
+            ]
+    for grant, card in grants_from(agent, wallet, patient):
+        found += [Held(grant, card, part, as_oneself(wallet, part)) for part in grant.sections]
+    return [held for held in found if not sections or held.part.kind in sections]
+
+
+def as_oneself(wallet: Wallet, part: SectionGrant) -> Callable[[], Asking]:
+    """By a grant of one's own."""
+    return lambda: Asking(wallet, wallet.identity.classic, part.warrant)
+
+
+def _for_staff(agent: Agent, wallet: Wallet, job: Employment, part: SectionGrant) -> Callable[[], Asking]:
+    def asking() -> Asking:
+        warrant = staff_warrant(agent, wallet, job, part)
+        return Asking(wallet, wallet.identity.classic, warrant, job.member_id, job.member.person)
+
+    return asking

@@ -1,0 +1,162 @@
+"""Several devices of one owner: set up by a short code, listed, and taken off.
+
+All devices hold the wallet's seed: each can grant, revoke and rotate. What they do not keep for ever is the *reading* secret,
+which opens the owner's slot in key packages. Taking a device off replaces it: the new one is sealed to each device that stays,
+and every section rotates. What is sealed from then on, the device that was taken off does not open. It could still sign as the
+owner, for everybody to see; after a theft the cold seed ends that (`recovering`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from salus.agent.home import Agent
+from salus.agent.own_sections import own_sections
+from salus.agent.services.manifest import DeviceNote, ThisDevice, devices, plan_notes, seal_reading, sync
+from salus.agent.services.people import PersonInfo, keep_person, require_free
+from salus.agent.services.rotating import keep_rotation, resume_rotations
+from salus.agent.services.sealing import roll_forward, silent
+from salus.agent.wallet import Commitment, Name, PrincipalRecord, Taken, Wallet
+from salus.charts.sections import SectionKind
+from salus.codec import Record, decode, encode
+from salus.crypto import hpke
+from salus.crypto.keys import new_seed
+from salus.crypto.passphrase import lock, unlock
+from salus.errors import AgentRefused
+from salus.exchange.cards import Role
+from salus.ids import Bytes32
+
+ARMOUR = "salus-device-1:"
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
+_CODE = 12  # letters: 59 bits, behind Argon2id
+_FIRST = "first device"
+
+
+class Pairing(Record, frozen=True, tag="pairing-1"):
+    """What a new device needs to begin; the rest is in the manifest."""
+
+    network: Bytes32
+    name: Name
+    role: Role
+    seed: Bytes32
+    reading: Bytes32
+    device: ThisDevice
+    manifest: Commitment
+    taken: Annotated[tuple[Taken, ...], msgspec.Meta(max_length=1)]
+
+
+@dataclass(frozen=True)
+class PairingInfo:
+    """A new device's line of text, and the ``code`` that opens it, to be told by another way."""
+
+    label: str
+    device: str
+    text: str
+    code: str
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """A device; ``this`` when it is the one that is asked."""
+
+    label: str
+    device: str
+    this: bool
+
+
+def add_device(agent: Agent, name: str, label: str) -> PairingInfo:
+    """Prepare another device. ``device-exists`` where one has that label."""
+    wallet = sync(agent, name)
+    if label in [note.label for note in devices(agent, wallet)] or label == _FIRST:
+        raise AgentRefused("device-exists", "a device of that label exists")
+    fresh = [] if agent.store.find(ThisDevice, wallet.person, b"") else [_register(agent, wallet)]
+    device = ThisDevice(new_seed(), new_seed())
+    note = DeviceNote(device.device, label, hpke.public_key(device.seed), False)
+    job = plan_notes(agent, wallet, [*fresh, note])
+    with agent.store.writing():
+        agent.store.put(b"", job.batch, job)
+        for one in (*fresh, note):
+            agent.store.put(wallet.person, one.device, one)
+    roll_forward(agent, job, silent)
+    kind, record = SectionKind.MANIFEST, wallet.record
+    manifest = Commitment(kind, wallet.next_owner(kind))
+    taken = tuple(one for one in record.taken if one.kind is kind)
+    pairing = Pairing(agent.network_id, record.name, record.role, record.seed, record.reading, device, manifest, taken)
+    code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE))
+    text = ARMOUR + base64.urlsafe_b64encode(lock(code, encode(pairing))).decode("ascii")
+    return PairingInfo(label, device.device.hex(), text, code)
+
+
+def join(agent: Agent, text: str, code: str) -> PersonInfo:
+    """Become another device of the wallet that ``text`` brings. ``bad-pairing`` for another text, or another code's."""
+    pairing = _read(text, code)
+    if pairing.network != agent.network_id:
+        raise AgentRefused("wrong-network", "the device is of another network")
+    require_free(agent, pairing.name)
+    record = PrincipalRecord(pairing.name, pairing.role, pairing.seed, b"", (pairing.manifest,), pairing.reading, pairing.taken)
+    wallet = Wallet(record)
+    with agent.store.writing():
+        agent.store.put(b"", record.name.encode("utf-8"), record)
+        agent.store.put(wallet.person, b"", pairing.device)
+    wallet = keep_person(agent, sync(agent, pairing.name).record)
+    return PersonInfo(pairing.name, pairing.role.value, wallet.person.hex())
+
+
+def list_devices(agent: Agent, name: str) -> tuple[DeviceInfo, ...]:
+    """The devices that hold the wallet; none while there is only one."""
+    wallet = sync(agent, name)
+    this = agent.store.find(ThisDevice, wallet.person, b"")
+    return tuple(
+        DeviceInfo(note.label, note.device.hex(), this is not None and this.device == note.device)
+        for note in sorted(devices(agent, wallet), key=lambda note: (note.label != _FIRST, note.label))
+    )
+
+
+def remove_device(agent: Agent, name: str, label: str) -> DeviceInfo:
+    """Take a device off: nothing that is sealed from now on opens on it."""
+    wallet = sync(agent, name)
+    this = agent.store.find(ThisDevice, wallet.person, b"")
+    known = devices(agent, wallet)
+    leaving = next((note for note in known if label in (note.label, note.device.hex())), None)
+    if leaving is None or this is None:
+        raise AgentRefused("no-such-device", "no device of that label")
+    if leaving.device == this.device:
+        raise AgentRefused("this-device", "a device is taken off by another one")
+    reading, gone = new_seed(), msgspec.structs.replace(leaving, removed=True)
+    staying = [note for note in known if note.device != leaving.device]
+    job = plan_notes(agent, wallet, [gone, seal_reading(agent, wallet, reading, staying)])
+    kinds = [section.kind for section in own_sections(agent, wallet)]
+    kinds.sort(key=lambda kind: kind is not SectionKind.MANIFEST)
+    with agent.store.writing():
+        agent.store.put(b"", job.batch, job)
+        agent.store.put(wallet.person, gone.device, gone)
+        agent.store.put(b"", name.encode("utf-8"), msgspec.structs.replace(wallet.record, reading=reading))
+        keep_rotation(agent, name, kinds)
+    roll_forward(agent, job, silent)
+    resume_rotations(agent)
+    return DeviceInfo(leaving.label, leaving.device.hex(), False)
+
+
+def _register(agent: Agent, wallet: Wallet) -> DeviceNote:
+    """This device as the first one."""
+    this = ThisDevice(new_seed(), new_seed())
+    with agent.store.writing():
+        agent.store.put(wallet.person, b"", this)
+    return DeviceNote(this.device, _FIRST, hpke.public_key(this.seed), False)
+
+
+def _read(text: str, code: str) -> Pairing:
+    line = text.strip()
+    if not line.startswith(ARMOUR) or len(line) > 4096:
+        raise AgentRefused("bad-pairing", "this is not a device's text")
+    try:
+        data = base64.b64decode(line[len(ARMOUR) :], altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise AgentRefused("bad-pairing", "this is not a device's text") from error
+    return decode(unlock(code.strip().lower(), data), Pairing, limit=4096)

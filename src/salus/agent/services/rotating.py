@@ -1,0 +1,165 @@
+"""Rotation: a section goes on under new keys, which only those get who may read on.
+
+Every end of a standing grant rotates. Ends that are known ahead stand in the schedule as successor epochs on full hours, made
+when the grant is made: they need nobody to be awake. The schedule is replaced by compare-and-swap, in one transaction with the
+revocation that asks for it: whoever reads the schedule sees every revocation that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from salus.agent.epoch_pairs import keep_pair, own_pair
+from salus.agent.given import Ending, given_grants
+from salus.agent.home import Agent
+from salus.agent.own_sections import OwnSection, own_section
+from salus.agent.services.manifest import sync
+from salus.agent.services.submitting import Committed, submit
+from salus.agent.verify import records
+from salus.agent.wallet import Name, Wallet
+from salus.charts.epochs import EpochKeys, make_package, new_epoch_keys, seal_key_hash
+from salus.charts.sections import SectionKind
+from salus.codec import Record
+from salus.crypto import hpke
+from salus.crypto.hashing import sha256
+from salus.crypto.keys import new_seed
+from salus.crypto.signing import SigningKey
+from salus.errors import AgentRefused, LedgerRefused
+from salus.ids import Bytes32
+from salus.ledger.modules.revocations.state import Revoked, revocation_key
+from salus.ledger.modules.sections.messages import Epoch, Rotate
+from salus.ledger.modules.sections.state import schedule_hash
+from salus.ledger.tx import Action
+
+HOUR = 3_600_000
+MAX_SCHEDULE = 64
+_ATTEMPTS = 8  # other devices that may rotate in between
+_RACED = ("schedule-changed", "bad-schedule")  # another device rotated, or the hour struck, since the schedule was read
+
+Due = tuple[list[Action], list[SigningKey]]
+
+
+class RotationJob(Record, frozen=True, tag="rotation-job"):
+    """Sections of ``name`` that are still to be rotated."""
+
+    name: Name
+    kinds: Annotated[tuple[SectionKind, ...], msgspec.Meta(max_length=16)]
+    job: Bytes32
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whoever reads on: the key to its slot, whether back into history, and until when (ms; 0: the owner, without end)."""
+
+    slot_key: bytes
+    history: bool
+    until: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A new schedule, its new key packages, and the pair of each new epoch by the hash of its public key."""
+
+    schedule: tuple[Epoch, ...]
+    packages: tuple[bytes, ...]
+    pairs: tuple[tuple[bytes, EpochKeys], ...]
+
+
+def nothing_due(_wallet: Wallet, _section: OwnSection) -> Due:
+    """A rotation for its own sake."""
+    return [], []
+
+
+def rotate(
+    agent: Agent,
+    name: str,
+    kind: SectionKind,
+    *,
+    leaving: bytes = b"",
+    due: Callable[[Wallet, OwnSection], Due] = nothing_due,
+) -> Committed:
+    """Rotate a section of ``name``'s, in one transaction with what is ``due``; the grant ``leaving`` gets no slot.
+
+    Where another device was quicker, everything is looked at again.
+    """
+    for _ in range(_ATTEMPTS):
+        wallet = sync(agent, name)
+        section = own_section(agent, wallet, kind)
+        actions, keys = due(wallet, section)
+        plan = plan_rotation(wallet, section, own_pair(agent, wallet, section), _holders(agent, wallet, section, leaving))
+        rotation = Rotate(section.identity, schedule_hash(section.schedule), plan.schedule)
+        try:
+            done = submit(agent, [*actions, rotation], [*keys, section.keys.owner], plan.packages)
+        except LedgerRefused as error:
+            if error.code not in _RACED:
+                raise
+            continue
+        for seal_key, pair in plan.pairs:
+            keep_pair(agent, wallet.person, section.identity, seal_key, pair)
+        return done
+    raise AgentRefused("section-busy", "the section's keys change all the time; try again")
+
+
+def keep_rotation(agent: Agent, name: str, kinds: Sequence[SectionKind]) -> None:
+    """Keep the wish to rotate, inside the caller's write transaction; `resume_rotations` goes on until it is done."""
+    job = RotationJob(name, tuple(kinds), new_seed())
+    agent.store.put(b"", job.job, job)
+
+
+def resume_rotations(agent: Agent) -> None:
+    """Complete every rotation that was wished for, here or by an earlier command."""
+    for identity, job in agent.store.all(RotationJob, b""):
+        for done, kind in enumerate(job.kinds, 1):
+            rotate(agent, job.name, kind)
+            with agent.store.writing():
+                agent.store.put(b"", identity, msgspec.structs.replace(job, kinds=job.kinds[done:]))
+        with agent.store.writing():
+            agent.store.drop(RotationJob, b"", identity)
+
+
+def plan_rotation(wallet: Wallet, section: OwnSection, current: EpochKeys, holders: Sequence[Holder]) -> Plan:
+    """A new epoch at once, and one on each full hour by which the right of a holder has ended. ``current``: the pair now."""
+    begin = max(section.time, section.epoch.activation + 1)
+    ends = sorted({full_hour(holder.until) for holder in holders if holder.until})
+    if len(ends) + 2 > MAX_SCHEDULE:
+        raise AgentRefused("too-many-ends", "too many grants end at different hours; let some end together")
+    schedule, packages, pairs, before = [section.epoch], [], [], current
+    own = Holder(section.keys.slot_key, True, 0)
+    for number, activation in enumerate([begin, *ends], section.epoch.number + 1):
+        pair = new_epoch_keys()
+        staying = [own, *(holder for holder in holders if full_hour(holder.until) > activation)]
+        slots = tuple((holder.slot_key, holder.history) for holder in staying)
+        package = make_package(section.identity, number, pair, before, wallet.record.recovery, slots)
+        sealed_to = seal_key_hash(hpke.public_key(pair.seal_seed))
+        schedule.append(Epoch(number, activation, sealed_to, sha256(package)))
+        packages.append(package)
+        pairs.append((bytes(sealed_to), pair))
+        before = pair
+    return Plan(tuple(schedule), tuple(packages), tuple(pairs))
+
+
+def full_hour(time: int) -> int:
+    """The full UTC hour at or after ``time`` (ms): planned changes tell nothing of one patient."""
+    return -(-time // HOUR) * HOUR
+
+
+def _holders(agent: Agent, wallet: Wallet, section: OwnSection, leaving: bytes) -> list[Holder]:
+    """The standing grantees of the section whose right goes on, as the ledger proves it."""
+    candidates = [
+        (part, made)
+        for given, made in given_grants(agent, wallet)
+        for part in made.sections
+        if part.slot_key and part.warrant.links[0].link.section == section.identity
+        if given.ending is Ending.NOT and made.grant != leaving and made.not_after > section.time
+    ]
+    keys = [revocation_key(part.warrant.links[0].link.revocation) for part, _ in candidates]
+    revoked, _ = records(agent, keys, Revoked)
+    return [
+        Holder(part.slot_key, part.history, made.not_after)
+        for (part, made), gone in zip(candidates, revoked, strict=True)
+        if gone is None
+    ]
