@@ -16,7 +16,7 @@ import uvicorn
 from salus.agent.home import Agent
 from salus.agent.http_network import HttpNetwork
 from salus.agent.network import Network
-from salus.agent.services import granting, importing, inbox, licensing, people
+from salus.agent.services import contacts, granting, importing, inbox, licensing, people
 from salus.agent.services.resuming import resume
 from salus.agent.services.sealing import silent
 from salus.agent.store import Store, read_store_key
@@ -138,3 +138,30 @@ def _served(node: NodeService) -> Iterator[HttpNetwork]:
         server.should_exit = True
         worker.join()
         listener.close()
+
+
+@contextmanager
+def beside(world: World, folder: Path) -> Iterator[World]:
+    """Another home on the same node: a store of its own, and nothing else in common with ``world``."""
+    folder.mkdir(parents=True)
+    key = derive(folder.name.encode().ljust(32, b"\0"), "store")
+    store, index = Store(folder / "store.db", key), Store(folder / "index.db", derive(key, "index"))
+    agent = Agent(store, index, world.agent.network, world.agent.genesis, world.clock)
+    try:
+        yield World(folder, agent, world.node, world.clock)
+    finally:
+        store.close()
+        index.close()
+
+
+def introduce(one: World, name: str, *others: World) -> None:
+    """Hand the card of ``name``, who lives in ``one``, to other homes."""
+    for other in others:
+        contacts.add_contact(other.agent, people.own_card(one.agent, name))
+
+
+def license_abroad(world: World, other: World, name: str, role: Role) -> None:
+    """The member of ``world`` licenses ``name`` of another home, who learns of it by letter."""
+    introduce(other, name, world)
+    licensing.issue_licence(world.agent, people.own_card(other.agent, name), role)
+    inbox.collect(other.agent, name)

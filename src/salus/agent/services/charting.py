@@ -210,7 +210,7 @@ def _read_grants(agent: Agent, wallet: Wallet, patient: str, sections: Sequence[
             refused.update({(kind, number): error.full_code for number in wanted.numbers})
             continue
         done.update((kind, number) for number in opened)
-    if len(refusals) == len(held):
+    if refusals and not done:
         raise refusals[0]
     reading.unread += [(*place, code) for place, code in refused.items() if place not in done]
     return _more(agent, [one.part for one in held])

@@ -86,7 +86,7 @@ def erase(agent: Agent, patient: str, named: str) -> ErasedInfo:
         if section.kind is not SectionKind.MANIFEST:
             read_own(agent, wallet, section, reading)
     chosen = _choose(reading.placed, named)
-    require_not_retained(chosen, newest_header(agent).time)
+    require_not_retained(chosen, max(newest_header(agent).time, agent.clock()))
     erasures = tuple(Erasure(placed.kind, placed.number, versions) for placed, versions in chosen)
     identity = new_seed()
     job = ErasureJob(patient, erasures)

@@ -84,7 +84,7 @@ def plan_notes(agent: Agent, wallet: Wallet, notes: Sequence[Note]) -> Job:
 
 
 def sync(agent: Agent, name: str) -> Wallet:
-    """Take in what other devices have noted; the wallet as it is then. ``no-epoch-key`` on a device that was taken off."""
+    """Take in what other devices have noted; the wallet as it is then. ``device-taken-off`` or ``no-epoch-key`` otherwise."""
     wallet = agent.wallet(name)
     section = own_section(agent, wallet, SectionKind.MANIFEST)
     while (seen := _seen(agent, wallet)) < section.count:
@@ -103,7 +103,16 @@ def sync(agent: Agent, name: str) -> Wallet:
             agent.store.put(wallet.person, b"", Seen(upto))
         wallet = agent.wallet(name)
         section = own_section(agent, wallet, SectionKind.MANIFEST)
+    require_not_taken_off(agent, wallet)
     return wallet
+
+
+def require_not_taken_off(agent: Agent, wallet: Wallet) -> None:
+    """Raise ``device-taken-off`` on a device that another one has taken off."""
+    this = agent.store.find(ThisDevice, wallet.person, b"")
+    note = None if this is None else agent.store.find(DeviceNote, wallet.person, this.device)
+    if note is not None and note.removed:
+        raise AgentRefused("device-taken-off", "this device was taken off by another one of its owner's")
 
 
 def devices(agent: Agent, wallet: Wallet) -> list[DeviceNote]:

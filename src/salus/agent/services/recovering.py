@@ -7,6 +7,7 @@ seed is used once: the hand-over commits to a new one.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from salus.charts.epochs import open_recovery
 from salus.charts.sections import SectionKind
 from salus.codec import Record
 from salus.crypto.keys import new_seed
-from salus.errors import AgentRefused
+from salus.errors import AgentRefused, CryptoRefused
 from salus.ledger.modules.sections.messages import HandOver
 from salus.ledger.modules.sections.state import Section, commit_owner, section_key
 
@@ -146,5 +147,6 @@ def _reopen(agent: Agent, wallet: Wallet, section: OwnSection, cold: ColdSeed) -
     packages = fetch_packages(agent, as_owner(agent, wallet, section), epochs)
     for epoch in epochs:
         if epoch.number in packages:
-            pair = open_recovery(packages[epoch.number], recovery_seed(cold.seed), section.identity, epoch.number)
-            keep_pair(agent, wallet.person, section.identity, epoch.seal_key, pair)
+            with suppress(CryptoRefused):  # an epoch of before an earlier recovery: history leads back to it
+                pair = open_recovery(packages[epoch.number], recovery_seed(cold.seed), section.identity, epoch.number)
+                keep_pair(agent, wallet.person, section.identity, epoch.seal_key, pair)
