@@ -123,21 +123,30 @@ def thread(home: Path, *, http: bool = False) -> Iterator[World]:
 
 
 @contextmanager
-def _served(node: NodeService) -> Iterator[HttpNetwork]:
-    """The node behind a real socket, and the agent's way to it."""
+def served(node: Any) -> Iterator[str]:
+    """The node behind a real socket, and its address."""
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(make_api(node), log_level="warning", access_log=False))
     worker = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     worker.start()
-    network = HttpNetwork(f"http://127.0.0.1:{listener.getsockname()[1]}")
     try:
-        network.status()
-        yield network
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        network.close()
         server.should_exit = True
         worker.join()
         listener.close()
+
+
+@contextmanager
+def _served(node: NodeService) -> Iterator[HttpNetwork]:
+    """The node behind a real socket, and the agent's way to it."""
+    with served(node) as url:
+        network = HttpNetwork(url)
+        network.status()
+        try:
+            yield network
+        finally:
+            network.close()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ The HTTP server and client load only where they are used: most commands need nei
 
     HOME/genesis.bin                 the root of trust
     HOME/node/                       config.toml, node.key, lock, port, ledger/, vault/, mailbox/
-    HOME/agent/                      agent.key, store.db, index.db, lock
+    HOME/agent/                      agent.key, store.db, index.db, lock; nodes.toml in a home without a node of its own
     HOME/cold/NAME.cold              cold seeds, to be moved away
 """
 
@@ -15,12 +15,13 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from salus.agent.home import Agent
 from salus.agent.network import Network
+from salus.agent.nodes import Nodes, nodes_file, read_nodes
 from salus.agent.services.people import keep_person, write_cold
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key, write_store_key
@@ -65,6 +66,28 @@ def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME) -> 
     return genesis
 
 
+def init_guest(home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str | None) -> Genesis:
+    """Make a home without a node of its own: it uses other people's ``nodes`` and trusts ``genesis`` alone.
+
+    ``home-exists``, ``wrong-network`` where the node that answers is of another network.
+    """
+    if (home / "genesis.bin").exists():
+        raise AgentRefused("home-exists", "there is a home in this folder already")
+    found = decode(genesis, Genesis, limit=MAX_GENESIS)
+    listed = nodes_file(nodes)
+    (home / "agent").mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(home / "agent" / "nodes.toml", listed)
+    if not (home / "agent" / "agent.key").exists():
+        write_store_key(home / "agent" / "agent.key", passphrase)
+    write_atomically(home / "genesis.bin", genesis)
+    try:
+        with open_home(home, lambda: passphrase or ""):
+            return found
+    except SalusError:
+        (home / "genesis.bin").unlink()
+        raise
+
+
 @contextmanager
 def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent]:
     """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port."""
@@ -78,6 +101,8 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent
         stack.callback(index.close)
         network = stack.enter_context(joined(home))
         agent = Agent(store, index, network, genesis, clock)
+        if isinstance(network, Nodes):
+            agent.turn_away = network.turn_away
         require_same_network(agent)
         resume(agent)
         yield agent
@@ -85,7 +110,9 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent
 
 @contextmanager
 def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = clock) -> Iterator[NodeService]:
-    """The node of ``home``, in this process; ``node-busy`` when another process holds it."""
+    """The node of ``home``, in this process; ``node-busy`` when another process holds it, ``no-node`` where there is none."""
+    if not (home / "node").exists():
+        raise AgentRefused("no-node", "this home has no node of its own")
     with _locked(home / "node" / "lock", patience):
         seed = read_node_seed(home / "node" / "node.key")
         genesis = read_genesis(home)
@@ -138,15 +165,27 @@ def read_node_seed(path: Path) -> bytes:
 
 
 def require_same_network(agent: Agent) -> None:
-    """Raise ``wrong-network`` unless the node is of the home's own network."""
-    if network_id(agent.network.genesis()) != agent.network_id:
+    """Raise ``wrong-network`` unless the node, or another one of the home's, is of its own network."""
+    while network_id(agent.network.genesis()) != agent.network_id:
+        if agent.turn_away():
+            continue
         raise AgentRefused("wrong-network", "the node is of another network")
 
 
 @contextmanager
 def joined(home: Path) -> Iterator[Network]:
-    """The node of ``home`` as a network: in this process when no other holds it, else by its loopback port."""
+    """The node of ``home`` as a network: in this process when no other holds it, else by its loopback port.
+
+    A home without a node uses those that it names.
+    """
     read_genesis(home)
+    if not (home / "node").exists():
+        nodes = Nodes(read_nodes(home / "agent" / "nodes.toml").nodes)
+        try:
+            yield nodes
+        finally:
+            nodes.close()
+        return
     deadline = time.monotonic() + PATIENCE
     while True:
         with ExitStack() as stack:

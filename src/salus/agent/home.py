@@ -15,13 +15,17 @@ from salus.ledger.genesis import Genesis, network_id
 
 @dataclass
 class Agent:
-    """``genesis`` is the agent's own copy, the root of all that it verifies; ``clock`` gives ms since the epoch."""
+    """``genesis`` is the agent's own copy, the root of all that it verifies; ``clock`` gives ms since the epoch.
+
+    ``turn_away`` leaves a node that was caught for another: its address, or "" where there is no other.
+    """
 
     store: Store
     index: Store
     network: Network
     genesis: Genesis
     clock: Callable[[], Millis]
+    turn_away: Callable[[], str] = str
 
     @property
     def network_id(self) -> NetworkId:

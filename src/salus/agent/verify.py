@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from salus.agent.home import Agent
 from salus.codec import Record, decode
-from salus.errors import AgentRefused, LedgerRefused
+from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, Malformed
 from salus.ids import Bytes32, Count
 from salus.ledger.header import Header, SignedHeader, header_hash
 from salus.ledger.verifying import StateAnswer, require_header, require_proven
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 _LEAF = 262_144
 _PAGE = 500
@@ -26,15 +27,43 @@ class Pin(Record, frozen=True, tag="pin"):
     hash: Bytes32
 
 
+class CaughtNode(Record, frozen=True, tag="caught-node"):
+    """A node that told what is not so: the code of what did not verify, and when (ms)."""
+
+    code: str
+    time: Count
+
+
 def newest_header(agent: Agent, *, fresh: bool = False) -> Header:
     """The node's newest header, verified and pinned."""
+    return _from_some_node(agent, lambda: _newest(agent, fresh=fresh))
+
+
+def proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], Header]:
+    """The proven answers for ``keys``, and the newest header that they stand under."""
+    return _from_some_node(agent, lambda: _proven(agent, keys))
+
+
+def _from_some_node(agent: Agent, ask: Callable[[], T]) -> T:
+    """What a node answers that verifies: one whose answer does not is noted and left for the next, as long as there is one."""
+    while True:
+        try:
+            return ask()
+        except (AgentRefused, LedgerRefused, CryptoRefused, Malformed) as lie:
+            caught = agent.turn_away()
+            if not caught:
+                raise
+            with agent.store.writing():
+                agent.store.put(b"", caught.encode("ascii"), CaughtNode(lie.full_code, agent.clock()))
+
+
+def _newest(agent: Agent, *, fresh: bool) -> Header:
     signed = agent.network.header(None, fresh=fresh)
     _accept(agent, signed)
     return signed.header
 
 
-def proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], Header]:
-    """The proven answers for ``keys``, and the newest header that they stand under."""
+def _proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], Header]:
     answers: list[StateAnswer] = []
     for start in range(0, len(keys), _PAGE):
         page = keys[start : start + _PAGE]
@@ -45,7 +74,7 @@ def proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], Head
         _accept(agent, header)
     for answer in answers:
         require_proven(answer)
-    return answers, (answers[-1].header.header if answers else newest_header(agent))
+    return answers, (answers[-1].header.header if answers else _newest(agent, fresh=False))
 
 
 def records(agent: Agent, keys: Sequence[bytes], shape: type[R]) -> tuple[list[R | None], Header]:

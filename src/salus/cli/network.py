@@ -8,25 +8,38 @@ from typing import Annotated
 
 import typer
 
-from salus.cli.options import HOME, Home, Json
+from salus.cli.options import HOME, Home, Json, read_input
 from salus.cli.output import emit, table, when
+from salus.errors import Misused
 
 group = typer.Typer(help="The node of this home.", no_args_is_help=True)
 
 
 def init(
     member: Annotated[str, typer.Option(help="What the member is called.")] = "Practice",
+    node: Annotated[
+        list[str] | None, typer.Option(help="Use this node instead of one of your own: its address (may be repeated).")
+    ] = None,
+    genesis_file: Annotated[str | None, typer.Option("--genesis", help="The genesis file of the network, with --node.")] = None,
     with_passphrase: Annotated[
         bool, typer.Option("--with-passphrase", help="Lock the agent's store with a passphrase (prompt, or --passphrase-file).")
     ] = False,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
-    """Make an embedded network of one member in the home folder."""
-    from salus.bootstrap import init_home
+    """Make an embedded network of one member in the home folder; or, with --node, a home on somebody else's node."""
+    from salus.bootstrap import init_guest, init_home
     from salus.cli.session import new_passphrase
     from salus.ledger.genesis import network_id
 
+    if bool(node) != bool(genesis_file):
+        raise Misused("usage", "--node goes with --genesis")
+    if node and genesis_file:
+        made = init_guest(home, node, read_input(genesis_file), new_passphrase() if with_passphrase else None)
+        shown = {"home": str(home), "network": network_id(made).hex(), "genesis": str(home / "genesis.bin"), "member": ""}
+        text = f"A home in {home} that uses {', '.join(node)} and trusts its own copy of the genesis file alone."
+        emit(as_json, shown, text)
+        return
     genesis = init_home(home, new_passphrase() if with_passphrase else None, member)
     value = {"home": str(home), "network": network_id(genesis).hex(), "genesis": str(home / "genesis.bin"), "member": member}
     text = f"A network of one member, {member}, is in {home}.\nGenesis: {home / 'genesis.bin'} (give it to whoever is to verify)."

@@ -120,7 +120,7 @@ def receipts(who: As, home: Home = HOME, as_json: Json = False) -> None:
             when(row.time),
             (row.reader_name or "?") + (f" for {row.on_behalf_of}" if row.on_behalf_of else ""),
             row.section,
-            f"{len(row.entries)}",
+            f"{len(row.entries)}" if row.entries else "keys",
             row.purpose,
             row.trouble or ("anchored" if row.anchored else "checked"),
         )

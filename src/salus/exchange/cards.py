@@ -25,6 +25,7 @@ class Role(StrEnum):
     PARAMEDIC = "paramedic"
     LABORATORY = "laboratory"
     MEMBER = "member"
+    ORGANISATION = "organisation"  # a practice on somebody else's node
 
 
 class Duty(StrEnum):

@@ -217,8 +217,9 @@ def test_theft_drill_from_a_stolen_wallet_file_to_a_chart_under_new_keys(near: W
         assert code(lambda: vitals(near.agent, DOCTOR)) == "warrants/refused"
         assert code(lambda: rotate(near.agent, PATIENT, SectionKind.VITALS)) in ("ledger/wrong-signers", "warrants/refused")
         assert code(lambda: vitals(near.agent, PATIENT)) == "warrants/refused"
-        act = lambda: writing.write_note(near.agent, OTHER, PATIENT, b"x", amends=None, entered_in_error=None)
-        assert code(act) == "warrants/refused"
+        assert code(lambda: vitals(near.agent, OTHER)) == "agent/no-grant"
+        words = {"amends": None, "entered_in_error": None}
+        assert code(lambda: writing.write_note(near.agent, OTHER, PATIENT, b"x", **words)) == "warrants/refused"
         # the old receipts are still the patient's to read, and the new grant reads what the old wallet signed
         rows = [row for row in receipting.receipts(home.agent, PATIENT) if row.purpose == "TREAT"]
         assert len(rows) > len(reading)

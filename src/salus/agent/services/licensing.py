@@ -105,6 +105,18 @@ def member_wallet(agent: Agent) -> Wallet:
     return found[0]
 
 
+def organisation(agent: Agent) -> Wallet | None:
+    """The organisation whose home this is: a member of the network, or a practice on somebody else's node."""
+    found = [*_members(agent), *(w for w in agent.wallets() if w.record.role is Role.ORGANISATION)]
+    return found[0] if found else None
+
+
+def organisation_id(agent: Agent, wallet: Wallet) -> bytes:
+    """How the organisation is named in requests and entries: by member id, or by person id where it is no member."""
+    members = [member.person for member in _members(agent)]
+    return member_id(wallet.authority.public) if wallet.person in members else wallet.person
+
+
 def _members(agent: Agent) -> list[Wallet]:
     authorities = [member.authority for member in agent.genesis.members]
     return [w for w in agent.wallets() if w.record.role is Role.MEMBER and w.authority.public in authorities]

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from salus.agent.home import Agent
-from salus.agent.services.licensing import is_member, member_wallet
+from salus.agent.services.licensing import organisation, organisation_id
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
@@ -22,8 +22,8 @@ from salus.charts.sections import SectionKind
 from salus.codec import Record
 from salus.errors import AgentRefused, LedgerRefused
 from salus.exchange.cards import Duty
-from salus.ids import Bytes32, Count, MemberId
-from salus.ledger.genesis import LicenceRight, member_id
+from salus.ids import Bytes32, Count
+from salus.ledger.genesis import LicenceRight
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.modules.revocations.state import Revoked, revocation_id, revocation_key
 from salus.warrants.checking import warrant_id
@@ -84,17 +84,13 @@ class Employment:
     """Whom somebody works for, and with which duties."""
 
     member: Wallet
+    member_id: bytes
     duties: tuple[Duty, ...]
-
-    @property
-    def member_id(self) -> MemberId:
-        """The organisation, as the ledger knows it."""
-        return member_id(self.member.authority.public)
 
 
 def add_staff(agent: Agent, name: str, duties: tuple[Duty, ...]) -> StaffInfo:
     """Take somebody of this home on, or change the duties."""
-    member, wallet = member_wallet(agent), agent.wallet(name)
+    member, wallet = _here(agent), agent.wallet(name)
     if wallet.person == member.person:
         raise AgentRefused("not-staff", "the organisation itself is no member of its staff")
     if not duties:
@@ -109,12 +105,12 @@ def add_staff(agent: Agent, name: str, duties: tuple[Duty, ...]) -> StaffInfo:
 
 def list_staff(agent: Agent) -> tuple[StaffInfo, ...]:
     """Everybody who works or has worked here."""
-    return tuple(_info(agent, staff) for _, staff in agent.store.all(Staff, member_wallet(agent).person))
+    return tuple(_info(agent, staff) for _, staff in agent.store.all(Staff, _here(agent).person))
 
 
 def dismiss(agent: Agent, name: str) -> StaffInfo:
     """End somebody's employment: nothing is opened by it any more, here or with a warrant that was taken along."""
-    member, wallet = member_wallet(agent), agent.wallet(name)
+    member, wallet = _here(agent), agent.wallet(name)
     staff = agent.store.find(Staff, member.person, wallet.person)
     if staff is None or staff.dismissed:
         raise AgentRefused("not-staff", "nobody of that name works here")
@@ -127,9 +123,9 @@ def dismiss(agent: Agent, name: str) -> StaffInfo:
 
 def resume_dismissals(agent: Agent) -> None:
     """Revoke what dismissed people still hold: what an earlier command began."""
-    if not is_member(agent):
+    member = organisation(agent)
+    if member is None:
         return
-    member = member_wallet(agent)
     for person, staff in agent.store.all(Staff, member.person):
         if staff.dismissed:
             _end_links(agent, member, person)
@@ -137,11 +133,19 @@ def resume_dismissals(agent: Agent) -> None:
 
 def employment(agent: Agent, wallet: Wallet) -> Employment | None:
     """Whom the wallet's person works for in this home; None for everybody else."""
-    if not is_member(agent):
+    member = organisation(agent)
+    staff = agent.store.find(Staff, member.person, wallet.person) if member else None
+    if member is None or staff is None or staff.dismissed:
         return None
-    member = member_wallet(agent)
-    staff = agent.store.find(Staff, member.person, wallet.person)
-    return None if staff is None or staff.dismissed else Employment(member, staff.duties)
+    return Employment(member, organisation_id(agent, member), staff.duties)
+
+
+def _here(agent: Agent) -> Wallet:
+    """The organisation of this home; ``not-an-organisation`` in any other."""
+    found = organisation(agent)
+    if found is None:
+        raise AgentRefused("not-an-organisation", "this is no organisation's home: nobody works for it")
+    return found
 
 
 def may_open(job: Employment, kind: SectionKind) -> bool:

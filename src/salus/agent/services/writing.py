@@ -15,7 +15,7 @@ from salus.agent.services.charting import open_chart
 from salus.agent.services.holding import Held, held_parts
 from salus.agent.services.importing import draft_entries
 from salus.agent.services.inbox import EntryNotice
-from salus.agent.services.licensing import is_member, member_wallet
+from salus.agent.services.licensing import organisation, organisation_id
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.received import AuthoredEntry
 from salus.agent.services.sealing import Draft, Job, Signing, plan_own, resume_jobs, seal_own, sign_draft, silent
@@ -38,7 +38,6 @@ from salus.fhir.parsing import Resource, read_resource, read_resources, to_json
 from salus.fhir.routing import route
 from salus.fhir.validation import require_valid
 from salus.ids import Bytes32, Count
-from salus.ledger.genesis import member_id
 from salus.ledger.modules.licences.state import Licence, licence_key
 from salus.ledger.modules.revocations.state import Revoked, revocation_key
 from salus.ledger.modules.sections.messages import AppendEntry
@@ -111,8 +110,8 @@ def write_note(
     leaf, section = _leaf(resource, older)
     held = _append_part(agent, wallet, patient, section)
     asking = held.asking()
-    member = member_wallet(agent) if is_member(agent) else None
-    member_of = member_id(member.authority.public) if member else _issuer(agent, licence)
+    member = organisation(agent)
+    member_of = _issuer(agent, licence)
     replaces = tuple(Replaced(0, version.version) for version in older)
     now = agent.clock()
     signing = Signing(
@@ -124,7 +123,7 @@ def write_note(
         member_of,
         warrant_id(asking.warrant),
         None,
-        member_of if member else NOBODY,
+        organisation_id(agent, member) if member else NOBODY,
         now + RETAINED_YEARS_MS if member else 0,
     )
     inside = sign_draft(agent, wallet, asking.section, Draft(section, (leaf,), replaces), signing, new_seed(), 1)
@@ -140,7 +139,7 @@ def write_note(
 
 
 def _issuer(agent: Agent, licence: bytes) -> bytes:
-    """For whom a professional acts whose home is no member's: whoever issued the licence. It retains nothing by itself."""
+    """The member that licenses the author, and so stands behind the note as its source."""
     found = record(agent, licence_key(licence), Licence)
     if found is None:
         raise AgentRefused("no-licence", "notes are written by licensed professionals")
@@ -299,6 +298,6 @@ def _retained(agent: Agent, member: Wallet, original: Sealed, leaf: Leaf) -> tup
     header = original.header
     origin = Origin(header.section, header.entry, header.content, header.retain_until)
     draft = Draft(SectionKind.RECORDS, (leaf,), ())
-    signing = Signing(EntryKind.RETAINED, member_id(member.authority.public).hex(), agent.clock(), origin=origin)
+    signing = Signing(EntryKind.RETAINED, organisation_id(agent, member).hex(), agent.clock(), origin=origin)
     job, sealed = plan_own(agent, member, [draft], signing, silent)
     return job, sealed[0]

@@ -1,0 +1,133 @@
+"""Several nodes, of which one is used: another one when that does not answer, or was caught telling what is not so.
+
+A home without a node of its own names them in ``agent/nodes.toml``; it trusts none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from salus.agent.http_network import HttpNetwork
+from salus.agent.network import Network
+from salus.errors import AgentRefused
+from salus.exchange.api import NodeStatus, Served, Submission, TxStatus
+from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.ledger.genesis import Genesis
+from salus.ledger.header import SignedHeader
+from salus.ledger.verifying import StateAnswer
+from salus.warrants.receipts import ReceiptsAnswer
+from salus.warrants.requests import SignedOwner, SignedRead
+
+T = TypeVar("T")
+
+MAX_NODES = 16
+
+Url = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^https?://[^\s/?#@]+\Z")]
+
+
+class NodesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``nodes.toml``: addresses (scheme, host, port), the one to begin with first."""
+
+    nodes: Annotated[tuple[Url, ...], msgspec.Meta(min_length=1, max_length=MAX_NODES)]
+
+
+def read_nodes(path: Path) -> NodesConfig:
+    """The addresses in ``path``; `AgentRefused` ``bad-nodes`` for anything but a list of them."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=NodesConfig)
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
+        raise AgentRefused("bad-nodes", "nodes.toml does not name the nodes of this home") from error
+
+
+def nodes_file(urls: Sequence[str]) -> bytes:
+    """What `read_nodes` reads; ``bad-nodes`` for what is no address."""
+    try:
+        config = msgspec.convert({"nodes": [url.rstrip("/") for url in urls]}, NodesConfig)
+    except msgspec.ValidationError as error:
+        raise AgentRefused("bad-nodes", "a node is named by its address, such as https://node.example:443") from error
+    lines = "".join(f"  {msgspec.json.encode(url).decode()},\n" for url in config.nodes)
+    return f"nodes = [\n{lines}]\n".encode()
+
+
+class Nodes:
+    """The network port over several nodes. What one does not answer is asked of the next."""
+
+    def __init__(self, urls: Sequence[str], timeout: float = 60.0) -> None:
+        self._nodes = [(url, HttpNetwork(url, timeout)) for url in urls]
+
+    @property
+    def url(self) -> str:
+        """The address of the node in use."""
+        return self._nodes[0][0]
+
+    def turn_away(self) -> str:
+        """Leave the node in use for good: its address, or "" when there is no other one to turn to."""
+        if len(self._nodes) == 1:
+            return ""
+        url, node = self._nodes.pop(0)
+        node.close()
+        return url
+
+    def status(self) -> NodeStatus:
+        """What the node says of itself."""
+        return self._ask(lambda node: node.status())
+
+    def genesis(self) -> Genesis:
+        """The node's genesis document."""
+        return self._ask(lambda node: node.genesis())
+
+    def submit(self, submission: Submission) -> TxStatus:
+        """Submit a transaction; the same body at another node does no harm."""
+        return self._ask(lambda node: node.submit(submission))
+
+    def result(self, body: bytes) -> TxStatus:
+        """What became of a body."""
+        return self._ask(lambda node: node.result(body))
+
+    def header(self, height: int | None, *, fresh: bool = False) -> SignedHeader:
+        """A header."""
+        return self._ask(lambda node: node.header(height, fresh=fresh))
+
+    def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
+        """State with proofs."""
+        return self._ask(lambda node: node.states(keys))
+
+    def read(self, request: SignedRead) -> Served:
+        """Sealed entries."""
+        return self._ask(lambda node: node.read(request))
+
+    def receipts(self, request: SignedOwner) -> ReceiptsAnswer:
+        """Receipts."""
+        return self._ask(lambda node: node.receipts(request))
+
+    def open_mailbox(self, claim: MailboxClaim) -> None:
+        """Open or change a mailbox."""
+        self._ask(lambda node: node.open_mailbox(claim))
+
+    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
+        """Leave a sealed envelope."""
+        self._ask(lambda node: node.drop(mailbox, token, sealed))
+
+    def collect(self, request: MailboxCollect) -> Post:
+        """Read on in one's own mailbox."""
+        return self._ask(lambda node: node.collect(request))
+
+    def close(self) -> None:
+        """Close all connections."""
+        for _, node in self._nodes:
+            node.close()
+
+    def _ask(self, act: Callable[[Network], T]) -> T:
+        """Ask the node in use; one that does not answer goes to the end of the row."""
+        for _ in self._nodes[1:]:
+            try:
+                return act(self._nodes[0][1])
+            except AgentRefused as error:
+                if error.code != "node-unreachable":
+                    raise
+                self._nodes.append(self._nodes.pop(0))
+        return act(self._nodes[0][1])

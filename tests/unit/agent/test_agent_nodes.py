@@ -1,0 +1,148 @@
+"""A home on other people's nodes: one that is gone, one that lies, one that is behind; the next one is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from salus.agent.home import Agent
+from salus.agent.nodes import Nodes, nodes_file, read_nodes
+from salus.agent.services import charting, people
+from salus.agent.verify import CaughtNode, newest_header
+from salus.bootstrap import init_guest, open_home
+from salus.codec import encode
+from salus.crypto.keys import new_seed
+from salus.crypto.signing import SigningKey
+from salus.errors import SalusError
+from salus.exchange.cards import Role
+from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
+from world import CLEMENTE, World, beside, served, thread
+
+NOWHERE = "http://127.0.0.1:9"
+ANA = "Ana"
+
+
+class Lying:
+    """A node whose answers to some calls are changed on the way out."""
+
+    def __init__(self, node: Any, **changes: Callable[[Any], Any]) -> None:
+        self.node, self.changes = node, changes
+
+    def __getattr__(self, name: str) -> Any:
+        real, change = getattr(self.node, name), self.changes.get(name)
+        return real if change is None else lambda *args, **options: change(real(*args, **options))
+
+
+def forged(signed: SignedHeader) -> SignedHeader:
+    return SignedHeader(signed.header, SigningKey(new_seed()).sign(HEADER_TAG, header_hash(signed.header)))
+
+
+def unproven(answers: Any) -> Any:
+    return tuple(msgspec.structs.replace(a, value=None if a.value else b"x") for a in answers)
+
+
+def elsewhere(genesis: Any) -> Any:
+    return msgspec.structs.replace(genesis, salt=bytes(16))
+
+
+@pytest.fixture
+def near(tmp_path: Path) -> Iterator[World]:
+    with thread(tmp_path / "home") as made:
+        yield made
+
+
+@contextmanager
+def home(near: World, folder: Path, *urls: str) -> Iterator[World]:
+    """An agent-only home over these nodes, with Ana in it."""
+    with beside(near, folder) as made:
+        nodes = Nodes(urls)
+        made.agent.network, made.agent.turn_away = nodes, nodes.turn_away
+        try:
+            yield made
+        finally:
+            nodes.close()
+
+
+def caught(agent: Agent) -> list[str]:
+    return [note.code for _, note in agent.store.all(CaughtNode, b"")]
+
+
+def test_a_node_that_is_gone_is_left_for_the_next(near: World, tmp_path: Path) -> None:
+    with served(near.node) as url, home(near, tmp_path / "ana", NOWHERE, url) as ana:
+        people.add_person(ana.agent, ANA, Role.PATIENT, cold_dir=tmp_path)
+        ana.take_in(CLEMENTE, ANA)
+        assert charting.open_chart(ana.agent, ANA, ANA).shown
+        assert caught(ana.agent) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"header": forged}, "crypto/bad-signature"),
+        ({"states": unproven}, "ledger/"),
+        ({"states": lambda answers: answers[::-1] + answers[:1]}, "ledger/wrong-answer"),
+    ],
+    ids=["forged header", "unproven state", "another answer"],
+)
+def test_a_node_that_lies_is_noted_and_left_for_the_next(near: World, tmp_path: Path, changes: Any, code: str) -> None:
+    with served(near.node) as good, served(Lying(near.node, **changes)) as bad, home(near, tmp_path / "ana", bad, good) as ana:
+        people.add_person(ana.agent, ANA, Role.PATIENT, cold_dir=tmp_path)
+        ana.take_in(CLEMENTE, ANA)
+        assert charting.open_chart(ana.agent, ANA, ANA).shown
+        (found,) = caught(ana.agent)
+        assert found.startswith(code)
+
+
+def test_a_node_that_shows_an_older_ledger_is_left_for_the_next(near: World, tmp_path: Path) -> None:
+    old = near.node.header(2)
+    stale = Lying(near.node, header=lambda _: old)
+    with served(near.node) as good, served(stale) as bad, home(near, tmp_path / "ana", good) as ana:
+        newest_header(ana.agent)
+        nodes = Nodes([bad, good])
+        ana.agent.network, ana.agent.turn_away = nodes, nodes.turn_away
+        assert newest_header(ana.agent).height > 2
+        assert caught(ana.agent) == ["agent/stale-node"]
+        nodes.close()
+
+
+def test_when_all_lie_the_last_lie_is_told(near: World, tmp_path: Path) -> None:
+    with served(Lying(near.node, header=forged)) as bad, home(near, tmp_path / "ana", bad) as ana:
+        with pytest.raises(SalusError) as refused:
+            newest_header(ana.agent)
+        assert refused.value.full_code == "crypto/bad-signature"
+
+
+def test_a_home_trusts_its_own_genesis_alone(near: World, tmp_path: Path) -> None:
+    genesis = encode(near.agent.genesis)
+    with served(near.node) as good, served(Lying(near.node, genesis=elsewhere)) as bad:
+        with pytest.raises(SalusError) as refused:
+            init_guest(tmp_path / "one", [bad], genesis, None)
+        assert refused.value.full_code == "agent/wrong-network"
+        init_guest(tmp_path / "one", [bad, good], genesis, None)
+        with open_home(tmp_path / "one") as agent:
+            assert newest_header(agent).height > 0
+        with pytest.raises(SalusError) as taken:
+            init_guest(tmp_path / "one", [good], genesis, None)
+        assert taken.value.full_code == "agent/home-exists"
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"nodes = []", b'nodes = ["ftp://x"]', b'nodes = ["http://x/y"]', b'others = ["http://x"]', b"\xff"]
+)
+def test_a_list_of_nodes_is_read_strictly(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "nodes.toml").write_bytes(text)
+    with pytest.raises(SalusError) as refused:
+        read_nodes(tmp_path / "nodes.toml")
+    assert refused.value.full_code == "agent/bad-nodes"
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    (tmp_path / "nodes.toml").write_bytes(nodes_file(["http://a:1/", "https://b"]))
+    assert read_nodes(tmp_path / "nodes.toml").nodes == ("http://a:1", "https://b")
+    with pytest.raises(SalusError):
+        nodes_file(["nothing"])
