@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider bench lock clean setup
+.PHONY: run test lint types sabotage outsider stories bench lock clean setup
 
 setup: $(READY)
 
@@ -36,6 +36,9 @@ sabotage: $(READY)  ## Patch out one check at a time; a named test must fail eac
 
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
+
+stories: $(READY)  ## The stories of patient, practice, home and operator, by the command line over HTTP
+	for story in examples/stories/*.sh; do PATH="$(CURDIR)/$(BIN):$$PATH" bash $$story || exit 1; done
 
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock

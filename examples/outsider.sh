@@ -2,61 +2,8 @@
 # Salus from outside: every command, driven as an integrator drives it, through the command line and its JSON alone.
 # Each step states what it expects: an exit code, and the error code where it is to be refused.
 # `salus serve` is killed at three points; whatever was acknowledged stays, and the next command completes the rest.
-# Needs: salus on the PATH, python3 (its standard library reads JSON), and nothing of Salus itself.
-set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
-source_file="$here/src/salus/demo/patients/Clemente_Kreiger.json"
-work=$(mktemp -d)
+. "$(dirname "$0")/stage.sh"
 export SALUS_HOME="$work/home"
-unset SALUS_AS
-server=""
-steps=0
-
-finish() { [ -n "$server" ] && kill -9 "$server" 2>/dev/null; rm -rf "$work"; }
-trap finish EXIT
-fail() { printf 'outsider: step %d: %s\n' "$steps" "$1" >&2; [ -f "$work/out" ] && head -c 2000 "$work/out" >&2; exit 1; }
-
-# ok COMMAND...: it must exit with 0, and print one JSON document
-ok() {
-    steps=$((steps + 1))
-    "$@" --json >"$work/out" 2>"$work/err" || fail "$* exited with $?: $(cat "$work/err")"
-    python3 -I -c 'import json, sys; json.load(open(sys.argv[1]))' "$work/out" || fail "$*: not one JSON document"
-    printf '  ok    %s\n' "$*" | cut -c1-110
-}
-
-# no EXIT CODE COMMAND...: it must be refused with this exit and this error code, as text and as JSON alike
-no() {
-    local want=$1 code=$2; shift 2
-    steps=$((steps + 1))
-    "$@" --json >"$work/out" 2>"$work/err"; local got=$?
-    [ "$got" = "$want" ] || fail "$*: exit $got where $want was expected"
-    [ "$(field error.code)" = "$code" ] || fail "$*: $(field error.code) where $code was expected"
-    "$@" >"$work/text" 2>"$work/err"
-    grep -q "^salus: $code" "$work/err" || fail "$*: no line of text with $code"
-    grep -q Traceback "$work/err" && fail "$*: a traceback"
-    printf '  %s  %s\n' "$code" "$*" | cut -c1-110
-}
-
-# field PATH: one value of the last JSON document, such as grants.0.grant
-field() {
-    python3 -I -c '
-import json, sys
-value = json.load(open(sys.argv[1]))
-for part in sys.argv[2].split("."):
-    value = value[int(part)] if part.isdigit() else value[part]
-print(value)' "$work/out" "$1"
-}
-
-is() { [ "$2" = "$3" ] || fail "$1 is $2 where $3 was expected"; }
-
-serve() {
-    salus serve "$@" --json >"$work/serve" 2>&1 &
-    server=$!
-    for _ in $(seq 200); do [ -s "$work/serve" ] && return; sleep 0.05; done
-    fail "salus serve did not start: $(cat "$work/serve")"
-}
-
-kill_server() { kill -9 "$server"; wait "$server" 2>/dev/null; server=""; }
 
 # same_record: the owner's record, compared with our own reading of the source file, numbers as they were written
 same_record() {

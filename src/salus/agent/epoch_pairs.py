@@ -8,6 +8,7 @@ share nothing, and an epoch that was re-keyed before it began does no harm.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from salus.agent.asking import Asking, as_owner, epochs_of, fetch_packages
@@ -43,7 +44,7 @@ class PairFinder:
 
     agent: Agent
     asking: Asking
-    slot_key: bytes
+    slot_keys: tuple[bytes, ...]
     newest: int
     _epochs: dict[int, Epoch] = field(default_factory=dict)
     _packages: dict[int, bytes] = field(default_factory=dict)
@@ -80,12 +81,12 @@ class PairFinder:
         package = self._package(number)
         if package is None:
             return None
-        try:
-            pair = open_slot(package, self.slot_key, self.asking.section, number)
-        except (ChartRefused, CryptoRefused):
-            return None
-        self._keep(number, pair)
-        return pair
+        for slot_key in self.slot_keys:
+            with suppress(ChartRefused, CryptoRefused):
+                pair = open_slot(package, slot_key, self.asking.section, number)
+                self._keep(number, pair)
+                return pair
+        return None
 
     def _package(self, number: int) -> bytes | None:
         if number not in self._packages:
@@ -113,7 +114,7 @@ class PairFinder:
 def own_pairs(agent: Agent, wallet: Wallet, section: OwnSection, wanted: Iterable[int]) -> dict[int, EpochKeys]:
     """The pairs of one's own section, as far as this device has them; the cold seed opens the rest."""
     asking = as_owner(agent, wallet, section)
-    return PairFinder(agent, asking, section.keys.slot_key, section.schedule[-1].number).find(wanted)
+    return PairFinder(agent, asking, section.keys.slot_keys, section.schedule[-1].number).find(wanted)
 
 
 def own_pair(agent: Agent, wallet: Wallet, section: OwnSection) -> EpochKeys:

@@ -49,14 +49,17 @@ class Former(Record, frozen=True, tag="former"):
 
 
 class PrincipalRecord(Record, frozen=True, tag="principal"):
-    """A principal as the agent's store keeps it. ``name`` is the local name that commands use."""
+    """A principal as the agent's store keeps it. ``name`` is the local name that commands use.
+
+    ``readings`` are the reading secrets, newest first: what was sealed before a device was taken off opens by an older one.
+    """
 
     name: Name
     role: Role
     seed: Bytes32
     recovery: Annotated[bytes, msgspec.Meta(max_length=1216)]  # HPKE key from the cold seed: opens a recovery slot
     commitments: Annotated[tuple[Commitment, ...], msgspec.Meta(max_length=64)]
-    reading: Bytes32
+    readings: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=MAX_FORMER)]
     taken: Annotated[tuple[Taken, ...], msgspec.Meta(max_length=64)] = ()
     former: Annotated[tuple[Former, ...], msgspec.Meta(max_length=MAX_FORMER)] = ()
 
@@ -89,7 +92,7 @@ class SectionKeys:
     identity: SectionId
     owner: SigningKey
     receipt_seeds: tuple[bytes, ...]
-    slot_key: bytes  # finds and opens the owner's slot in the section's key packages
+    slot_keys: tuple[bytes, ...]  # find and open the owner's slot in key packages; the newest is the one to be used
 
 
 class Wallet:
@@ -117,7 +120,8 @@ class Wallet:
         made = section_id(network, owner.public, self.next_owner(kind)) if taken is None else SectionId(taken.section)
         seeds = (self._seed, *(former.seed for former in self.record.former))
         receipts = tuple(derive(seed, "section", kind.value, "receipt") for seed in seeds)
-        return SectionKeys(made, owner, receipts, derive(self.record.reading, "slot", made))
+        slots = tuple(derive(reading, "slot", made) for reading in self.record.readings)
+        return SectionKeys(made, owner, receipts, slots)
 
     def next_owner(self, kind: SectionKind) -> bytes:
         """The committed hash of the key that may take the section over."""
@@ -138,7 +142,7 @@ class Wallet:
 
 def new_principal(name: str, role: Role, seed: bytes, cold: bytes, reading: bytes) -> PrincipalRecord:
     """A principal's record from its ``seed``, its ``cold`` seed and its ``reading`` secret (32 bytes each)."""
-    return PrincipalRecord(name, role, seed, recovery_key(cold), commitments(cold), reading)
+    return PrincipalRecord(name, role, seed, recovery_key(cold), commitments(cold), (reading,))
 
 
 def commitments(cold: bytes) -> tuple[Commitment, ...]:

@@ -16,7 +16,7 @@ from salus.agent.home import Agent
 from salus.agent.own_sections import own_section
 from salus.agent.sealed_reading import NO_KEY, Reading, read_own
 from salus.agent.services.sealing import Draft, Job, Signing, plan_own, silent
-from salus.agent.wallet import Former, Name, PrincipalRecord, Wallet
+from salus.agent.wallet import MAX_FORMER, Former, Name, PrincipalRecord, Wallet
 from salus.charts.entry import EntryKind, Erased, Leaf
 from salus.charts.sealing import new_salt
 from salus.charts.sections import SectionKind
@@ -166,7 +166,14 @@ def _take_reading(agent: Agent, wallet: Wallet, note: ReadingNote) -> None:
             reading = hpke.open(this.seed, _info(agent, wallet), box)
         except CryptoRefused:
             continue
-        _put(agent, msgspec.structs.replace(_record(agent, wallet), reading=reading))
+        _put(agent, with_reading(_record(agent, wallet), reading))
+
+
+def with_reading(record: PrincipalRecord, reading: bytes) -> PrincipalRecord:
+    """The wallet with a new reading secret before those that it had."""
+    if reading == record.readings[0]:
+        return record
+    return msgspec.structs.replace(record, readings=(reading, *record.readings)[:MAX_FORMER])
 
 
 def _record(agent: Agent, wallet: Wallet) -> PrincipalRecord:

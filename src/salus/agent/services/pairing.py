@@ -18,11 +18,11 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.own_sections import own_sections
-from salus.agent.services.manifest import DeviceNote, ThisDevice, devices, plan_notes, seal_reading, sync
+from salus.agent.services.manifest import DeviceNote, ThisDevice, devices, plan_notes, seal_reading, sync, with_reading
 from salus.agent.services.people import PersonInfo, keep_person, require_free
 from salus.agent.services.rotating import keep_rotation, resume_rotations
 from salus.agent.services.sealing import roll_forward, silent
-from salus.agent.wallet import Commitment, Name, PrincipalRecord, Taken, Wallet
+from salus.agent.wallet import MAX_FORMER, Commitment, Name, PrincipalRecord, Taken, Wallet
 from salus.charts.sections import SectionKind
 from salus.codec import Record, decode, encode
 from salus.crypto import hpke
@@ -45,7 +45,7 @@ class Pairing(Record, frozen=True, tag="pairing-1"):
     name: Name
     role: Role
     seed: Bytes32
-    reading: Bytes32
+    readings: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=MAX_FORMER)]
     device: ThisDevice
     manifest: Commitment
     taken: Annotated[tuple[Taken, ...], msgspec.Meta(max_length=1)]
@@ -87,7 +87,7 @@ def add_device(agent: Agent, name: str, label: str) -> PairingInfo:
     kind, record = SectionKind.MANIFEST, wallet.record
     manifest = Commitment(kind, wallet.next_owner(kind))
     taken = tuple(one for one in record.taken if one.kind is kind)
-    pairing = Pairing(agent.network_id, record.name, record.role, record.seed, record.reading, device, manifest, taken)
+    pairing = Pairing(agent.network_id, record.name, record.role, record.seed, record.readings[:4], device, manifest, taken)
     code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE))
     text = ARMOUR + base64.urlsafe_b64encode(lock(code, encode(pairing))).decode("ascii")
     return PairingInfo(label, device.device.hex(), text, code)
@@ -99,7 +99,7 @@ def join(agent: Agent, text: str, code: str) -> PersonInfo:
     if pairing.network != agent.network_id:
         raise AgentRefused("wrong-network", "the device is of another network")
     require_free(agent, pairing.name)
-    record = PrincipalRecord(pairing.name, pairing.role, pairing.seed, b"", (pairing.manifest,), pairing.reading, pairing.taken)
+    record = PrincipalRecord(pairing.name, pairing.role, pairing.seed, b"", (pairing.manifest,), pairing.readings, pairing.taken)
     wallet = Wallet(record)
     with agent.store.writing():
         agent.store.put(b"", record.name.encode("utf-8"), record)
@@ -136,7 +136,7 @@ def remove_device(agent: Agent, name: str, label: str) -> DeviceInfo:
     with agent.store.writing():
         agent.store.put(b"", job.batch, job)
         agent.store.put(wallet.person, gone.device, gone)
-        agent.store.put(b"", name.encode("utf-8"), msgspec.structs.replace(wallet.record, reading=reading))
+        agent.store.put(b"", name.encode("utf-8"), with_reading(wallet.record, reading))
         keep_rotation(agent, name, kinds)
     roll_forward(agent, job, silent)
     resume_rotations(agent)

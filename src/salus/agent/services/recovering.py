@@ -75,7 +75,7 @@ def recover(agent: Agent, cold: ColdSeed, *, cold_dir: Path) -> RecoverInfo:
     fresh = new_seed()
     former = (Former(cold.person, known.seed if known else bytes(32)), *(known.former if known else ()))
     principal = PrincipalRecord(
-        cold.name, cold.role, new_seed(), recovery_key(fresh), commitments(fresh), new_seed(), taken, former
+        cold.name, cold.role, new_seed(), recovery_key(fresh), commitments(fresh), (new_seed(),), taken, former
     )
     path = write_cold(cold_dir, cold_seed(principal, agent.network_id, fresh), beside=True)
     job = RecoveryJob(cold, principal)

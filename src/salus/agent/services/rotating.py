@@ -128,7 +128,7 @@ def plan_rotation(wallet: Wallet, section: OwnSection, current: EpochKeys, holde
     if len(ends) + 2 > MAX_SCHEDULE:
         raise AgentRefused("too-many-ends", "too many grants end at different hours; let some end together")
     schedule, packages, pairs, before = [section.epoch], [], [], current
-    own = Holder(section.keys.slot_key, True, 0)
+    own = Holder(section.keys.slot_keys[0], True, 0)
     for number, activation in enumerate([begin, *ends], section.epoch.number + 1):
         pair = new_epoch_keys()
         staying = [own, *(holder for holder in holders if full_hour(holder.until) > activation)]

@@ -21,7 +21,7 @@ def ensure_section(agent: Agent, wallet: Wallet, kind: SectionKind) -> OwnSectio
     if section.exists:
         return section
     pair = new_epoch_keys()
-    package = make_package(section.identity, 0, pair, None, wallet.record.recovery, ((section.keys.slot_key, True),))
+    package = make_package(section.identity, 0, pair, None, wallet.record.recovery, ((section.keys.slot_keys[0], True),))
     sealed_to = seal_key_hash(hpke.public_key(pair.seal_seed))
     schedule = (Epoch(0, newest_header(agent).time, sealed_to, sha256(package)),)
     keep_pair(agent, wallet.person, section.identity, sealed_to, pair)

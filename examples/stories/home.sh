@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# A home user's story: somebody else's node, trusted for nothing; another one is used when that one lies or is gone.
+. "$(dirname "$0")/../stage.sh"
+
+echo "A hospital's node, and a liar in front of it"
+done_at hospital salus init --member "City Hospital"
+SALUS_HOME="$work/hospital" serve --port 0
+good=$(address)
+cp "$work/hospital/genesis.bin" "$work/genesis.bin"
+cat >"$work/liar.py" <<'PY'
+"""Passes everything on, and changes one byte near the end of what it says of the state."""
+import http.server, sys, urllib.error, urllib.request
+
+class Liar(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def relay(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0))) or None
+        head = {"content-type": self.headers["content-type"]} if body else {}
+        request = urllib.request.Request(sys.argv[1] + self.path, body, head, method=self.command)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                status, data, kind = answer.status, bytearray(answer.read()), answer.headers["content-type"]
+        except urllib.error.HTTPError as answer:
+            status, data, kind = answer.code, bytearray(answer.read()), answer.headers["content-type"]
+        if self.path == "/v1/states" and status == 200:
+            data[len(data) // 2] ^= 1
+        self.send_response(status)
+        self.send_header("content-type", kind or "")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_PUT = relay
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+print(f"http://127.0.0.1:{server.server_port}", flush=True)
+server.serve_forever()
+PY
+python3 -I "$work/liar.py" "$good" >"$work/liar" 2>/dev/null &
+in_background $!
+for _ in $(seq 100); do [ -s "$work/liar" ] && break; sleep 0.05; done
+liar=$(cat "$work/liar")
+
+echo "One who has only the liar is told so; one who has another node goes on"
+done_at fooled salus init --node "$liar" --genesis "$work/genesis.bin"
+SALUS_HOME="$work/fooled" salus person add Ben --json >"$work/out" 2>&1 && SALUS_HOME="$work/fooled" salus access --as Ben --json >"$work/out" 2>&1
+steps=$((steps + 1))
+field error.code >/dev/null || fail "the lie was believed"
+done_at ana salus init --node "$liar" --node http://127.0.0.1:9 --node "$good" --genesis "$work/genesis.bin"
+done_at ana salus person add Ana
+done_at ana salus import "$source_file" --as Ana --source "City Hospital"
+done_at ana salus chart --as Ana
+done_at ana salus verify --as Ana
+
+echo "A node of another network is not taken for this one's"
+done_at other salus init --member "Elsewhere"
+SALUS_HOME="$work/other" salus serve --port 0 --json >"$work/elsewhere" 2>&1 &
+in_background $!
+for _ in $(seq 200); do [ -s "$work/elsewhere" ] && break; sleep 0.05; done
+elsewhere=$(python3 -I -c 'import json, sys; print(json.load(open(sys.argv[1]))["address"])' "$work/elsewhere")
+refused lost 1 agent/wrong-network salus init --node "$elsewhere" --genesis "$work/genesis.bin"
+done_at lost salus init --node "$elsewhere" --node "$good" --genesis "$work/genesis.bin"
+
+echo "All nodes are gone, and then one is back"
+kill_server
+refused ana 1 agent/node-unreachable salus chart --as Ana
+SALUS_HOME="$work/hospital" serve --port "${good##*:}"
+done_at ana salus chart --as Ana
+done_at ana salus verify --as Ana
+printf '%d steps, each as expected\n' "$steps"
