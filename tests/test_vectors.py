@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from salus.agent.export_file import MAGIC
 from salus.charts.sealing import open_entry
 from salus.codec import decode
 from salus.crypto import aead, hpke
+from salus.crypto.chunks import read_chunks
 from salus.crypto.passphrase import unlock
 from salus.crypto.signing import HybridPublic, HybridSignature, require_hybrid
 from salus.errors import SalusError
@@ -35,6 +38,7 @@ def follow(genesis: Genesis, previous: SignedHeader, signed: SignedHeader) -> No
 KINDS: dict[str, Callable[[Fields], object]] = {
     "aead": lambda f: aead.open(raw(f, "key"), raw(f, "context"), raw(f, "sealed")),
     "hpke": lambda f: hpke.open(raw(f, "seed"), raw(f, "info"), raw(f, "sealed")),
+    "export": lambda f: b"".join(read_chunks(io.BytesIO(raw(f, "export")), MAGIC, raw(f, "passphrase").decode())),
     "locked": lambda f: unlock(raw(f, "passphrase").decode(), raw(f, "locked")),
     "hybrid": lambda f: require_hybrid(
         decode(raw(f, "key"), HybridPublic, limit=4096),

@@ -7,6 +7,7 @@ earlier one of the same name; what is checked in stays. A file has ``name: value
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import msgspec
 from charts_world import NETWORK, SECTION, leaf, signed, some
 from ledger_world import Ledger, creation
 from ledger_world import key as signing_key
+from salus.agent.export_file import MAGIC
 from salus.charts.sealing import seal
 from salus.codec import decode, encode
 from salus.crypto import aead, hpke
+from salus.crypto.chunks import ChunkWriter
 from salus.crypto.passphrase import Cost, Locked, lock
 from salus.crypto.signing import HybridKey
 from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
@@ -89,6 +92,54 @@ def sealing() -> Iterator[Scenario]:
         ("other-salt", "crypto/cannot-open", change(opened, salt=bytes(16))),
     ):
         yield "locked", what, expect, {"passphrase": b"correct horse", "locked": encode(forged)}
+
+
+def exports() -> Iterator[Scenario]:
+    """Files of chunks under a passphrase: three chunks of an export that says nothing."""
+
+    def made(text: bytes) -> list[bytes]:
+        sink = io.BytesIO()
+        writer = ChunkWriter(sink, MAGIC, "correct horse", Cost(1, 1, 8192), 4)
+        writer.write(text)
+        writer.finish()
+        data, parts = sink.getvalue(), []
+        at = len(MAGIC)
+        while data:
+            end = at + 4 + int.from_bytes(data[at : at + 4], "big")
+            parts.append(data[:end])
+            data, at = data[end:], 0
+        return parts
+
+    (head, one, two, three), (other, *_, strange) = made(b"onlytwelve!!"), made(b"otherwise...")
+    locked = decode(head[len(MAGIC) + 4 :], Locked, limit=1024)
+
+    def headed(cost: Cost) -> bytes:
+        box = encode(change(locked, cost=cost))
+        return MAGIC + len(box).to_bytes(4, "big") + box + one + two + three
+
+    good: dict[str, bytes | int] = {"passphrase": b"correct horse", "export": head + one + two + three}
+    yield "export", "opens", "accepted", good
+    yield "export", "one-chunk", "accepted", {**good, "export": b"".join(made(b""))}
+    yield "export", "wrong-passphrase", "crypto/cannot-open", {**good, "passphrase": b"wrong"}
+    for what, expect, data in (
+        ("chunks-moved", "crypto/wrong-chunk", head + two + one + three),
+        ("chunk-doubled", "crypto/wrong-chunk", head + one + one + two + three),
+        ("chunk-left-out", "crypto/wrong-chunk", head + one + three),
+        ("chunk-changed", "crypto/wrong-chunk", head + flipped(one, 20) + two + three),
+        ("chunk-of-another-file", "crypto/wrong-chunk", head + one + two + strange),
+        ("head-of-another-file", "crypto/wrong-chunk", other + one + two + three),
+        ("last-chunk-left-out", "crypto/cut-off", head + one + two),
+        ("no-chunk", "crypto/cut-off", head),
+        ("cut-off", "crypto/cut-off", head + one + two + three[:-1]),
+        ("one-byte-more", "crypto/cut-off", head + one + two + three + b"\x00"),
+        ("last-chunk-twice", "crypto/wrong-chunk", head + one + two + three + three),
+        ("another-kind-of-file", "crypto/not-this-file", b"salus-export-2\n" + head[len(MAGIC) :] + one + two + three),
+        ("empty", "crypto/not-this-file", b""),
+        ("more-memory-than-a-machine-has", "codec/not-decodable", headed(Cost(1, 1, 1_048_577))),
+        ("too-many-iterations", "codec/not-decodable", headed(Cost(17, 1, 8192))),
+        ("other-cost", "crypto/cannot-open", headed(Cost(2, 1, 8192))),
+    ):
+        yield "export", what, expect, {**good, "export": data}
 
 
 def signatures() -> Iterator[Scenario]:
@@ -207,7 +258,7 @@ def ledger() -> Iterator[Scenario]:
 
 def main() -> None:
     """Write what is missing."""
-    for kind, what, expect, fields in (*sealing(), *signatures(), *entries(), *headers(), *ledger()):
+    for kind, what, expect, fields in (*sealing(), *exports(), *signatures(), *entries(), *headers(), *ledger()):
         path = VECTORS / kind / f"{what}.txt"
         if path.exists():
             continue

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +23,18 @@ from salus.errors import AgentRefused
 
 R = TypeVar("R", bound=Record)
 
-_LIMIT = 64 * 1024 * 1024
+MAX_BODY = 64 * 1024 * 1024
 _PLAIN_KEY = b"salus-agent-key-1\n"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record as it lies in the store: ``body`` is its canonical bytes."""
+
+    tag: str
+    owner: bytes
+    key: bytes
+    body: bytes
 
 
 class Store:
@@ -61,17 +72,30 @@ class Store:
         """The record, or None."""
         row = self._db.execute("select body from records where tag = ? and owner = ? and id = ?", (_tag(shape), owner, key))
         for (body,) in row:
-            return decode(body, shape, limit=_LIMIT)
+            return decode(body, shape, limit=MAX_BODY)
         return None
 
     def all(self, shape: type[R], owner: bytes) -> list[tuple[bytes, R]]:
         """Every (id, record) of ``owner``, in order of id."""
         rows = self._db.execute("select id, body from records where tag = ? and owner = ? order by id", (_tag(shape), owner))
-        return [(key, decode(body, shape, limit=_LIMIT)) for key, body in rows]
+        return [(key, decode(body, shape, limit=MAX_BODY)) for key, body in rows]
 
     def drop(self, shape: type[R], owner: bytes, key: bytes) -> None:
         """Forget the record, if it is there."""
         self._db.execute("delete from records where tag = ? and owner = ? and id = ?", (_tag(shape), owner, key))
+
+    def rows(self, owner: bytes) -> Iterator[Row]:
+        """Every row whose owner begins with ``owner`` (of the home itself alone for b""), by tag, owner and id."""
+        query = (
+            "select tag, owner, id, body from records"
+            " where owner = ?1 or (length(?1) > 0 and substr(owner, 1, length(?1)) = ?1) order by tag, owner, id"
+        )
+        for tag, found, key, body in self._db.execute(query, (owner,)):
+            yield Row(tag, found, key, body)
+
+    def put_row(self, row: Row, shape: type[Record]) -> None:
+        """Keep ``row``, whose body must be a ``shape`` in canonical bytes, replacing what was there."""
+        self.put(row.owner, row.key, decode(row.body, shape, limit=MAX_BODY))
 
     def close(self) -> None:
         """Close the database."""

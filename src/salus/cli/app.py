@@ -14,7 +14,7 @@ import typer
 from typer.main import get_command
 
 from salus import __version__
-from salus.cli import contact, device, licence, network, person, proof, record, sharing, staff
+from salus.cli import contact, device, leaving, licence, network, person, proof, record, sharing, staff
 from salus.cli.options import FROM_FILE
 from salus.cli.output import print_error
 from salus.errors import Misused, SalusError
@@ -34,7 +34,7 @@ app.add_typer(staff.app, name="staff")
 app.add_typer(device.app, name="device")
 app.add_typer(record.group, name="record")
 app.add_typer(network.group, name="node")
-for room in (network, record, sharing, proof):
+for room in (network, record, sharing, proof, leaving):
     for command in room.COMMANDS:
         app.command(command.__name__.rstrip("_"))(command)
 

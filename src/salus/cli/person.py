@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from salus.cli.leaving import import_
 from salus.cli.options import HOME, Home, Json, read_input
 from salus.cli.output import emit, table
 from salus.errors import Misused
 from salus.exchange.cards import Role
 
 app = typer.Typer(help="The people whose wallets this home holds.", no_args_is_help=True)
+app.command("import")(import_)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from salus.agent.home import Agent
 from salus.agent.services.erasing import resume_erasures
 from salus.agent.services.posting import send_letters
 from salus.agent.services.recovering import resume_recoveries
+from salus.agent.services.restoring import resume_people
 from salus.agent.services.revoking import resume_revocations
 from salus.agent.services.rotating import resume_rotations
 from salus.agent.services.sealing import resume_jobs
@@ -15,7 +16,8 @@ from salus.agent.services.writing import resume_notes
 
 
 def resume(agent: Agent) -> None:
-    """Submissions as they were signed first, letters last; in between each kind of work that a command may have left."""
+    """People who were taken in and submissions as they were signed first, letters last; in between what else may be left."""
+    resume_people(agent)
     resume_submissions(agent)
     resume_recoveries(agent)
     resume_notes(agent)

@@ -1,0 +1,137 @@
+"""What of the store travels with a person, and what comes of a record that is there already: one table, by record.
+
+A restored home never knows less than it did: no grant that ended goes on, nothing that was seen is unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from salus.agent.asking import KeptPromise
+from salus.agent.epoch_pairs import KnownPair, KnownSealKey
+from salus.agent.given import Ending, GivenGrant
+from salus.agent.known import KnownLicence
+from salus.agent.services.contacts import Contact
+from salus.agent.services.erasing import ErasureJob
+from salus.agent.services.inbox import Cursor
+from salus.agent.services.manifest import DeviceNote, Seen, ThisDevice
+from salus.agent.services.people import OwnCard
+from salus.agent.services.posting import OutgoingLetter
+from salus.agent.services.receipting import SeenChain
+from salus.agent.services.received import AuthoredEntry, ReceivedGrant
+from salus.agent.services.recovering import RecoveryJob
+from salus.agent.services.rotating import RotationJob
+from salus.agent.services.sealing import Job
+from salus.agent.services.staffing import Staff, StaffLink
+from salus.agent.services.submitting import Outgoing
+from salus.agent.services.writing import NoteJob
+from salus.agent.verify import CaughtNode, Pin
+from salus.agent.wallet import PrincipalRecord
+from salus.codec import Record
+from salus.errors import AgentRefused
+
+
+class Scope(Enum):
+    """Whose a record is."""
+
+    PERSON = 1  # its owner begins with the person's id: travels with the person
+    HOME = 2  # the home's own: travels as far as it concerns the person
+    NEVER = 3  # of this home and this moment alone
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one shape travels. ``merge(here, coming)`` is what is kept where the home has a record of that place already."""
+
+    shape: type[Record]
+    scope: Scope
+    merge: Callable[[Any, Any], Record]
+
+
+def what_is_here(here: Record, _coming: Record) -> Record:
+    """The home's own."""
+    return here
+
+
+def further_ended(here: GivenGrant, coming: GivenGrant) -> GivenGrant:
+    """The grant with the further of both ends: a wish to revoke only ever moves forward."""
+    order = tuple(Ending)
+    return msgspec.structs.replace(here, ending=max(here.ending, coming.ending, key=order.index))
+
+
+def further_read(here: Cursor, coming: Cursor) -> Cursor:
+    """The further of two cursors."""
+    return max(here, coming, key=lambda cursor: cursor.cursor)
+
+
+def longer_seen(here: SeenChain, coming: SeenChain) -> SeenChain:
+    """The longer of two chains of receipts: the vault is held to it."""
+    return max(here, coming, key=lambda chain: chain.count)
+
+
+def taken_off(here: DeviceNote, coming: DeviceNote) -> DeviceNote:
+    """The device, off when either says so: taken off is taken off for good."""
+    return msgspec.structs.replace(here, removed=here.removed or coming.removed)
+
+
+def later_change(here: Staff, coming: Staff) -> Staff:
+    """The employment that changed later: a dismissal is not undone by an older export."""
+    return max(here, coming, key=lambda staff: max(staff.since, staff.dismissed))
+
+
+def with_history(here: KnownPair, coming: KnownPair) -> KnownPair:
+    """The pair that opens more."""
+    return here if any(here.history) else coming
+
+
+def newer_card(here: Contact, coming: Contact) -> Contact:
+    """The card that was issued later."""
+    return max(here, coming, key=lambda contact: contact.card.card.issued)
+
+
+def higher_pin(here: Pin, coming: Pin) -> Pin:
+    """The higher of two headers: the home never accepts an older ledger than it, or the exporter, has seen."""
+    if here.height == coming.height and here.hash != coming.hash:
+        raise AgentRefused("forked-node", "the export was made on another ledger than this home has seen")
+    return max(here, coming, key=lambda pin: pin.height)
+
+
+TABLE = (
+    Rule(PrincipalRecord, Scope.HOME, what_is_here),
+    Rule(Contact, Scope.HOME, newer_card),
+    Rule(KnownLicence, Scope.HOME, what_is_here),
+    Rule(Pin, Scope.HOME, higher_pin),
+    Rule(Job, Scope.HOME, what_is_here),  # of jobs: what the ledger has is not done again
+    Rule(RotationJob, Scope.HOME, what_is_here),
+    Rule(ErasureJob, Scope.HOME, what_is_here),
+    Rule(GivenGrant, Scope.PERSON, further_ended),
+    Rule(ReceivedGrant, Scope.PERSON, what_is_here),
+    Rule(AuthoredEntry, Scope.PERSON, what_is_here),
+    Rule(NoteJob, Scope.PERSON, what_is_here),
+    Rule(KeptPromise, Scope.PERSON, what_is_here),
+    Rule(SeenChain, Scope.PERSON, longer_seen),
+    Rule(Cursor, Scope.PERSON, further_read),  # of one node's mailbox: left out at another node
+    Rule(KnownPair, Scope.PERSON, with_history),
+    Rule(ThisDevice, Scope.PERSON, what_is_here),  # with the wallet's reading secret and what was read of the manifest
+    Rule(Seen, Scope.PERSON, what_is_here),
+    Rule(DeviceNote, Scope.PERSON, taken_off),
+    Rule(Staff, Scope.PERSON, later_change),
+    Rule(StaffLink, Scope.PERSON, what_is_here),
+    Rule(OwnCard, Scope.NEVER, what_is_here),  # names the node's mailbox: made anew where it is restored
+    Rule(CaughtNode, Scope.NEVER, what_is_here),  # of the nodes that this home uses
+    Rule(KnownSealKey, Scope.NEVER, what_is_here),  # a patient's section's, asked for again when it is needed
+    Rule(RecoveryJob, Scope.NEVER, what_is_here),  # holds a cold seed; completed before anything is exported
+    Rule(Outgoing, Scope.NEVER, what_is_here),  # expires in minutes; what it was for is signed anew
+    Rule(OutgoingLetter, Scope.NEVER, what_is_here),  # sealed: nobody can tell whose it is; sent before anything is exported
+)
+NAMED: tuple[type[Job | RotationJob | ErasureJob], ...] = (
+    Job,
+    RotationJob,
+    ErasureJob,
+)  # work that knows the person by the home's name
+RULES = {str(rule.shape.__struct_config__.tag): rule for rule in TABLE}
