@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from salus.agent.home import Agent
+from salus.agent.own_sections import own_section
 from salus.agent.services import (
     charting,
     granting,
@@ -25,16 +26,18 @@ from salus.agent.services import (
     proving,
     receipting,
     revoking,
+    staffing,
     writing,
 )
 from salus.agent.services.sealing import silent
 from salus.bootstrap import init_home, open_home
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.demo.stage import Stage
-from salus.exchange.cards import Role
+from salus.exchange.cards import Duty, Role
 from salus.warrants.link import Purpose, Right
 
 PATIENT, PHYSICIAN, STRANGER = "Clemente", "Dr. Ada Reyes", "Dr. Sam Doe"
+FAMILY, NURSE, PRACTICE = "Dr. Lea Berg", "Kim Roth", "Practice"
 NOTE = "Seen today for a check-up. Feels well, blood pressure as before. Next visit in a year."
 HOUR = 3_600_000
 
@@ -58,7 +61,7 @@ def play(stage: Stage, keep: Path | None = None) -> None:
         init_home(home, passphrase=None)
         with open_home(home) as agent:
             cast = Cast(home, agent, record)
-            for scene in (_wallets, _import, _beside, _refused, _granted, _note, _who_read, _withdrawn, _stranger):
+            for scene in SCENES:
                 scene(stage, cast)
         _node_reads_nothing(stage, cast)
     stage.end()
@@ -198,6 +201,81 @@ def _withdrawn(stage: Stage, cast: Cast) -> None:
     stage.claim("the patient still reads everything", len(list(chart.chart.current())) > len(DEFAULT_GRANT))
 
 
+def _family(stage: Stage, cast: Cast) -> None:
+    stage.scene("A family physician reads on, for years if the patient likes")
+    people.add_person(cast.agent, FAMILY, Role.PHYSICIAN, cold_dir=cast.home / "cold")
+    licensing.issue_licence(cast.agent, people.own_card(cast.agent, FAMILY), Role.PHYSICIAN)
+    made = _give(cast, FAMILY, (SectionKind.VITALS,), days=365)
+    before = _vitals(cast, FAMILY)
+    _pulse(cast, "pulse-1")
+    stage.claim("what comes in later is read without a new grant", _vitals(cast, FAMILY) == before | {"Observation/pulse-1"})
+    section = own_section(cast.agent, cast.agent.wallet(PATIENT), SectionKind.VITALS)
+    ends = [epoch.activation for epoch in section.schedule if epoch.activation >= made.until]
+    stage.claim("the end stands on the ledger already, as an epoch of its own: nobody has to be awake for it", len(ends) == 1)
+    done = revoking.revoke(cast.agent, PATIENT, grant=made.grant)
+    stage.say(
+        f"dismissed: refused since block {done.refused_since_height}, sealed anew since block {done.sealed_anew_since_height}"
+    )
+    _pulse(cast, "pulse-2")
+    stage.refused(f"{FAMILY} is refused by the vault", "warrants/revoked", lambda: _vitals(cast, FAMILY))
+    left = own_section(cast.agent, cast.agent.wallet(PATIENT), SectionKind.VITALS).epoch.number
+    stage.claim("and holds no key to what was sealed since", left > section.epoch.number)
+
+
+def _employee(stage: Stage, cast: Cast) -> None:
+    stage.scene("A practice reads as an organisation; its staff comes and goes")
+    people.add_person(cast.agent, NURSE, Role.NURSE, cold_dir=cast.home / "cold")
+    licensing.issue_licence(cast.agent, people.own_card(cast.agent, NURSE), Role.NURSE)
+    staffing.add_staff(cast.agent, NURSE, (Duty.NURSE,))
+    _give(cast, PRACTICE, (SectionKind.VITALS, SectionKind.COVERAGE), days=365)
+    stage.claim("the nurse opens what a nurse needs", "Observation/pulse-2" in _vitals(cast, NURSE))
+    bills = charting.open_chart(cast.agent, NURSE, PATIENT).shown
+    stage.claim("and no bill, which the patient granted to the practice too", all(v.section is SectionKind.VITALS for v in bills))
+    rows = [row for row in receipting.receipts(cast.agent, PATIENT) if row.on_behalf_of == PRACTICE]
+    stage.claim(f"each receipt names {NURSE}, for the {PRACTICE}", bool(rows) and {row.reader_name for row in rows} == {NURSE})
+    gone = staffing.dismiss(cast.agent, NURSE)
+    stage.say(f"{gone.name} is dismissed: {gone.ended} warrant revoked on the ledger")
+    stage.refused(f"{NURSE} opens nothing more", "agent/no-grant", lambda: _vitals(cast, NURSE))
+
+
+def _give(cast: Cast, reader: str, sections: tuple[SectionKind, ...], days: int) -> granting.GrantInfo:
+    """A standing grant, with the history before it."""
+    until = cast.agent.clock() + days * 24 * HOUR
+    made = granting.grant(
+        cast.agent,
+        PATIENT,
+        reader,
+        sections=sections,
+        rights=(Right.READ,),
+        purposes=(Purpose.TREAT,),
+        until_ms=until,
+        lasting=granting.Lasting(standing=True, history=True),
+    )
+    inbox.collect(cast.agent, reader)
+    return made
+
+
+def _vitals(cast: Cast, reader: str) -> set[str]:
+    chart = charting.open_chart(cast.agent, reader, PATIENT, sections=(SectionKind.VITALS,))
+    return {version.identity[1] for version in chart.shown if version.identity[1].startswith("Observation/")}
+
+
+def _pulse(cast: Cast, identity: str) -> None:
+    """One more reading, as a clinic would send it."""
+    category = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
+    code = {"coding": [{"system": "http://loinc.org", "code": "8867-4", "display": "Heart rate"}]}
+    value = {"resourceType": "Observation", "id": identity, "status": "final", "category": [{"coding": [category]}], "code": code}
+    importing.import_files(
+        cast.agent,
+        PATIENT,
+        [(identity, json.dumps(value).encode())],
+        source="Walk-in Clinic",
+        as_of=None,
+        other_patient_ok=False,
+        progress=silent,
+    )
+
+
 def _stranger(stage: Stage, cast: Cast) -> None:
     stage.scene("A stranger verifies it offline, with the genesis file and a proof file alone")
     kinds = (("entry", cast.note_entry), ("revocation", cast.grant), ("licence", PHYSICIAN))
@@ -224,3 +302,6 @@ def _node_reads_nothing(stage: Stage, cast: Cast) -> None:
         f"{len(stored):,} bytes in the node's folder; no name, birth date or finding among them",
         bool(stored) and not any(word in stored for word in words),
     )
+
+
+SCENES = (_wallets, _import, _beside, _refused, _granted, _note, _who_read, _withdrawn, _family, _employee, _stranger)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from salus.agent.asking import entries_of
+from salus.agent.asking import as_owner, entries_of, epochs_of, fetch_packages
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.home import Agent
 from salus.agent.own_sections import own_section
@@ -18,10 +19,12 @@ from salus.agent.services.granting import Lasting
 from salus.agent.services.manifest import sync
 from salus.agent.services.rotating import rotate
 from salus.agent.store import Store
+from salus.charts.epochs import open_slot
 from salus.charts.sections import SectionKind
-from salus.errors import SalusError
+from salus.errors import ChartRefused, SalusError
 from salus.exchange.cards import Role
 from salus.ledger.modules.sections.state import BLOBS, TOMBSTONES
+from salus.warrants.link import Purpose, Right
 from world import DOCTOR, HOUR, OTHER, PATIENT, World, beside, bundle, introduce, thread
 
 ALWAYS = Lasting(True, True)
@@ -167,10 +170,6 @@ def keys_of(world: World, reader: str, info: granting.GrantInfo) -> set[bytes]:
 
 def opened_slots(world: World, section: Any, infos: list[granting.GrantInfo]) -> list[int]:
     """The epochs from the current one on in which any of the grants has a slot."""
-    from salus.agent.asking import as_owner, epochs_of, fetch_packages
-    from salus.charts.epochs import open_slot
-    from salus.errors import ChartRefused
-
     wallet = world.agent.wallet(PATIENT)
     epochs = epochs_of(world.agent, section.identity, [e.number for e in section.schedule if e.number >= section.epoch.number])
     packages = fetch_packages(world.agent, as_owner(world.agent, wallet, section), epochs)
@@ -241,14 +240,10 @@ def test_theft_drill_from_a_stolen_wallet_file_to_a_chart_under_new_keys(near: W
 
 
 def made_rights(info: granting.GrantInfo) -> Any:
-    from salus.warrants.link import Right
-
     return tuple(Right(right) for right in info.rights)
 
 
 def made_purposes(info: granting.GrantInfo) -> Any:
-    from salus.warrants.link import Purpose
-
     return tuple(Purpose(purpose) for purpose in info.purposes)
 
 
@@ -265,8 +260,6 @@ def test_recovery_beside_the_wallet_and_once_more_with_the_new_cold_file(near: W
 
 
 def test_a_cold_file_of_elsewhere_or_of_nothing_recovers_nothing(near: World) -> None:
-    import msgspec
-
     cold = cold_file(near)
     elsewhere = msgspec.structs.replace(cold, network=bytes(32))
     assert code(lambda: recovering.recover(near.agent, elsewhere, cold_dir=near.home)) == "agent/wrong-network"
@@ -279,7 +272,7 @@ def test_a_cold_file_of_elsewhere_or_of_nothing_recovers_nothing(near: World) ->
 def test_a_year_in_a_drawer(near: World, tmp_path: Path) -> None:
     """The wallet is off for a year: ends hold, appenders go on, and then the wallet sees it all."""
     near.grant(sections=(SectionKind.VITALS,), lasting=ALWAYS, hours=24 * 30)
-    near.grant(OTHER, sections=(SectionKind.DOCUMENTS,), rights=(writing_right(),), hours=24 * 700)
+    near.grant(OTHER, sections=(SectionKind.DOCUMENTS,), rights=(Right.APPEND,), hours=24 * 700)
     assert vitals(near.agent, DOCTOR)
     for month in range(1, 13):
         near.clock.now += 31 * 24 * HOUR
@@ -291,12 +284,6 @@ def test_a_year_in_a_drawer(near: World, tmp_path: Path) -> None:
     assert not notes.unread
     later(near, "after")
     assert "Observation/after" in vitals(near.agent, PATIENT)
-
-
-def writing_right() -> Any:
-    from salus.warrants.link import Right
-
-    return Right.APPEND
 
 
 def test_a_restored_old_wallet_knows_what_was_granted_since_and_takes_it_back(near: World, tmp_path: Path) -> None:

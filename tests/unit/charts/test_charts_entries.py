@@ -12,8 +12,19 @@ from hypothesis import strategies as st
 
 from charts_world import NETWORK, SECTION, header, leaf, signed, some
 from salus.charts import sealing
-from salus.charts.entry import MAX_BLOB, Blob, Sealed
-from salus.charts.sealing import half_of, new_salt, open_entry, padded_length, seal, sign_entry, version_id
+from salus.charts.entry import MAX_BLOB, Blob, Erased, Opened, Sealed
+from salus.charts.sealing import (
+    commitment,
+    half_of,
+    new_salt,
+    open_entry,
+    padded_length,
+    require_committed,
+    seal,
+    sign_entry,
+    version_id,
+    without,
+)
 from salus.codec import decode, encode
 from salus.crypto import aead, hpke
 from salus.crypto.signing import HybridKey
@@ -137,3 +148,30 @@ def test_equal_lengths_of_blobs_tell_nothing_apart() -> None:
     lengths = {len(seal(signed(AUTHOR, leaf(data=b"x" * size)), SEAL_KEY, 0)[0]) for size in (1, 20, 50)}
     assert len(lengths) == 1
     assert decode(seal(signed(AUTHOR, leaf()), SEAL_KEY, 0)[0], Blob, limit=MAX_BLOB).released is False
+
+
+def test_an_entry_without_a_resource_is_still_its_authors_and_its_neighbours_are_proven() -> None:
+    """ENT-28: signature, salt and neighbours stay; of what was erased only the version id is left."""
+    author = HybridKey(some("author"))
+    one, two = leaf("Observation/1"), leaf("Observation/2", b"{}", "other")
+    inside = signed(author, one, two)
+    left = without(inside, frozenset({version_id(one)}))
+    assert left.leaves == (Erased(version_id(one)), two)
+    assert (left.header, left.signature, left.salt) == (inside.header, inside.signature, inside.salt)
+    seed = some("epoch")
+    blob, half = seal(left, hpke.public_key(seed), 3)
+    opened = open_entry(blob, half, NETWORK, SECTION, 3)
+    assert opened.versions == (version_id(one), version_id(two))
+    require_committed(opened, commitment(inside))
+    assert one.data not in encode(left)
+
+
+def test_another_header_than_the_one_that_the_ledger_took_is_refused() -> None:
+    """ENT-27."""
+    author = HybridKey(some("author"))
+    inside, other = signed(author, leaf()), signed(author, leaf(), authored=2)
+    opened = Opened(other, (version_id(leaf()),))
+    with pytest.raises(SalusError) as refused:
+        require_committed(opened, commitment(inside))
+    assert refused.value.full_code == "charts/wrong-commitment"
+    assert commitment(signed(author, leaf())) != commitment(inside)  # the salt hides what is the same
