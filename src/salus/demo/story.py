@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from salus.agent.asking import as_owner, fetch_packages
+from salus.agent.given import given_grant
 from salus.agent.home import Agent
 from salus.agent.own_sections import own_section
 from salus.agent.services import (
@@ -31,6 +33,7 @@ from salus.agent.services import (
 )
 from salus.agent.services.sealing import silent
 from salus.bootstrap import init_home, open_home
+from salus.charts.epochs import EpochKeys, open_slot
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.demo.stage import Stage
 from salus.exchange.cards import Duty, Role
@@ -218,8 +221,9 @@ def _family(stage: Stage, cast: Cast) -> None:
     )
     _pulse(cast, "pulse-2")
     stage.refused(f"{FAMILY} is refused by the vault", "warrants/revoked", lambda: _vitals(cast, FAMILY))
-    left = own_section(cast.agent, cast.agent.wallet(PATIENT), SectionKind.VITALS).epoch.number
-    stage.claim("and holds no key to what was sealed since", left > section.epoch.number)
+    stage.refused(
+        "and the key that was granted fits no slot of the section any more", "charts/no-slot", lambda: _slot(cast, made)
+    )
 
 
 def _employee(stage: Stage, cast: Cast) -> None:
@@ -253,6 +257,15 @@ def _give(cast: Cast, reader: str, sections: tuple[SectionKind, ...], days: int)
     )
     inbox.collect(cast.agent, reader)
     return made
+
+
+def _slot(cast: Cast, made: granting.GrantInfo) -> EpochKeys:
+    """Try the grant's key on the key package of now."""
+    wallet = cast.agent.wallet(PATIENT)
+    section = own_section(cast.agent, wallet, SectionKind.VITALS)
+    package = fetch_packages(cast.agent, as_owner(cast.agent, wallet, section), [section.epoch])[section.epoch.number]
+    (part,) = given_grant(cast.agent, wallet, bytes.fromhex(made.grant)).made().sections
+    return open_slot(package, part.slot_key, section.identity, section.epoch.number)
 
 
 def _vitals(cast: Cast, reader: str) -> set[str]:
