@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from salus.agent.asking import as_owner, entries_of, epochs_of, fetch_packages
-from salus.agent.given import Ending, GivenGrant
+from salus.agent.given import Ending, GivenGrant, given_grant
 from salus.agent.home import Agent
 from salus.agent.own_sections import own_section
 from salus.agent.services import charting, erasing, granting, inbox, pairing, people, receipting, recovering, revoking, writing
@@ -122,10 +122,10 @@ def test_a_device_that_is_taken_off_opens_nothing_that_comes_after(near: World, 
         pairing.remove_device(near.agent, PATIENT, "phone")
         later(near, "secret")
         assert vitals(near.agent, PATIENT) == before | {"Observation/secret"}
+        assert code(lambda: granting.access(phone.agent, PATIENT)) == "agent/device-taken-off"
         chart = charting.open_chart(phone.agent, PATIENT, PATIENT, sections=(SectionKind.VITALS,))
         assert {row[2] for row in chart.unread} == {"agent/no-epoch-key"}
         assert "Observation/secret" not in {version.identity[1] for version in chart.shown}
-        assert code(lambda: granting.access(phone.agent, PATIENT)) == "agent/device-taken-off"
         assert [info.label for info in pairing.list_devices(near.agent, PATIENT)] == ["first device"]
 
 
@@ -143,6 +143,21 @@ def test_two_devices_revoke_at_once_and_nobody_gets_a_key_whom_either_revoked(ne
             assert code(lambda reader=reader: vitals(near.agent, reader)) == "warrants/revoked"
         section = own_section(near.agent, near.agent.wallet(PATIENT), SectionKind.VITALS)
         assert keys_of(near, DOCTOR, first) & keys_of(near, OTHER, second) == set()
+        assert not opened_slots(near, section, [first, second])
+
+
+def test_a_revocation_counts_from_the_ledger_on_before_it_is_noted_anywhere(near: World, tmp_path: Path) -> None:
+    """The other device was cut off between its transaction and its note: the ledger alone tells."""
+    first = near.grant(sections=(SectionKind.VITALS,), lasting=ALWAYS)
+    second = near.grant(OTHER, sections=(SectionKind.VITALS,), lasting=ALWAYS)
+    with beside(near, tmp_path / "phone") as phone:
+        second_device(near, phone)
+        wallet = sync(phone.agent, PATIENT)
+        identity = bytes.fromhex(second.grant)
+        (part,) = given_grant(phone.agent, wallet, identity).made().sections
+        revoking.end_part(phone.agent, wallet, identity, part)
+        revoking.revoke(near.agent, PATIENT, grant=first.grant)
+        section = own_section(near.agent, near.agent.wallet(PATIENT), SectionKind.VITALS)
         assert not opened_slots(near, section, [first, second])
 
 

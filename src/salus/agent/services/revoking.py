@@ -75,7 +75,7 @@ def _end(agent: Agent, wallet: Wallet, identity: bytes) -> None:
     with agent.store.writing():
         agent.store.put(wallet.person, identity, msgspec.structs.replace(given, ending=Ending.ASKED))
     for part in given.made().sections:
-        _end_part(agent, wallet, identity, part)
+        end_part(agent, wallet, identity, part)
     done = msgspec.structs.replace(given, ending=Ending.DONE)
     job = plan_notes(agent, sync(agent, wallet.record.name), [done])
     with agent.store.writing():
@@ -86,7 +86,7 @@ def _end(agent: Agent, wallet: Wallet, identity: bytes) -> None:
     send_letters(agent)
 
 
-def _end_part(agent: Agent, wallet: Wallet, identity: bytes, part: SectionGrant) -> None:
+def end_part(agent: Agent, wallet: Wallet, identity: bytes, part: SectionGrant) -> None:
     """Revoke the warrant of one section, remove its writer, and rotate where it was read on, all in one transaction.
 
     Two sections never share a transaction.
