@@ -25,6 +25,7 @@ from salus.agent.nodes import Nodes, nodes_file, read_nodes
 from salus.agent.services.people import keep_person, write_cold
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key, write_store_key
+from salus.agent.verify import Pin
 from salus.agent.wallet import Wallet, cold_seed, new_principal
 from salus.codec import decode, encode
 from salus.crypto.keys import derive, fresh_nonce, new_seed
@@ -32,13 +33,19 @@ from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
 from salus.ids import Millis
-from salus.ledger.genesis import MAX_GENESIS, Genesis, GenesisMember, LicenceRight, member_id, network_id
+from salus.ledger.genesis import MAX_GENESIS, Genesis, GenesisMember, LicenceRight, network_id
 from salus.node.config import read_config
+from salus.node.identity import own_member, read_node_seed
+from salus.node.operating.partials import database_refusals, storage_refusals
+from salus.node.operating.placing import complete
+from salus.node.operating.restore import Restored, Seen, restore
+from salus.node.replaying import Told
 from salus.node.service import Identity, NodeService
 from salus.node.storage import write_atomically
 
 PATIENCE = 30.0  # seconds that a command waits for another one
 MEMBER_NAME = "Practice"
+_FOUNDING = "founding"  # there from `init_home` until the first ledger is
 
 
 def clock() -> Millis:
@@ -60,6 +67,7 @@ def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME) -> 
     write_atomically(home / "node" / "node.key", node_seed.hex().encode("ascii") + b"\n")
     write_store_key(home / "agent" / "agent.key", passphrase)
     write_cold(home / "cold", cold_seed(record, network_id(genesis), cold))
+    write_atomically(home / "node" / _FOUNDING, b"")
     write_atomically(home / "genesis.bin", encode(genesis))
     with open_home(home, lambda: passphrase or "") as agent:
         keep_person(agent, record)
@@ -111,21 +119,76 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent
 @contextmanager
 def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = clock) -> Iterator[NodeService]:
     """The node of ``home``, in this process; ``node-busy`` when another process holds it, ``no-node`` where there is none."""
-    if not (home / "node").exists():
-        raise AgentRefused("no-node", "this home has no node of its own")
-    with _locked(home / "node" / "lock", patience):
+    require_own_node(home)
+    with held_node(home, patience):
+        require_founded(home)
         seed = read_node_seed(home / "node" / "node.key")
         genesis = read_genesis(home)
-        key = SigningKey(derive(seed, "node")).public
-        members = [member_id(member.authority) for member in genesis.members if member.node == key]
-        if not members:
-            raise NodeRefused("not-a-member", "this node's key is not in the genesis document")
+        member = own_member(genesis, seed)
         config = read_config(home / "node" / "config.toml")
-        node = NodeService(home / "node", Identity(genesis, members[0], seed), config, clock)
+        with storage_refusals():
+            node = NodeService(home / "node", Identity(genesis, member, seed), config, clock)
+        (home / "node" / _FOUNDING).unlink(missing_ok=True)
         try:
-            yield node
+            with database_refusals():
+                yield node
         finally:
             node.stop()
+
+
+@contextmanager
+def held_node(home: Path, patience: float = 0.0) -> Iterator[None]:
+    """Nobody else opens the node of ``home`` meanwhile, and a restore that was interrupted is completed; ``node-busy``."""
+    with _locked(home / "node" / "lock", patience):
+        complete(home)
+        yield
+
+
+def settle(home: Path) -> None:
+    """Complete a restore that was interrupted, if one was; a node that is served has done so."""
+    try:
+        with held_node(home):
+            pass
+    except NodeRefused as error:
+        if error.code != "node-busy":
+            raise
+
+
+def require_own_node(home: Path) -> None:
+    """Raise ``no-node`` in a home that uses other people's nodes."""
+    if (home / "agent" / "nodes.toml").exists():
+        raise AgentRefused("no-node", "this home has no node of its own")
+
+
+def require_founded(home: Path) -> None:
+    """Raise `NodeRefused` ``no-ledger`` where the ledger is lost: a new one under the same genesis would be a fork."""
+    node = home / "node"
+    if not (node / "ledger" / "data.mdb").exists() and not (node / _FOUNDING).exists():
+        raise NodeRefused("no-ledger", "the node's ledger is missing; restore a backup (salus node restore)")
+
+
+def highest_seen(home: Path, ask: Callable[[], str]) -> Seen | None:
+    """The highest header that this home's agent has verified; None where there is no agent, or it has seen none."""
+    agent = home / "agent"
+    if not (agent / "store.db").exists() or not (agent / "agent.key").exists():
+        return None
+    with _locked(agent / "lock", PATIENCE):
+        store = Store(agent / "store.db", read_store_key(agent / "agent.key", ask))
+        try:
+            pin = store.find(Pin, b"", b"")
+        finally:
+            store.close()
+    return None if pin is None else Seen(pin.height, pin.hash)
+
+
+def restore_node(home: Path, backup: Path, ask: Callable[[], str], told: Told, *, replace: bool) -> Restored:
+    """Put back what the node of ``home`` lacks, or all of it; never below what this home's agent has seen (`highest_seen`)."""
+    with storage_refusals():
+        (home / "node").mkdir(mode=0o700, parents=True, exist_ok=True)
+        seen = highest_seen(home, ask)
+        with held_node(home):
+            genesis = read_genesis(home) if (home / "genesis.bin").exists() else None
+            return restore(home, genesis, backup, seen, told, replace=replace)
 
 
 def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
@@ -153,17 +216,6 @@ def read_genesis(home: Path) -> Genesis:
         raise AgentRefused("no-home", "there is no home in this folder; run `salus init`") from error
 
 
-def read_node_seed(path: Path) -> bytes:
-    """The node's seed; ``bad-node-key`` for anything but 64 hexadecimal digits."""
-    try:
-        seed = bytes.fromhex(path.read_text("ascii").strip())
-    except (ValueError, FileNotFoundError) as error:
-        raise NodeRefused("bad-node-key", "node.key is missing or does not hold a key") from error
-    if len(seed) != 32:
-        raise NodeRefused("bad-node-key", "node.key does not hold a key")
-    return seed
-
-
 def require_same_network(agent: Agent) -> None:
     """Raise ``wrong-network`` unless the node, or another one of the home's, is of its own network."""
     while network_id(agent.network.genesis()) != agent.network_id:
@@ -179,7 +231,7 @@ def joined(home: Path) -> Iterator[Network]:
     A home without a node uses those that it names.
     """
     read_genesis(home)
-    if not (home / "node").exists():
+    if (home / "agent" / "nodes.toml").exists():
         nodes = Nodes(read_nodes(home / "agent" / "nodes.toml").nodes)
         try:
             yield nodes

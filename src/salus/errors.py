@@ -20,6 +20,7 @@ The text of an error never carries a secret, a name or a diagnosis. ``code`` is 
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 
@@ -112,3 +113,9 @@ def refusal(full_code: str, text: str) -> SalusError:
         if kind.codespace == codespace:
             return kind(code, text)
     raise ValueError("unknown codespace")
+
+
+def storage_failed(error: OSError) -> NodeRefused:
+    """The refusal for what the operating system says of a file, without naming the file."""
+    reason = os.strerror(error.errno) if error.errno else "it refuses"
+    return NodeRefused("storage-failed", f"the disk cannot be read or written: {reason}")

@@ -14,10 +14,10 @@ import typer
 from typer.main import get_command
 
 from salus import __version__
-from salus.cli import contact, device, leaving, licence, network, person, proof, record, sharing, staff
+from salus.cli import contact, device, leaving, licence, network, operating, person, proof, record, sharing, staff
 from salus.cli.options import FROM_FILE
 from salus.cli.output import print_error
-from salus.errors import Misused, SalusError
+from salus.errors import Misused, SalusError, storage_failed
 
 app = typer.Typer(
     name="salus",
@@ -34,6 +34,8 @@ app.add_typer(staff.app, name="staff")
 app.add_typer(device.app, name="device")
 app.add_typer(record.group, name="record")
 app.add_typer(network.group, name="node")
+for command in operating.COMMANDS:
+    network.group.command(command.__name__.rstrip("_"))(command)
 for room in (network, record, sharing, proof, leaving):
     for command in room.COMMANDS:
         app.command(command.__name__.rstrip("_"))(command)
@@ -69,6 +71,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        code = print_error(storage_failed(error), as_json)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -14,14 +14,17 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from salus import __version__
 from salus.codec import Record, decode, encode
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.api import MAX_SUBMISSION, Drop, StatesAnswer, StatesRequest, Submission
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect
-from salus.node import problems
+from salus.node import metrics, problems
+from salus.node.logs import storage_line
 from salus.node.service import NodeService
+from salus.node.watching import note_refusal, watched
 from salus.warrants.requests import SignedOwner, SignedRead
 
 MEDIA = "application/vnd.salus+msgpack"
@@ -81,9 +84,22 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
 )
 
 
+class _Api(FastAPI):
+    """The application, every request of which is counted, and logged where that is wanted."""
+
+    def __init__(self, node: NodeService, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._node = node
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await watched(scope, receive, send, super().__call__, self._node.tally, self._node.config.access_log)
+
+
 def make_api(node: NodeService) -> FastAPI:
     """The API over a running node."""
-    api = FastAPI(
+    api = _Api(
+        node,
         title="Salus node",
         version=__version__,
         docs_url=None,
@@ -120,6 +136,9 @@ def _add(
 
 
 async def _refused(request: Request, error: Exception) -> Response:
+    note_refusal(request.scope, problems.as_refusal(error).full_code)
+    if isinstance(error, OSError | lmdb.Error):
+        storage_line(error)
     return problems.problem(error)
 
 
@@ -210,11 +229,23 @@ def _result(node: NodeService, request: Request) -> Response:
     return Response(encode(node.result(bytes.fromhex(name))), media_type=MEDIA)
 
 
+def _metrics(node: NodeService, request: Request) -> Response:
+    peer = request.client.host if request.client else ""
+    passed_on = _PASSED_ON & set(request.headers.keys())  # by a proxy on this machine, for somebody elsewhere
+    if not node.config.metrics_public and (passed_on or peer not in _LOOPBACK):
+        raise NodeRefused("no-such-path", "the API has nothing here")
+    return Response(metrics.render(node), media_type=metrics.MEDIA)
+
+
+_LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+_PASSED_ON = {"forwarded", "via", "x-forwarded-for", "x-real-ip"}
+
 #: path, what answers it, the kind of its answer, the statuses of its problems, and in a line what it does
 GETS: tuple[tuple[str, Callable[[NodeService, Request], Response], str, tuple[int, ...], str], ...] = (
     ("/v1/health", _health, "application/json", _EVERY, "Whether the node is up"),
     ("/v1/status", _status, MEDIA, _EVERY, "What the node says of itself"),
     ("/v1/genesis", _genesis, MEDIA, _EVERY, "The genesis document"),
     ("/v1/headers/{height}", _header, MEDIA, (404, *_EVERY), "A signed header, by height or newest"),
+    ("/v1/metrics", _metrics, "text/plain", (404, *_EVERY), "What the node counts, for Prometheus, on this machine alone"),
     ("/v1/transactions/{body}", _result, MEDIA, (400, *_EVERY), "What became of a transaction"),
 )

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import socket
-import traceback
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import uvicorn
 
 from salus.errors import NodeRefused
 from salus.node.api import make_api
+from salus.node.logs import logging_config
 from salus.node.service import NodeService
-
-
-class OneLine(logging.Formatter):
-    """A line for each record; of an exception its kind and place alone, as its text might hold what must not be shown."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        line = " ".join(record.getMessage().split())
-        if not record.exc_info or record.exc_info[0] is None:
-            return f"salus: {line}"
-        place = traceback.extract_tb(record.exc_info[2])[-1]
-        return f"salus: node/unexpected: {record.exc_info[0].__name__} in {Path(place.filename).name}:{place.lineno}"
-
-
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": OneLine}},
-    "handlers": {"line": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"uvicorn": {"handlers": ["line"], "level": "WARNING", "propagate": False}},
-}
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -55,6 +31,7 @@ def listen(host: str, port: int) -> socket.socket:
 def run(node: NodeService, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until a signal; ``ready`` is called when requests are answered."""
     server = uvicorn.Server(configured(node))
+    node.blobs.totals()  # counted now, so that no reading of the figures has to
     ready()
     server.run(sockets=[listener])
 
@@ -66,7 +43,7 @@ def configured(node: NodeService) -> uvicorn.Config:
         http="h11",
         ws="none",
         lifespan="off",
-        log_config=LOGGING,
+        log_config=logging_config(node.config.log),
         access_log=False,
         server_header=False,
         timeout_keep_alive=15,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +26,28 @@ class StoredBlock(Record, frozen=True, tag="stored-block"):
 class _Place(Record, frozen=True, tag="result-place"):
     height: Count
     index: Count
+
+
+def at_height(height: int) -> bytes:
+    """The key of a header or block."""
+    return height.to_bytes(8, "big")
+
+
+def as_header(data: bytes | None) -> SignedHeader | None:
+    """A header as it is kept."""
+    return None if data is None else decode(data, SignedHeader, limit=_LIMIT)
+
+
+def as_block(data: bytes | None) -> StoredBlock | None:
+    """A block as it is kept."""
+    return None if data is None else decode(data, StoredBlock, limit=_LIMIT)
+
+
+def placed(data: bytes, block_at: Callable[[int], StoredBlock | None]) -> tuple[int, TxResult] | None:
+    """(height, result) from the place that is kept for a body."""
+    place = decode(data, _Place, limit=64)
+    block = block_at(place.height)
+    return None if block is None or place.index >= len(block.results) else (place.height, block.results[place.index])
 
 
 class LedgerStore:
@@ -56,32 +78,30 @@ class LedgerStore:
 
     def header(self, height: int) -> SignedHeader | None:
         """The signed header at ``height``."""
-        data = self._get(self._headers, height.to_bytes(8, "big"))
-        return None if data is None else decode(data, SignedHeader, limit=_LIMIT)
+        data = self._get(self._headers, at_height(height))
+        return as_header(data)
 
     def newest(self) -> SignedHeader | None:
         """The newest signed header."""
         with self._env.begin(db=self._headers) as txn, txn.cursor() as cursor:
             data = cursor.value() if cursor.last() else None
-        return None if data is None else decode(data, SignedHeader, limit=_LIMIT)
+        return as_header(data)
 
     def block(self, height: int) -> StoredBlock | None:
         """The block at ``height``."""
-        data = self._get(self._blocks, height.to_bytes(8, "big"))
-        return None if data is None else decode(data, StoredBlock, limit=_LIMIT)
+        data = self._get(self._blocks, at_height(height))
+        return as_block(data)
 
     def result(self, body: bytes) -> tuple[int, TxResult] | None:
         """(height, result) of the body, when it was committed."""
         data = self._get(self._results, body)
         if data is None:
             return None
-        place = decode(data, _Place, limit=64)
-        block = self.block(place.height)
-        return None if block is None else (place.height, block.results[place.index])
+        return placed(data, self.block)
 
     def commit(self, header: SignedHeader, block: StoredBlock, changes: dict[bytes, bytes | None]) -> None:
         """Write header, block, results and state together; durable when this returns."""
-        height = header.header.height.to_bytes(8, "big")
+        height = at_height(header.header.height)
         with self._env.begin(write=True) as txn:
             txn.put(height, encode(header), db=self._headers)
             txn.put(height, encode(block), db=self._blocks)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from salus.exchange.api import NodeStatus, Served, Submission, TxStatus
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
 from salus.ids import BodyHash, MemberId, Millis
 from salus.ledger.genesis import Genesis, network_id
-from salus.ledger.header import SignedHeader
+from salus.ledger.header import SignedHeader, TxResult
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Rewrite, Rotate
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash
@@ -28,8 +29,10 @@ from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.solo import Outcome, SoloEngine
 from salus.node.storage import write_atomically
+from salus.node.tally import Tally
 from salus.node.vault.anchoring import Anchoring
 from salus.node.vault.blobs import Blobs
+from salus.node.vault.erasing import Erasing
 from salus.node.vault.receipts import ReceiptLog
 from salus.node.vault.serving import Vault
 from salus.warrants.receipts import ReceiptsAnswer
@@ -59,22 +62,27 @@ class NodeService:
     def __init__(self, home: Path, identity: Identity, config: Config, clock: Callable[[], Millis]) -> None:
         self._genesis, self._member, self._key = identity.genesis, identity.member, identity.key
         self._network, self._clock = network_id(identity.genesis), clock
+        self.config, self._home, self.tally = config, home, Tally()
         self._arriving, self._under_way = threading.Condition(), set[bytes]()
         with ExitStack() as opened:
             store = LedgerStore(home / "ledger")
             opened.callback(store.close)
-            self.engine = SoloEngine(identity.genesis, store, identity.member, self._key, clock)
-            opened.callback(self.engine.stop)
             self.blobs = Blobs(home / "vault" / "blobs")
+            self._erasing = Erasing(self.blobs, self._alone)
+            self.engine = SoloEngine(identity.genesis, store, identity.member, self._key, clock, self._committed)
+            opened.callback(self.engine.stop)
             self._pending = home / "vault" / "pending"
             self._log = ReceiptLog(home / "vault" / "receipts")
             opened.callback(self._log.close)
             self._mailboxes = Mailboxes(home / "mailbox", self._network, self._member, config.mailbox_letters, clock)
             opened.callback(self._mailboxes.close)
             secret = derive(identity.seed, "vault")
-            self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock)
+            self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
             self._sweep()
-            self._anchoring = Anchoring(self.engine, self.vault, self._log, self._member, self._submit_own, config.anchor_seconds)
+            self._erasing.everything(self.engine.state)
+            self._anchoring = Anchoring(
+                self.engine, self.vault, self._log, self._member, self._submit_own, config.anchor_seconds, self.tally
+            )
             self._opened = opened.pop_all()
 
     def status(self) -> NodeStatus:
@@ -96,7 +104,9 @@ class NodeService:
         body = body_hash(transaction.body)
         with self._alone({body, *anchored(transaction.body)}):
             known = self.engine.result(body)
-            return self._take(transaction, body, submission.blobs) if known is None else _status(known)
+            done = self._take(transaction, body, submission.blobs) if known is None else _status(known)
+        self._erasing.catch_up(self.engine.state)
+        return done
 
     def _take(self, transaction: Transaction, body: BodyHash, given: tuple[bytes, ...]) -> TxStatus:
         require_blobs(transaction.body, given, self.blobs)
@@ -149,10 +159,26 @@ class NodeService:
         """Read on in one's own mailbox."""
         return self._mailboxes.collect(request)
 
+    def letters(self) -> int:
+        """How many letters lie in all mailboxes together."""
+        return self._mailboxes.letters()
+
+    def disk_free(self) -> int:
+        """Bytes that are free on the disk of the node's folder."""
+        return shutil.disk_usage(self._home).free
+
+    def anchor_age(self) -> int | None:
+        """Milliseconds since the last anchor, or None when there was none since the start."""
+        return max(0, self._clock() - self.tally.anchored_at) if self.tally.anchored_at else None
+
     def stop(self) -> None:
         """Anchor what is left, then close everything in order."""
         with self._opened:
             self._anchoring.stop()
+
+    def _committed(self, results: tuple[TxResult, ...], changes: Mapping[bytes, bytes | None]) -> None:
+        self.tally.block([result.refusal for result in results])
+        self._erasing.notice(changes)
 
     def _sponsor(self, transaction: Transaction, body: BodyHash) -> bytes:
         """The transaction with this member's signature as its sponsor; rights-protecting ones are never turned away."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 import lmdb
 
 from salus.crypto.signing import SigningKey
-from salus.errors import CryptoRefused, LedgerRefused, Malformed, NodeRefused, SalusError
+from salus.errors import Malformed, NodeRefused, SalusError
 from salus.ids import Height, MemberId, Millis
 from salus.ledger.app import Application, results_items
 from salus.ledger.genesis import Genesis, network_id
@@ -20,9 +20,10 @@ from salus.ledger.header import HEADER_TAG, Header, SignedHeader, TxResult, head
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
 from salus.ledger.merkle import EMPTY
-from salus.ledger.store import MemoryStore, Reader
-from salus.ledger.verifying import StateAnswer, require_header, require_linked
+from salus.ledger.store import Reader
+from salus.ledger.verifying import StateAnswer
 from salus.node.ledger_store import LedgerStore, StoredBlock
+from salus.node.replaying import replay, require_signed, require_state
 
 TOLERATED_LAG = 60_000  # ms that the clock may run behind the last block
 
@@ -36,15 +37,24 @@ class Outcome:
 
 
 _Pending = tuple[bytes, "Future[Outcome]"]
+#: Told of each block once it is durable: its results, and the changes that it made to the state. Must neither wait nor raise.
+Committed = Callable[[tuple[TxResult, ...], Mapping[bytes, bytes | None]], None]
 
 
 class SoloEngine:
     """Orders blocks in one thread; every other method may be called from any thread. ``clock`` gives ms since the epoch."""
 
     def __init__(
-        self, genesis: Genesis, store: LedgerStore, member: MemberId, key: SigningKey, clock: Callable[[], Millis]
+        self,
+        genesis: Genesis,
+        store: LedgerStore,
+        member: MemberId,
+        key: SigningKey,
+        clock: Callable[[], Millis],
+        committed: Committed | None = None,
     ) -> None:
         self.genesis, self._store, self._member, self._key, self._clock = genesis, store, member, key, clock
+        self._told = committed
         self._lock = threading.RLock()
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         newest = _intact(store)
@@ -52,7 +62,7 @@ class SoloEngine:
         if newest is None:
             self._found()
         else:
-            _require_signed(genesis, newest)
+            require_signed(genesis, newest)
             require_state(newest, self.app)
         self._open = True
         self._thread = threading.Thread(target=self._run, name="solo", daemon=True)
@@ -107,6 +117,11 @@ class SoloEngine:
             return tuple(StateAnswer(header, key, value, proof) for key, value, proof in answers)
 
     @property
+    def waiting(self) -> int:
+        """About how many transactions wait for their block."""
+        return self._queue.qsize()
+
+    @property
     def state(self) -> Reader:
         """The committed state."""
         return self._store
@@ -119,33 +134,7 @@ class SoloEngine:
         with self._lock:
             newest = self._newest()
             require_state(newest, Application(self.genesis, self._store, newest.header.height))
-        memory = MemoryStore()
-        app = Application(self.genesis, memory, 0)
-        memory.apply(app.init_chain())
-        previous: SignedHeader | None = None
-        for height in range(newest.header.height + 1):
-            try:
-                previous = self._verify_block(app, memory, height, previous)
-            except SalusError as error:
-                raise NodeRefused("chain-damaged", f"block {height} does not check ({error.full_code})") from error
-        return newest.header.height
-
-    def _verify_block(self, app: Application, memory: MemoryStore, height: int, previous: SignedHeader | None) -> SignedHeader:
-        """The header at ``height``, once it was found to stand over its block, replayed on ``app``, and the results kept."""
-        signed, block = self.header(height), self.block(height)
-        require_header(self.genesis, signed)
-        if previous is None:
-            require_same_roots(signed.header, block, (), app.info().root)
-            return signed
-        require_linked(previous, signed)
-        final = app.finalize_block(Block(Height(height), Millis(signed.header.time), block.transactions))
-        require_same_roots(signed.header, block, final.results, final.root)
-        for result in final.results:
-            if not result.refusal and self._store.result(result.body) != (height, result):
-                raise LedgerRefused("wrong-root", "a result is not found where its block stands")
-        memory.apply(app.commit())
-        app.committed()
-        return signed
+        return replay(self.genesis, self._store, newest.header.height)
 
     def stop(self) -> None:
         """Finish what is queued, then stop and close."""
@@ -212,8 +201,11 @@ class SoloEngine:
             final.root,
             self._member,
         )
-        self._store.commit(self._sign(header), StoredBlock(block.transactions, final.results), self.app.commit())
+        changes = self.app.commit()
+        self._store.commit(self._sign(header), StoredBlock(block.transactions, final.results), changes)
         self.app.committed()
+        if self._told is not None:
+            self._told(final.results, changes)
         return [Outcome(block.height, result) for result in final.results]
 
     def _found(self) -> None:
@@ -238,19 +230,6 @@ class SoloEngine:
         return Millis(max(last + 1, now))
 
 
-def require_state(newest: SignedHeader, app: Application) -> None:
-    """Raise `NodeRefused` ``state-damaged`` unless the state that ``app`` stands on is that of the newest header."""
-    if newest.header.state != app.info().root:
-        raise NodeRefused("state-damaged", "the state does not match its newest header; restore a backup")
-
-
-def _require_signed(genesis: Genesis, newest: SignedHeader) -> None:
-    try:
-        require_header(genesis, newest)
-    except CryptoRefused as error:
-        raise NodeRefused("state-damaged", "the newest header is not signed by its member; restore a backup") from error
-
-
 def _intact(store: LedgerStore) -> SignedHeader | None:
     try:
         return store.newest()
@@ -260,10 +239,3 @@ def _intact(store: LedgerStore) -> SignedHeader | None:
 
 def _stopped() -> NodeRefused:
     return NodeRefused("stopped", "the engine has stopped")
-
-
-def require_same_roots(header: Header, block: StoredBlock, results: tuple[TxResult, ...], root: bytes) -> None:
-    """Raise `LedgerRefused` ``wrong-root`` unless the header stands over just this block, these results and this state."""
-    found = (list_root(list(block.transactions)), list_root(results_items(results)), root, results)
-    if found != (header.transactions, header.results, header.state, block.results):
-        raise LedgerRefused("wrong-root", "the header does not stand over this block")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
@@ -44,7 +46,37 @@ def open_database(folder: Path, tables: int) -> lmdb.Environment:
     `NodeRefused` ``state-damaged`` when what is there is no database of this kind.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with _undamaged(folder):
+        opened = lmdb.open(str(folder), max_dbs=tables, map_size=_MAP, max_readers=64, metasync=True, sync=True)
+    opened.reader_check()  # a reader that was killed would keep old pages for ever
+    return opened
+
+
+def open_reading(folder: Path, tables: int) -> lmdb.Environment:
+    """The LMDB database in ``folder``, to be read alone, also while another process writes it.
+
+    `NodeRefused` ``state-damaged`` when it is not there, or is no database of this kind.
+    """
+    if not (folder / "data.mdb").is_file():
+        raise NodeRefused("state-damaged", f"the database of the node's {folder.name} is missing; restore a backup")
+    with _undamaged(folder):
+        opened = lmdb.open(str(folder), max_dbs=tables, map_size=_MAP, max_readers=64, readonly=True, create=False)
+    opened.reader_check()
+    return opened
+
+
+@contextmanager
+def _undamaged(folder: Path) -> Iterator[None]:
     try:
-        return lmdb.open(str(folder), max_dbs=tables, map_size=_MAP, max_readers=64, metasync=True, sync=True)
+        yield
     except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError) as error:
         raise NodeRefused("state-damaged", f"the database of the node's {folder.name} is damaged; restore a backup") from error
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

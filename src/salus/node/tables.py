@@ -9,15 +9,23 @@ from typing import Any
 
 import lmdb
 
-from salus.node.storage import open_database
+from salus.errors import NodeRefused
+from salus.node.storage import open_database, open_reading
 
 
 class Tables:
-    """``names`` are the tables. Keys are at most 511 bytes. A write is durable when `writing` returns."""
+    """``names`` are the tables. Keys are at most 511 bytes. A write is durable when `writing` returns.
 
-    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
-        self._env = open_database(folder, len(names))
-        self._tables = {name: self._env.open_db(name.encode("ascii")) for name in names}
+    With ``reading``, the database must be there, and may be another process's: nothing of it is written.
+    """
+
+    def __init__(self, folder: Path, names: tuple[str, ...], *, reading: bool = False) -> None:
+        self._env = open_reading(folder, len(names)) if reading else open_database(folder, len(names))
+        try:
+            self._tables = {name: self._env.open_db(name.encode("ascii"), create=not reading) for name in names}
+        except lmdb.NotFoundError as error:
+            self._env.close()
+            raise NodeRefused("state-damaged", f"the database of the node's {folder.name} lacks a table") from error
 
     @contextmanager
     def writing(self) -> Iterator[Write]:
@@ -41,6 +49,11 @@ class Tables:
                         break
                     found.append((bytes(key), bytes(value)))
         return found
+
+    def size(self, table: str) -> int:
+        """How many keys the table has; at once, whatever their number."""
+        with self._env.begin(db=self._tables[table]) as txn:
+            return int(txn.stat(self._tables[table])["entries"])
 
     def close(self) -> None:
         """Close the database."""

@@ -24,7 +24,8 @@ from salus.ledger.modules.members.state import member_key
 from salus.ledger.verifying import require_answer
 from salus.node.api import MEDIA
 from salus.node.config import Config
-from salus.node.http import LOGGING, configured, listen, run
+from salus.node.http import configured, listen, run
+from salus.node.logs import logging_config
 
 
 @contextlib.contextmanager
@@ -121,7 +122,7 @@ def lines() -> Iterator[list[str]]:
 
     class Keeping(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(LOGGING["formatters"]["line"]["()"]().format(record))
+            said.append(logging_config("text")["formatters"]["line"]["()"]().format(record))
 
     handler, logger = Keeping(), logging.getLogger("uvicorn")
     logger.addHandler(handler)

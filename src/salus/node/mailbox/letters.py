@@ -13,6 +13,7 @@ from salus.exchange.posting import mailbox_id, require_mailbox_owner
 from salus.ids import Bytes16, Count, MemberId, Millis, NetworkId
 from salus.node.tables import Tables
 
+RAISED = 1 << 32  # by how much a restore lets cursors jump: more letters than a mailbox ever gets
 _PAGE = 64
 _CLOCKS_APART = 300_000  # ms that the owner's clock and the node's may differ
 
@@ -67,6 +68,10 @@ class Mailboxes:
         letters = tuple(Delivered(int.from_bytes(key[32:], "big"), sealed) for key, sealed in rows[:_PAGE])
         return Post(letters, len(rows) > _PAGE)
 
+    def letters(self) -> int:
+        """How many letters lie in all mailboxes together."""
+        return self._tables.size("letters")
+
     def close(self) -> None:
         """Close the database."""
         self._tables.close()
@@ -80,6 +85,22 @@ class Mailboxes:
             for key, _ in rows:
                 write.drop("letters", key)
             write.put("boxes", mailbox, encode(_Box(box.token, box.serial, box.cursor, box.kept - len(rows))))
+
+
+def raise_cursors(folder: Path) -> None:
+    """Let every mailbox of the database in ``folder`` go on far above where it was: a restored mailbox must never give a new
+    letter a cursor that its owner has passed already, or the owner would never ask for it."""
+    tables = Tables(folder, ("boxes", "letters"))
+    try:
+        first = b""
+        while rows := tables.range("boxes", first, b"\xff" * 40, 1024):
+            with tables.writing() as write:
+                for key, value in rows:
+                    box = decode(value, _Box, limit=128)
+                    write.put("boxes", key, encode(_Box(box.token, box.serial, box.cursor + RAISED, box.kept)))
+            first = rows[-1][0] + b"\0"
+    finally:
+        tables.close()
 
 
 def _box(value: bytes | None) -> _Box | None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from salus.crypto.hashing import sha256
 from salus.errors import NodeRefused
 from salus.node.storage import sync_folder, write_atomically
 
+_NAME = re.compile("[0-9a-f]{64}")
+
 
 class Blobs:
     """A folder of blobs, spread over 256 subfolders."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, reading: bool = False) -> None:
         self._folder = folder
-        self._making = threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True)
+        self._making, self._counting = threading.Lock(), threading.Lock()
+        self._totals: tuple[int, int] | None = None
+        if not reading:
+            folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, data: bytes) -> bool:
         """Keep ``data`` durably; whether it is new here."""
@@ -25,6 +31,7 @@ class Blobs:
             return False
         self._make(path.parent)
         write_atomically(path, data)
+        self._count(1, len(data))
         return True
 
     def has(self, blob: bytes) -> bool:
@@ -47,7 +54,35 @@ class Blobs:
 
     def remove(self, blob: bytes) -> None:
         """Delete the blob, if it is here."""
-        self._path(blob).unlink(missing_ok=True)
+        size = self.size(blob)
+        if size is not None:
+            self._path(blob).unlink(missing_ok=True)
+            self._count(-1, -size)
+
+    def names(self) -> Iterator[bytes]:
+        """Every blob on disk, whole or damaged; files of other names are passed over."""
+        for folder in sorted(self._folder.glob("[0-9a-f][0-9a-f]")):
+            for path in sorted(folder.iterdir()):
+                if _NAME.fullmatch(path.name) and path.name[:2] == folder.name:
+                    yield bytes.fromhex(path.name)
+
+    def written(self, blob: bytes) -> float | None:
+        """When the blob came, in seconds since the epoch; None when it is not here."""
+        path = self._path(blob)
+        return path.stat().st_mtime if path.exists() else None
+
+    def totals(self) -> tuple[int, int]:
+        """How many blobs are on disk and their bytes: looked at once, and counted on from there."""
+        with self._counting:
+            if self._totals is None:
+                sizes = [size for blob in self.names() if (size := self.size(blob)) is not None]
+                self._totals = (len(sizes), sum(sizes))
+            return self._totals
+
+    def _count(self, blobs: int, size: int) -> None:
+        with self._counting:
+            if self._totals is not None:
+                self._totals = (self._totals[0] + blobs, self._totals[1] + size)
 
     def tidy(self, blobs: list[bytes]) -> None:
         """Delete what a crash left of these blobs half written."""

@@ -43,8 +43,8 @@ class Anchored(Record, frozen=True, tag="anchored"):
 class ReceiptLog:
     """Chains by section, in a durable database."""
 
-    def __init__(self, folder: Path) -> None:
-        self._tables = Tables(folder, ("receipts", "chains", "seen", "times", "anchors"))
+    def __init__(self, folder: Path, *, reading: bool = False) -> None:
+        self._tables = Tables(folder, ("receipts", "chains", "seen", "times", "anchors"), reading=reading)
 
     def append(self, section: bytes, sealed: bytes, request: bytes, now: int, window: int) -> StoredReceipt:
         """Add a receipt, durably. ``request`` seen within the last ``window`` ms is refused: `WarrantRefused` ``replayed``."""
@@ -74,16 +74,23 @@ class ReceiptLog:
 
     def next_anchor(self, number: int, blind_of: Callable[[bytes], bytes]) -> Anchored:
         """The leaves of all chains as anchor ``number``; ``blind_of`` gives the vault's 32-byte secret for a section."""
-        leaves = []
-        for section, value in self._tables.range("chains", b"", _END, 1_000_000):
-            chain = _chain(value)
-            leaves.append(anchor_leaf(blind_of(section), section, chain.head, chain.count))
+        leaves = [anchor_leaf(blind_of(section), section, head, count) for section, head, count in self.heads()]
         return Anchored(number, tuple(sorted(leaves, key=lambda leaf: leaf.blinded)))
 
     def keep_anchor(self, anchored: Anchored) -> None:
         """Remember the newest anchor that the ledger holds."""
         with self._tables.writing() as write:
             write.put("anchors", b"newest", encode(anchored))
+
+    def forget_anchor(self) -> None:
+        """Forget the newest anchor: the ledger does not hold it."""
+        with self._tables.writing() as write:
+            write.drop("anchors", b"newest")
+
+    def heads(self) -> list[tuple[bytes, bytes, int]]:
+        """(section, head, count) of every chain."""
+        rows = self._tables.range("chains", b"", _END, 1_000_000)
+        return [(section, chain.head, chain.count) for section, chain in ((key, _chain(value)) for key, value in rows)]
 
     def newest_anchor(self) -> Anchored | None:
         """The newest anchor, or None."""

@@ -19,6 +19,7 @@ from salus.ledger.modules.sections.queries import entry, section
 from salus.ledger.modules.sections.state import Entry, epoch_key
 from salus.ledger.store import load
 from salus.node.solo import SoloEngine
+from salus.node.tally import Tally
 from salus.node.vault.blobs import Blobs
 from salus.node.vault.receipts import ReceiptLog
 from salus.warrants.checking import Effective, require_warrant
@@ -50,7 +51,9 @@ class Vault:
         key: SigningKey,
         secret: bytes,
         clock: Callable[[], Millis],
+        tally: Tally,
     ) -> None:
+        self._tally = tally
         self._engine, self._blobs, self._log = engine, blobs, receipts
         self._member, self._key, self._secret, self._clock = member, key, secret, clock
         self._network = network_id(engine.genesis)
@@ -136,6 +139,7 @@ class Vault:
         identity, request = effective.section, request_hash(read)
         sealed = seal_receipt(Receipt(read, now, height), effective.receipt_key, self._network, identity)
         stored = self._log.append(identity, sealed, request, now, self._rules.max_staleness)
+        self._tally.receipt()
         self.changed.set()
         promise = Promise(self._network, self._member, identity, request, stored.index, stored.head, now)
         return sign_promise(self._key, promise)

@@ -1,0 +1,1 @@
+"""What an operator does with a node: look at it, go through it, back it up, restore it."""

@@ -1,0 +1,85 @@
+"""``node scrub``: every blob is read and compared with its name, every block is executed again from genesis."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from salus.errors import NodeRefused, SalusError
+from salus.ledger.genesis import Genesis
+from salus.node.operating.checking import Findings
+from salus.node.operating.looking import Ledger, anchored, looking, require_sound
+from salus.node.replaying import Told, replay
+from salus.node.vault.blobs import Blobs
+
+YOUNG = 3600  # seconds: a blob that came within them may belong to a submission that is under way
+
+
+@dataclass(frozen=True)
+class Scrubbed:
+    """Blobs by hash: altered, not on disk, and on disk without anything that anchors them; how many were deleted."""
+
+    findings: Findings
+    height: int
+    blobs: int
+    damaged: tuple[bytes, ...]
+    missing: tuple[bytes, ...]
+    orphaned: tuple[bytes, ...]
+    deleted: int
+
+
+def scrub(home: Path, genesis: Genesis, told: Told, *, delete_orphans: bool = False) -> Scrubbed:
+    """Go through the node of ``home``. With ``delete_orphans`` the caller holds the node, so that nobody submits meanwhile.
+
+    Raises `NodeRefused` ``state-damaged`` when the ledger cannot be read at all.
+    """
+    found, node = Findings(), home / "node"
+    blobs = Blobs(node / "vault" / "blobs", reading=True)
+    with looking(node / "ledger") as ledger:
+        newest = require_sound(genesis, ledger)
+        with found.of("chain"):
+            replay(genesis, ledger, newest.header.height, told)
+            found.well("chain", f"all blocks up to {newest.header.height} give the state that their headers name")
+        present = list(blobs.names())
+        damaged = _damaged(blobs, present, told)
+        missing = [blob for blob in anchored(ledger) if not blobs.has(blob)]
+        with ledger.later() as now:
+            wanted = anchored(now)
+            missing = [blob for blob in missing if blob in wanted and not blobs.has(blob)]
+        orphaned = [] if found.troubles else _orphaned(node, ledger, blobs, present)
+        hurt = [blob for blob in damaged if blob in wanted]
+    with found.of("blobs"):
+        if hurt or missing:
+            raise NodeRefused("blobs-lost", f"{len(hurt)} blobs are altered and {len(missing)} missing; restore a backup")
+        found.well("blobs", f"{len(wanted)} blobs are what they were")
+    found.well("orphans", f"{len(orphaned)} blobs that nothing anchors")
+    if delete_orphans:
+        for blob in orphaned:
+            blobs.remove(blob)
+    deleted = len(orphaned) if delete_orphans else 0
+    return Scrubbed(found, newest.header.height, len(present), tuple(damaged), tuple(missing), tuple(orphaned), deleted)
+
+
+def _damaged(blobs: Blobs, present: list[bytes], told: Told) -> list[bytes]:
+    found = []
+    for number, blob in enumerate(present, 1):
+        try:
+            blobs.get(blob)
+        except SalusError:
+            found.append(blob)
+        told("blobs", number, len(present))
+    return found
+
+
+def _orphaned(node: Path, ledger: Ledger, blobs: Blobs, present: list[bytes]) -> list[bytes]:
+    """What nothing anchors, is older than an hour, and is not marked as belonging to a submission under way."""
+    pending = set[bytes]()
+    for marker in (node / "vault" / "pending").glob("[0-9a-f]*"):
+        data = marker.read_bytes()
+        pending |= {data[i : i + 32] for i in range(0, len(data), 32)}
+    with ledger.later() as now:
+        wanted = anchored(now)
+    old = time.time() - YOUNG
+    candidates = [blob for blob in present if blob not in wanted and blob not in pending]
+    return [blob for blob in candidates if (written := blobs.written(blob)) is not None and written < old]

@@ -1,0 +1,149 @@
+"""The operator's commands as they are typed, on a home that is served and on one that is not; and the guide, block by block."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from salus.bootstrap import highest_seen
+
+ROOT = Path(__file__).parents[3]
+GUIDE = ROOT / "docs" / "guides" / "operator.md"
+PATIENT = ROOT / "src" / "salus" / "demo" / "patients" / "Clemente_Kreiger.json"
+
+
+def salus(home: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("SALUS")}
+    command = [sys.executable, "-m", "salus", *map(str, words)]
+    done = subprocess.run(command, env={**plain, "SALUS_HOME": str(home)}, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """The code of a refusal, which is one line."""
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (1, 1), done.stderr
+    return done.stderr.partition(": ")[2].partition(":")[0]
+
+
+def said(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
+    assert done.returncode == 0, done.stderr
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+@contextmanager
+def served(home: Path) -> Iterator[None]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "salus", "serve", "--home", str(home), "--json"], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        while "}" not in server.stdout.readline():
+            pass
+        try:
+            yield
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    for words in (("init",), ("person", "add", "Ada"), ("import", PATIENT, "--as", "Ada", "--source", "City")):
+        assert salus(folder, *words).returncode == 0
+    return folder
+
+
+def test_a_served_node_is_checked_scrubbed_and_backed_up(home: Path, tmp_path: Path) -> None:
+    """API-60, API-62, API-63."""
+    with served(home):
+        findings = said(salus(home, "node", "check", "--last", 5, "--json"))["findings"]
+        assert isinstance(findings, list)
+        assert [row["text"] for row in findings if row["code"] not in (None, "node/disk-low")] == []
+        assert said(salus(home, "node", "scrub", "--json"))["orphaned"] == []
+        assert refused(salus(home, "node", "scrub", "--delete-orphans")) == "node/node-busy"
+        made = said(salus(home, "node", "backup", "--out", tmp_path / "backup", "--json"))
+        assert (made["key"], made["lost"]) == (False, 0)
+        assert refused(salus(home, "node", "restore", tmp_path / "backup")) == "node/node-busy"
+    assert refused(salus(home, "node", "restore", tmp_path / "backup")) == "node/node-exists"
+
+
+def test_trouble_is_exit_1_in_text_and_in_one_document(home: Path) -> None:
+    (home / "node" / "node.key").chmod(0o644)
+    done = salus(home, "node", "check")
+    assert refused(done) == "node/in-trouble"
+    assert "\ntrouble node/key-readable " in done.stdout
+    assert "\nok ledger: " in done.stdout
+    done = salus(home, "node", "check", "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "node/in-trouble")
+
+
+def test_a_lost_ledger_is_not_founded_anew_and_not_restored_below_what_was_seen(home: Path, tmp_path: Path) -> None:
+    """API-64, API-67: the height that the agent has verified counts, without anybody saying it."""
+    salus(home, "node", "backup", "--out", tmp_path / "old")
+    assert salus(home, "person", "add", "Bea", "--role", "physician").returncode == 0
+    salus(home, "node", "backup", "--out", tmp_path / "new.tar")
+    seen = highest_seen(home, str)
+    assert seen is not None
+    shutil.rmtree(home / "node" / "ledger")
+    assert refused(salus(home, "node", "status")) == "node/no-ledger"
+    done = salus(home, "node", "restore", tmp_path / "old")
+    assert refused(done) == "node/stale-backup"
+    assert f"block {seen.height} was seen" in done.stderr
+    assert refused(salus(home, "node", "restore", "--replace", tmp_path / "old")) == "node/stale-backup"
+    assert said(salus(home, "node", "restore", tmp_path / "new.tar", "--json"))["height"] == seen.height
+    assert salus(home, "chart", "--as", "Ada").returncode == 0
+
+
+def test_a_node_comes_back_in_a_new_home(home: Path, tmp_path: Path) -> None:
+    salus(home, "node", "backup", "--out", tmp_path / "backup", "--with-key")
+    other = tmp_path / "other"
+    done = said(salus(other, "node", "restore", tmp_path / "backup", "--json"))
+    assert (done["missing"], done["key"]) == (0, True)
+    assert salus(other, "node", "status").stdout == salus(home, "node", "status").stdout
+    assert highest_seen(other, str) is None
+
+
+def test_a_restore_that_was_decided_is_completed_by_the_next_command(home: Path, tmp_path: Path) -> None:
+    """API-65."""
+    before = salus(home, "node", "status").stdout
+    (home / "node.restored").mkdir()
+    (home / "node" / "ledger").rename(home / "node.restored" / "ledger")  # as a kill just after the decision leaves it
+    assert salus(home, "node", "status").stdout == before
+    assert not (home / "node.restored").exists()
+
+
+@pytest.mark.parametrize("place", ["agent", "node"])
+def test_a_disk_that_takes_nothing_is_one_line(home: Path, place: str) -> None:
+    (home / place / "lock").unlink()
+    (home / place / "lock").mkdir()  # whoever wants to write here cannot
+    assert refused(salus(home, "person", "add", "Bea")) == "node/storage-failed"
+
+
+def blocks() -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", GUIDE.read_text("utf-8"), flags=re.S | re.M)
+
+
+def test_the_operators_guide_works_as_it_is_written(tmp_path: Path) -> None:
+    """Every block of commands, in order, in a fresh home."""
+    assert len(blocks()) > 8
+    scripts = tmp_path / "bin"
+    scripts.mkdir()
+    (scripts / "salus").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m salus "$@"\n')
+    (scripts / "salus").chmod(0o755)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("SALUS")}
+    environment = {**plain, "HOME": str(tmp_path), "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    script = "set -eu\n" + "\n".join(blocks())
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

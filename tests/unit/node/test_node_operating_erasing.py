@@ -1,0 +1,70 @@
+"""What the ledger has buried is on no disk: after its block, after a crash, and after an old copy of the blobs came back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from node_world import NodeWorld, ask, blob, key, running
+from salus.codec import decode, encode
+from salus.crypto.hashing import sha256
+from salus.exchange.api import Served
+from salus.ledger.modules.sections.messages import Entomb, Rewrite
+
+ONE, TWO, NEW = blob("one"), blob("two"), blob("new")
+
+
+def erase(world: NodeWorld, name: str, number: int = 0) -> None:
+    world.submit(Entomb(world.section(name), number), keys=[key(name)])
+
+
+def test_an_entombed_blob_is_gone_when_the_block_is_answered(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        world.fill("Ada", ONE, TWO)
+        erase(world, "Ada")
+        assert not world.blob_path(ONE).exists()
+        assert world.blob_path(TWO).exists()
+
+
+def test_a_rewritten_blob_is_gone_and_the_new_one_stays(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        world.fill("Ada", ONE)
+        world.submit(Rewrite(world.section("Ada"), 0, 0, sha256(NEW), len(NEW)), keys=[key("Ada")], blobs=[NEW])
+        assert not world.blob_path(ONE).exists()
+        assert world.blob_path(NEW).read_bytes() == NEW
+
+
+def test_a_blob_that_another_section_holds_stays_until_that_one_erases_it_too(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        world.fill("Ada", ONE)
+        world.fill("Bea", ONE)
+        erase(world, "Ada")
+        assert world.blob_path(ONE).read_bytes() == ONE
+        erase(world, "Bea")
+        assert not world.blob_path(ONE).exists()
+
+
+def test_what_an_old_copy_brings_back_is_gone_before_the_first_answer(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        world.fill("Ada", ONE, TWO)
+        path = world.blob_path(ONE)
+        erase(world, "Ada")
+    path.write_bytes(ONE)
+    with running(tmp_path) as world:
+        assert not path.exists()
+        answer = ask(world.node, "POST", "/v1/entries", encode(world.read(world.own("Ada"), "Ada", (0, 1))))
+        served = decode(answer.content, Served, limit=1 << 20)
+        assert (served.blobs, served.missing) == ((b"", TWO), (0,))
+
+
+def test_a_disk_that_refuses_to_delete_does_not_undo_the_block(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        world.fill("Ada", ONE, TWO)
+        path = world.blob_path(ONE)
+        path.unlink()
+        (path / "stuck").mkdir(parents=True)  # a name that cannot be unlinked
+        erase(world, "Ada")
+        (path / "stuck").rmdir()
+        path.rmdir()
+        path.write_bytes(ONE)
+        erase(world, "Ada", 1)  # the next block goes on with what is left
+        assert not path.exists()
