@@ -30,11 +30,11 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`((?:codec|crypto|ledger|warrants|charts|fhir|node|agent|cli|demo)/[a-z][a-z-]*)`")
 _REGISTERED = re.compile(r"^\| `([a-z]+/[a-z-]+)` \|", re.MULTILINE)
 _DEFINED = re.compile(r"^- ([A-Z]{2,8}-\d+):", re.MULTILINE)
-_FORMATS = ("encoding", "transactions", "state", "sections", "entries", "warrants", "grants", "proofs", "exports")
+_FORMATS = ("encoding", "transactions", "state", "sections", "entries", "warrants", "grants", "proofs", "directory", "exports")
 _SHARED = ("salus.crypto", "salus.ledger", "salus.warrants", "salus.exchange", "salus.charts")
 _API = "salus.exchange.api"  # has a page of its own
 importlib.import_module("salus.bootstrap")  # so that every shape is known
-_PREFIXES = ("ENC", "TX", "STATE", "SEC", "ENT", "WAR", "GRA", "PRF", "ERR", "EXP")
+_PREFIXES = ("ENC", "TX", "STATE", "SEC", "ENT", "WAR", "GRA", "PRF", "DIR", "ERR", "EXP")
 _CITED = re.compile(rf"\b((?:{'|'.join(_PREFIXES)})-\d+)\b")
 
 

@@ -9,8 +9,19 @@ import httpx
 
 from salus.codec import Record, decode, encode
 from salus.errors import AgentRefused, SalusError, refusal
-from salus.exchange.api import Drop, NodeStatus, Served, StatesAnswer, StatesRequest, Submission, TxStatus
+from salus.exchange.api import (
+    Drop,
+    FoundListings,
+    ListingSearch,
+    NodeStatus,
+    Served,
+    StatesAnswer,
+    StatesRequest,
+    Submission,
+    TxStatus,
+)
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.listings import SignedListing
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -73,6 +84,14 @@ class HttpNetwork:
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
         return self._send("POST", "/v1/mailboxes/collect", request, Post)
+
+    def put_listing(self, signed: SignedListing) -> None:
+        """Keep a listing."""
+        self._call("PUT", "/v1/listings", encode(signed))
+
+    def find_listings(self, search: ListingSearch) -> FoundListings:
+        """Listings that match."""
+        return self._send("POST", "/v1/listings/search", search, FoundListings)
 
     def close(self) -> None:
         """Close the connections."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from salus.exchange.api import NodeStatus, Served, Submission, TxStatus
+from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.listings import SignedListing
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -49,3 +50,9 @@ class Network(Protocol):
 
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
+
+    def put_listing(self, signed: SignedListing) -> None:
+        """Keep a listing whose hash the ledger holds."""
+
+    def find_listings(self, search: ListingSearch) -> FoundListings:
+        """Listings that match every word."""

@@ -14,8 +14,9 @@ import msgspec
 from salus.agent.http_network import HttpNetwork
 from salus.agent.network import Network
 from salus.errors import AgentRefused
-from salus.exchange.api import NodeStatus, Served, Submission, TxStatus
+from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.listings import SignedListing
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -115,6 +116,14 @@ class Nodes:
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
         return self._ask(lambda node: node.collect(request))
+
+    def put_listing(self, signed: SignedListing) -> None:
+        """Keep a listing."""
+        self._ask(lambda node: node.put_listing(signed))
+
+    def find_listings(self, search: ListingSearch) -> FoundListings:
+        """Listings that match."""
+        return self._ask(lambda node: node.find_listings(search))
 
     def close(self) -> None:
         """Close all connections."""

@@ -14,7 +14,7 @@ import typer
 from typer.main import get_command
 
 from salus import __version__
-from salus.cli import contact, device, leaving, licence, network, operating, person, proof, record, sharing, staff
+from salus.cli import contact, device, directory, leaving, licence, network, operating, person, proof, record, sharing, staff
 from salus.cli.options import FROM_FILE
 from salus.cli.output import print_error
 from salus.errors import Misused, SalusError, storage_failed
@@ -31,6 +31,7 @@ app.add_typer(person.app, name="person")
 app.add_typer(licence.app, name="licence")
 app.add_typer(contact.app, name="contact")
 app.add_typer(staff.app, name="staff")
+app.add_typer(directory.app, name="directory")
 app.add_typer(device.app, name="device")
 app.add_typer(record.group, name="record")
 app.add_typer(network.group, name="node")

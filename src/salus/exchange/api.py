@@ -7,12 +7,14 @@ from typing import Annotated
 import msgspec
 
 from salus.codec import Record
+from salus.exchange.listings import SignedListing
 from salus.ids import Bytes16, Bytes32, Count
 from salus.ledger.verifying import StateAnswer
 from salus.warrants.receipts import SignedPromise
 
 MAX_BLOB = 8 * 1024 * 1024
 MAX_SUBMISSION = 64 * 1024 * 1024
+MAX_FOUND = 50
 
 Blob = Annotated[bytes, msgspec.Meta(max_length=MAX_BLOB)]
 
@@ -71,3 +73,18 @@ class Drop(Record, frozen=True, tag="drop"):
     mailbox: Bytes32
     token: Bytes16
     sealed: Annotated[bytes, msgspec.Meta(max_length=1_048_576)]
+
+
+class ListingSearch(Record, frozen=True, tag="listing-search"):
+    """Words, each of which must begin one of a listing's, whatever their case and accents."""
+
+    words: Annotated[
+        tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=128)], ...], msgspec.Meta(min_length=1, max_length=8)
+    ]
+
+
+class FoundListings(Record, frozen=True, tag="found-listings"):
+    """Listings that match, by name; ``more``: there are others, so name more words."""
+
+    listings: Annotated[tuple[SignedListing, ...], msgspec.Meta(max_length=MAX_FOUND)]
+    more: bool

@@ -14,6 +14,7 @@ from salus.ledger.genesis import Genesis
 from salus.ledger.header import TxResult
 from salus.ledger.machine import Block, Machine
 from salus.ledger.merkle import StateProof, Tree
+from salus.ledger.modules.directory.handlers import MODULE as DIRECTORY
 from salus.ledger.modules.licences.handlers import MODULE as LICENCES
 from salus.ledger.modules.members.handlers import MODULE as MEMBERS
 from salus.ledger.modules.receipts.handlers import MODULE as RECEIPTS
@@ -22,7 +23,7 @@ from salus.ledger.modules.sections.handlers import MODULE as SECTIONS
 from salus.ledger.store import Overlay, Reader
 
 #: The one registry: each module may use what stands before it.
-MODULES = (MEMBERS, LICENCES, SECTIONS, REVOCATIONS, RECEIPTS)
+MODULES = (MEMBERS, LICENCES, SECTIONS, REVOCATIONS, RECEIPTS, DIRECTORY)
 
 _FIRST, _LAST = b"", b"\xff" * 8
 

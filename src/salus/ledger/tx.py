@@ -9,6 +9,7 @@ import msgspec
 from salus.codec import Record, encode
 from salus.crypto.hashing import tagged
 from salus.ids import BodyHash, Bytes16, Bytes32, Bytes64, Count, LicenceId
+from salus.ledger.modules.directory.messages import PublishListing
 from salus.ledger.modules.licences.messages import IssueLicence, SetLicenceStatus
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.revocations.messages import Revoke
@@ -36,6 +37,7 @@ Action = (
     | Rewrite
     | Revoke
     | AnchorReceipts
+    | PublishListing
 )
 
 #: Sponsored by every member on a reserved quota: the home member cannot keep its patient from leaving.

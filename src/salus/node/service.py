@@ -15,16 +15,19 @@ from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError, refusal
-from salus.exchange.api import NodeStatus, Served, Submission, TxStatus
+from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.listings import SignedListing
 from salus.ids import BodyHash, MemberId, Millis
 from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import SignedHeader, TxResult
+from salus.ledger.modules.directory.messages import PublishListing
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Rewrite, Rotate
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash
 from salus.ledger.verifying import StateAnswer
 from salus.node.config import Config
+from salus.node.directory import Directory
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.solo import Outcome, SoloEngine
@@ -76,6 +79,8 @@ class NodeService:
             opened.callback(self._log.close)
             self._mailboxes = Mailboxes(home / "mailbox", self._network, self._member, config.mailbox_letters, clock)
             opened.callback(self._mailboxes.close)
+            self.directory = Directory(home / "directory", self._network, self.engine)
+            opened.callback(self.directory.close)
             secret = derive(identity.seed, "vault")
             self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
             self._sweep()
@@ -122,6 +127,9 @@ class NodeService:
         self._unmark(body, fresh if outcome.result.refusal else [])
         if outcome.result.refusal:
             raise refusal(outcome.result.refusal, "the ledger refused the transaction")
+        for action in transaction.body.actions:
+            if isinstance(action, PublishListing):
+                self.directory.forget_former(action.holder)
         return _status(outcome)
 
     def result(self, body: bytes) -> TxStatus:
@@ -170,6 +178,14 @@ class NodeService:
     def anchor_age(self) -> int | None:
         """Milliseconds since the last anchor, or None when there was none since the start."""
         return max(0, self._clock() - self.tally.anchored_at) if self.tally.anchored_at else None
+
+    def put_listing(self, signed: SignedListing) -> None:
+        """Keep a listing whose hash the ledger holds."""
+        self.directory.put(signed)
+
+    def find_listings(self, search: ListingSearch) -> FoundListings:
+        """Listings that match every word."""
+        return self.directory.search(search)
 
     def stop(self) -> None:
         """Anchor what is left, then close everything in order."""

@@ -10,7 +10,7 @@ from salus.codec import Record
 from salus.crypto.signing import person_id
 from salus.errors import AgentRefused
 from salus.exchange.carding import card_hash, require_card
-from salus.exchange.cards import Role, SignedCard
+from salus.exchange.cards import SignedCard
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,8 @@ def find_contact(agent: Agent, name: str) -> SignedCard:
 
 
 def name_of(agent: Agent, person: bytes) -> str:
-    """What this home calls the person, or the member of this id; the start of the id where nobody is known."""
-    cards = [signed.card for signed in _cards(agent)]
-    names = [card.name for card in cards if person in (person_id(card.key), card.member if card.role is Role.MEMBER else b"")]
-    return names[0] if names else person.hex()[:12]
+    """What this home calls the person; the start of the id where nobody is known."""
+    return next((c.card.name for c in _cards(agent) if person_id(c.card.key) == person), person.hex()[:12])
 
 
 def describe(signed: SignedCard) -> ContactInfo:
