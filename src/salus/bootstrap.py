@@ -119,7 +119,6 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent
 @contextmanager
 def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = clock) -> Iterator[NodeService]:
     """The node of ``home``, in this process; ``node-busy`` when another process holds it, ``no-node`` where there is none."""
-    require_own_node(home)
     with held_node(home, patience):
         require_founded(home)
         seed = read_node_seed(home / "node" / "node.key")
@@ -138,7 +137,9 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
 
 @contextmanager
 def held_node(home: Path, patience: float = 0.0) -> Iterator[None]:
-    """Nobody else opens the node of ``home`` meanwhile, and a restore that was interrupted is completed; ``node-busy``."""
+    """Nobody else opens the node of ``home`` meanwhile; an interrupted restore is completed first. ``node-busy``, ``no-node``."""
+    require_own_node(home)
+    (home / "node").mkdir(mode=0o700, exist_ok=True)  # one that was lost as a whole is missed by its ledger
     with _locked(home / "node" / "lock", patience):
         complete(home)
         yield
@@ -184,7 +185,7 @@ def highest_seen(home: Path, ask: Callable[[], str]) -> Seen | None:
 def restore_node(home: Path, backup: Path, ask: Callable[[], str], told: Told, *, replace: bool) -> Restored:
     """Put back what the node of ``home`` lacks, or all of it; never below what this home's agent has seen (`highest_seen`)."""
     with storage_refusals():
-        (home / "node").mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         seen = highest_seen(home, ask)
         with held_node(home):
             genesis = read_genesis(home) if (home / "genesis.bin").exists() else None

@@ -45,6 +45,14 @@ def emit(as_json: bool, value: object, text: str) -> None:
         print(showable(text))
 
 
+def emit_line(as_json: bool, value: object, text: str) -> None:
+    """Print one of many as it comes: a JSON object a line, or a line of text."""
+    if as_json:
+        emit_raw(msgspec.json.encode(plain(value)))
+    else:
+        print(showable(text), flush=True)
+
+
 def emit_raw(data: bytes) -> None:
     """Print bytes as they are: FHIR as it was received, or JSON that embeds it."""
     sys.stdout.buffer.write(data + b"\n")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.cli.options import HOME, As, Home, Json, span
-from salus.cli.output import emit, table, when
+from salus.cli.output import emit, emit_line, table, when
 from salus.errors import Misused
 from salus.warrants.link import Purpose, Right
+
+FIRST_PAUSE, LAST_PAUSE = 0.2, 5.0  # seconds between two looks into a mailbox
 
 
 def grant(
@@ -133,15 +137,41 @@ def receipts(who: As, home: Home = HOME, as_json: Json = False) -> None:
     )
 
 
-def inbox(who: As, home: Home = HOME, as_json: Json = False) -> None:
+def inbox(
+    who: As,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until interrupted; with --json, one object a line.")] = False,
+    seconds: Annotated[int, typer.Option(min=0, max=86_400, help="With --follow: end after so long; 0: never.")] = 0,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
     """What has come since the last time: grants, their end, and what was written into your record."""
     from salus.agent.services import inbox as letters
     from salus.cli.session import session
 
+    if follow:
+        _follow(home, who, seconds, as_json)
+        return
     with session(home) as agent:
         found = letters.collect(agent, who)
     rows = [(when(item.sent), item.sender or "?", item.text + (f" ({item.trouble})" if item.trouble else "")) for item in found]
     emit(as_json, {"letters": found}, table(("when", "from", "what"), rows, "nothing new"))
+
+
+def _follow(home: Path, who: str, seconds: int, as_json: bool) -> None:
+    """Letters as they come. The home is let go of between two looks, and looks become rarer while nothing comes."""
+    from salus.agent.services import inbox as letters
+    from salus.cli.session import session
+
+    began, pause = time.monotonic(), FIRST_PAUSE
+    while True:
+        with session(home) as agent:
+            found = letters.collect(agent, who)
+        for item in found:
+            emit_line(as_json, item, f"{when(item.sent)}  {item.sender or '?'}  {item.text}")
+        if seconds and time.monotonic() - began >= seconds:
+            return
+        pause = FIRST_PAUSE if found else min(LAST_PAUSE, pause * 1.5)
+        time.sleep(pause)
 
 
 def delegate(

@@ -58,10 +58,14 @@ class _Bundle(msgspec.Struct):
 
 
 def read_resources(data: bytes) -> list[Resource]:
-    """Every resource of a Bundle (of any type), or the single one. `FhirRefused` for what cannot be parsed.
+    """Every resource of a Bundle (of any type), the single one, or one a line (NDJSON, as FHIR Bulk Data exports it).
 
-    Codes: ``too-large``, ``not-utf8``, ``too-deep``, ``not-json``, ``duplicate-key``, ``not-a-resource``, ``too-many``.
+    `FhirRefused` for what cannot be parsed: ``too-large``, ``not-utf8``, ``too-deep``, ``not-json``, ``duplicate-key``,
+    ``not-a-resource``, ``too-many``.
     """
+    lines = [(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+    if len(lines) > 1 and all(line.lstrip().startswith(b"{") and line.rstrip().endswith(b"}") for _, line in lines):
+        return _read_lines(data, lines)
     whole = parse_json(data)
     if not isinstance(whole, dict) or not _is_type(whole.get("resourceType")):
         raise FhirRefused("not-a-resource", "the file holds no FHIR resource")
@@ -75,6 +79,21 @@ def read_resources(data: bytes) -> list[Resource]:
         raise FhirRefused("too-many", "the Bundle has too many entries")
     pairs = zip(raws, whole.get("entry", []), strict=True)
     return [_resource(bytes(raw.resource), entry["resource"], raw.full_url or "") for raw, entry in pairs if raw.resource]
+
+
+def _read_lines(data: bytes, lines: list[tuple[int, bytes]]) -> list[Resource]:
+    """One resource a line; what is wrong is told with its line."""
+    if len(data) > MAX_BYTES:
+        raise FhirRefused("too-large", "the file is too large")
+    if len(lines) > MAX_RESOURCES:
+        raise FhirRefused("too-many", "the file has too many lines")
+    found = []
+    for number, line in lines:
+        try:
+            found.append(_resource(line.strip(), parse_json(line), ""))
+        except FhirRefused as error:
+            raise FhirRefused(error.code, f"line {number}: {error.text}") from error
+    return found
 
 
 def read_resource(raw: bytes, full_url: str = "") -> Resource:

@@ -162,3 +162,29 @@ def test_what_salus_authors_is_valid_by_its_own_rules() -> None:
         assert faults(read_resource(raw)) == ()
     assert note_text(made[0]) == "Feels well."
     assert note_text(made[1]) == ""
+
+
+def test_one_resource_a_line_is_read_as_such() -> None:
+    """NDJSON, as FHIR Bulk Data exports it: blank lines do no harm, and each line is kept as it was written."""
+    lines = b'{"resourceType":"Patient","id":"p"}\n\n{"resourceType":"Observation","id":"1","x":1.00}\r\n'
+    found = read_resources(lines)
+    assert [resource.identity for resource in found] == ["Patient/p", "Observation/1"]
+    assert found[1].raw == b'{"resourceType":"Observation","id":"1","x":1.00}'
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (b'{"resourceType":"Patient","resourceType":"x"}', "fhir/duplicate-key"),
+        (b'{"id":"1"}', "fhir/not-a-resource"),
+        (b'{"resourceType":"Patient",}', "fhir/not-json"),
+        (b'{"resourceType":"\xff"}', "fhir/not-utf8"),
+    ],
+)
+def test_a_bad_line_is_told_by_its_number_alone(bad: bytes, code: str) -> None:
+    data = b'{"resourceType":"Patient","id":"secret"}\n' + bad + b"\n"
+    with pytest.raises(SalusError) as error:
+        read_resources(data)
+    assert error.value.full_code == code
+    assert error.value.text.startswith("line 2:")
+    assert "secret" not in error.value.text

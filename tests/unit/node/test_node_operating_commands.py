@@ -106,6 +106,23 @@ def test_a_lost_ledger_is_not_founded_anew_and_not_restored_below_what_was_seen(
     assert salus(home, "chart", "--as", "Ada").returncode == 0
 
 
+def test_a_node_that_is_lost_as_a_whole_comes_back_with_its_key(home: Path, tmp_path: Path) -> None:
+    salus(home, "node", "backup", "--out", tmp_path / "backup", "--with-key")
+    shutil.rmtree(home / "node")
+    assert refused(salus(home, "chart", "--as", "Ada")) == "node/no-ledger"
+    assert refused(salus(home, "node", "check")) == "node/in-trouble"
+    assert said(salus(home, "node", "restore", tmp_path / "backup", "--json"))["missing"] == 0
+    assert salus(home, "chart", "--as", "Ada").returncode == 0
+
+
+def test_a_home_without_a_node_of_its_own_has_nothing_to_operate(home: Path, tmp_path: Path) -> None:
+    (home / "agent" / "nodes.toml").write_text('nodes = ["http://127.0.0.1:1"]\n')
+    (home / "node").rename(tmp_path / "gone")
+    for words in (("check",), ("scrub",), ("backup", "--out", "x"), ("restore", "x")):
+        assert refused(salus(home, "node", *words)) == "agent/no-node"
+    assert not (home / "node").exists()
+
+
 def test_a_node_comes_back_in_a_new_home(home: Path, tmp_path: Path) -> None:
     salus(home, "node", "backup", "--out", tmp_path / "backup", "--with-key")
     other = tmp_path / "other"

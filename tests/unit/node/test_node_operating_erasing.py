@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from node_world import NodeWorld, ask, blob, key, running
+from node_world import NodeWorld, ask, blob, code, key, running
 from salus.codec import decode, encode
 from salus.crypto.hashing import sha256
 from salus.exchange.api import Served
@@ -33,13 +33,14 @@ def test_a_rewritten_blob_is_gone_and_the_new_one_stays(tmp_path: Path) -> None:
         assert world.blob_path(NEW).read_bytes() == NEW
 
 
-def test_a_blob_that_another_section_holds_stays_until_that_one_erases_it_too(tmp_path: Path) -> None:
+def test_nobody_keeps_alive_what_another_one_erases(tmp_path: Path) -> None:
+    """SEC-25: a blob's hash is public, and a reader may have the bytes: another section takes them neither before nor after."""
     with running(tmp_path) as world:
         world.fill("Ada", ONE)
-        world.fill("Bea", ONE)
+        assert code(lambda: world.fill("Bea", ONE)) == "ledger/blob-held"
         erase(world, "Ada")
-        assert world.blob_path(ONE).read_bytes() == ONE
-        erase(world, "Bea")
+        assert not world.blob_path(ONE).exists()
+        assert code(lambda: world.fill("Bea", ONE)) in ("ledger/blob-erased", "ledger/section-exists")
         assert not world.blob_path(ONE).exists()
 
 

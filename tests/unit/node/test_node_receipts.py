@@ -28,7 +28,7 @@ ONE = blob("one")
 
 def filled(world: NodeWorld, name: str = "Ada") -> Warrant:
     """A section of one entry, and Bob's warrant over it."""
-    world.fill(name, ONE)
+    world.fill(name, ONE if name == "Ada" else blob(name))
     return world.warrant(name, "Bob")
 
 

@@ -24,7 +24,9 @@ from salus.ledger.modules.sections.messages import (
 )
 from salus.ledger.modules.sections.queries import entry, section, writer
 from salus.ledger.modules.sections.state import (
+    BLOBS,
     MAX_OWNERS,
+    TOMBSTONES,
     Entry,
     OwnerSince,
     Place,
@@ -101,10 +103,16 @@ def _append(context: Context, message: AppendEntry) -> None:
 def _require_sealable(context: Context, found: Section, message: AppendEntry | Rewrite) -> None:
     if message.epoch != current_epoch(found.schedule, context.time).number:
         raise LedgerRefused("epoch-closed", "seal the entry to the current epoch and append again")
-    if context.state.get(blob_key(message.section, message.blob)) is not None:
-        raise LedgerRefused("blob-held", "the section holds this blob already")
-    if context.state.get(tombstone_key(message.section, message.blob)) is not None:
-        raise LedgerRefused("blob-erased", "this blob was erased from the section and does not come back")
+    if _stands(context, BLOBS, message.blob):
+        raise LedgerRefused("blob-held", "a section holds this blob already")
+    if _stands(context, TOMBSTONES, message.blob):
+        raise LedgerRefused("blob-erased", "this blob was erased and does not come back")
+
+
+def _stands(context: Context, where: bytes, blob: bytes) -> bool:
+    """Whether any section holds the blob, or has buried it: nobody keeps alive by it what another one erases."""
+    first = where + blob + b"/"
+    return next(context.state.keys(first, first + b"\xff" * 33), None) is not None
 
 
 def _spend(context: Context, message: AppendEntry, found: Section) -> None:
