@@ -225,7 +225,7 @@ def test_all_arrows_go_down() -> None:
 
 def test_requirements_that_tests_cite_exist() -> None:
     known = set(re.findall(r"\b([A-Z]{2,5}-\d+)\b", "".join(p.read_text("utf-8") for p in (ROOT / "spec").glob("*.md"))))
-    pattern = r"\b((?:ENC|TX|STATE|SEC|ENT|WAR|GRA|PRF|DIR|API|CLI|FHIR|ERR|EXP)-\d+)\b"
+    pattern = r"\b((?:ENC|TX|STATE|SEC|ENT|WAR|GRA|WAL|PRF|DIR|API|CLI|FHIR|ERR|EXP)-\d+)\b"
     cited = {found for path in (ROOT / "tests").rglob("*.py") for found in re.findall(pattern, path.read_text("utf-8"))}
     assert cited - known == set()
 

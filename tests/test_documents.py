@@ -34,7 +34,7 @@ _FORMATS = ("encoding", "transactions", "state", "sections", "entries", "warrant
 _SHARED = ("salus.crypto", "salus.ledger", "salus.warrants", "salus.exchange", "salus.charts")
 _API = "salus.exchange.api"  # has a page of its own
 importlib.import_module("salus.bootstrap")  # so that every shape is known
-_PREFIXES = ("ENC", "TX", "STATE", "SEC", "ENT", "WAR", "GRA", "PRF", "DIR", "ERR", "EXP")
+_PREFIXES = ("ENC", "TX", "STATE", "SEC", "ENT", "WAR", "GRA", "WAL", "PRF", "DIR", "ERR", "EXP")
 _CITED = re.compile(rf"\b((?:{'|'.join(_PREFIXES)})-\d+)\b")
 
 

@@ -296,6 +296,7 @@ def _gone(world: NodeWorld) -> None:
 
 def _entombed(world: NodeWorld) -> None:
     world.submit(Entomb(world.section("Ada"), 0), keys=[key("Ada")])
+    world.blob_path(ONE).write_bytes(ONE)  # as somebody brings it back while the node runs
 
 
 @pytest.mark.parametrize("harm", [_altered, _shortened, _gone, _entombed])
