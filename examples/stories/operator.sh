@@ -43,6 +43,7 @@ refused patient 1 agent/no-such-resource salus history Observation/gone --as Ana
 done_at patient salus verify --as Ana
 
 echo "A copy that ends before what this home has seen is refused"
+done_at practice salus access --as Practice
 kill_server
 mv "$work/practice/node" "$work/lost"
 refused practice 1 node/stale-backup salus node restore "$work/early"
