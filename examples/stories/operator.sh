@@ -47,6 +47,7 @@ done_at practice salus access --as Practice
 kill_server
 mv "$work/practice/node" "$work/lost"
 refused practice 1 node/stale-backup salus node restore "$work/early"
+rm -rf "$work/practice/node"
 mv "$work/lost" "$work/practice/node"
 SALUS_HOME="$work/practice" serve --port "$port"
 done_at patient salus verify --as Ana
