@@ -65,6 +65,14 @@ elsewhere=$(python3 -I -c 'import json, sys; print(json.load(open(sys.argv[1]))[
 refused lost 1 agent/wrong-network salus init --node "$elsewhere" --genesis "$work/genesis.bin"
 done_at lost salus init --node "$elsewhere" --node "$good" --genesis "$work/genesis.bin"
 
+echo "She moves to another address, and not to another network"
+refused ana 1 agent/wrong-network salus person move --to "$elsewhere"
+refused ana 1 agent/node-unreachable salus person move --to http://127.0.0.1:9
+refused hospital 1 agent/no-nodes salus person move --to "$good"
+done_at ana salus person move --to "http://localhost:${good##*:}"
+is "the node that is asked first" "$(head -2 "$work/ana/agent/nodes.toml" | tail -1 | tr -d ' ,\"')" "http://localhost:${good##*:}"
+done_at ana salus verify --as Ana
+
 echo "All nodes are gone, and then one is back"
 kill_server
 refused ana 1 agent/node-unreachable salus chart --as Ana

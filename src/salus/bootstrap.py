@@ -21,11 +21,11 @@ from pathlib import Path
 
 from salus.agent.home import Agent
 from salus.agent.network import Network
-from salus.agent.nodes import Nodes, nodes_file, read_nodes
+from salus.agent.nodes import MAX_NODES, Nodes, nodes_file, read_nodes
 from salus.agent.services.people import keep_person, write_cold
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key, write_store_key
-from salus.agent.verify import Pin
+from salus.agent.verify import Pin, newest_header
 from salus.agent.wallet import Wallet, cold_seed, new_principal
 from salus.codec import decode, encode
 from salus.crypto.keys import derive, fresh_nonce, new_seed
@@ -94,6 +94,29 @@ def init_guest(home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str
     except SalusError:
         (home / "genesis.bin").unlink()
         raise
+
+
+def move_home(home: Path, url: str, ask: Callable[[], str]) -> None:
+    """Make another node the first one of a home without a node, whether or not the node before helps.
+
+    The new one is asked alone: it must show this network, no older than was seen, and open each person's mailbox; else all
+    stays as it was. ``no-nodes`` in a home with a node of its own.
+    """
+    path = home / "agent" / "nodes.toml"
+    if not path.exists():
+        raise AgentRefused("no-nodes", "this home has a node of its own; export the person and import elsewhere")
+    before = read_nodes(path).nodes
+    after = nodes_file([url, *(known for known in before if known != url.rstrip("/"))][:MAX_NODES])
+    write_atomically(path, nodes_file([url]))
+    try:
+        with open_home(home, ask) as agent:
+            newest_header(agent)
+            for wallet in agent.wallets():
+                keep_person(agent, wallet.record)
+    except SalusError:
+        write_atomically(path, nodes_file(before))
+        raise
+    write_atomically(path, after)
 
 
 @contextmanager

@@ -70,6 +70,21 @@ def recover(
     emit(as_json, value, "\n".join(lines))
 
 
+@app.command()
+def move(
+    to: Annotated[str, typer.Option("--to", help="The other node's address.")],
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Move the people of a home without a node to another node, whether or not the one before helps."""
+    from salus.bootstrap import move_home
+    from salus.cli.session import passphrase
+
+    move_home(home, to, passphrase)
+    text = f"{to} is the node that is asked first from now on.\nHand your card out again: letters reach you there."
+    emit(as_json, {"node": to}, text)
+
+
 @app.command("list")
 def list_(home: Home = HOME, as_json: Json = False) -> None:
     """Who has a wallet here."""

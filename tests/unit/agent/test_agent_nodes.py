@@ -14,7 +14,7 @@ from salus.agent.home import Agent
 from salus.agent.nodes import Nodes, nodes_file, read_nodes
 from salus.agent.services import charting, people
 from salus.agent.verify import CaughtNode, newest_header
-from salus.bootstrap import init_guest, open_home
+from salus.bootstrap import init_guest, move_home, open_home
 from salus.codec import encode
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
@@ -146,3 +146,23 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read_nodes(tmp_path / "nodes.toml").nodes == ("http://a:1", "https://b")
     with pytest.raises(SalusError):
         nodes_file(["nothing"])
+
+
+def test_a_home_moves_to_a_node_that_shows_its_network_and_otherwise_stays(near: World, tmp_path: Path) -> None:
+    home, listed = tmp_path / "ana", tmp_path / "ana" / "agent" / "nodes.toml"
+    old = near.node.header(1)
+    with served(near.node) as first, served(near.node) as second:
+        init_guest(home, [first], encode(near.agent.genesis), None)
+        with open_home(home) as agent:
+            people.add_person(agent, ANA, Role.PATIENT, cold_dir=tmp_path)
+            newest_header(agent)
+        for lie, code in (({"genesis": elsewhere}, "agent/wrong-network"), ({"header": lambda _: old}, "agent/stale-node")):
+            with served(Lying(near.node, **lie)) as bad, pytest.raises(SalusError) as refused:
+                move_home(home, bad, str)
+            assert refused.value.full_code == code
+            assert read_nodes(listed).nodes == (first,)
+        move_home(home, second, str)
+        assert read_nodes(listed).nodes == (second, first)
+    with pytest.raises(SalusError) as own:
+        move_home(near.home, "http://127.0.0.1:9", str)
+    assert own.value.full_code == "agent/no-nodes"
