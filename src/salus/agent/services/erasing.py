@@ -58,7 +58,7 @@ class ErasureJob(Record, frozen=True, tag="erasure-job"):
 
 
 @dataclass(frozen=True)
-class RetainedInfo:
+class KeeperInfo:
     """Who keeps a copy of what was erased, because the law says so, and until when (ms)."""
 
     retainer: str
@@ -72,7 +72,7 @@ class ErasedInfo:
 
     rewritten: int
     erased: int
-    retained: tuple[RetainedInfo, ...]
+    retained: tuple[KeeperInfo, ...]
 
 
 def erase(agent: Agent, patient: str, named: str) -> ErasedInfo:
@@ -95,7 +95,7 @@ def erase(agent: Agent, patient: str, named: str) -> ErasedInfo:
     _complete(agent, identity, job)
     keepers = {placed.opened.header.retainer: placed.opened.header.retain_until for placed, _ in chosen}
     retained = tuple(
-        RetainedInfo(keeper.hex(), name_of(agent, keeper), until) for keeper, until in keepers.items() if keeper != NOBODY
+        KeeperInfo(keeper.hex(), name_of(agent, keeper), until) for keeper, until in keepers.items() if keeper != NOBODY
     )
     whole = sum(1 for erasure in erasures if not erasure.versions)
     return ErasedInfo(len(erasures) - whole, whole, retained)
