@@ -11,6 +11,7 @@ from salus.crypto.signing import person_id
 from salus.errors import AgentRefused
 from salus.exchange.carding import card_hash, require_card
 from salus.exchange.cards import SignedCard
+from salus.ledger.genesis import member_id
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ def find_contact(agent: Agent, name: str) -> SignedCard:
 
 
 def name_of(agent: Agent, person: bytes) -> str:
-    """What this home calls the person; the start of the id where nobody is known."""
+    """What this home calls the person, or its own member; the start of the id where nobody is known."""
+    for wallet in agent.wallets():  # a card proves no membership, but one's own authority key does
+        if member_id(wallet.authority.public) == person:
+            return wallet.record.name
     return next((c.card.name for c in _cards(agent) if person_id(c.card.key) == person), person.hex()[:12])
 
 

@@ -19,6 +19,7 @@ from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import Contact
 from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.inbox import Cursor
+from salus.agent.services.listing import OutgoingListing
 from salus.agent.services.manifest import DeviceNote, Seen, ThisDevice
 from salus.agent.services.people import OwnCard
 from salus.agent.services.posting import OutgoingLetter
@@ -127,6 +128,7 @@ TABLE = (
     Rule(KnownSealKey, Scope.NEVER, what_is_here),  # a patient's section's, asked for again when it is needed
     Rule(RecoveryJob, Scope.NEVER, what_is_here),  # holds a cold seed; completed before anything is exported
     Rule(Outgoing, Scope.NEVER, what_is_here),  # expires in minutes; what it was for is signed anew
+    Rule(OutgoingListing, Scope.NEVER, what_is_here),  # public, and sent before anything is exported
     Rule(OutgoingLetter, Scope.NEVER, what_is_here),  # sealed: nobody can tell whose it is; sent before anything is exported
 )
 NAMED: tuple[type[Job | RotationJob | ErasureJob], ...] = (
