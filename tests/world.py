@@ -14,7 +14,6 @@ from typing import Any
 import uvicorn
 
 from salus.agent.home import Agent
-from salus.agent.http_network import HttpNetwork
 from salus.agent.network import Network
 from salus.agent.services import contacts, granting, importing, inbox, licensing, people
 from salus.agent.services.resuming import resume
@@ -24,6 +23,7 @@ from salus.bootstrap import init_home, open_node, read_genesis
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.crypto.keys import derive
 from salus.exchange.cards import Role
+from salus.exchange.client import NodeClient
 from salus.ids import Millis
 from salus.node.api import make_api
 from salus.node.http import listen
@@ -138,10 +138,10 @@ def served(node: Any) -> Iterator[str]:
 
 
 @contextmanager
-def _served(node: NodeService) -> Iterator[HttpNetwork]:
+def _served(node: NodeService) -> Iterator[NodeClient]:
     """The node behind a real socket, and the agent's way to it."""
     with served(node) as url:
-        network = HttpNetwork(url)
+        network = NodeClient(url)
         network.status()
         try:
             yield network

@@ -282,10 +282,10 @@ def joined(home: Path) -> Iterator[Network]:
 @contextmanager
 def _by_port(home: Path) -> Iterator[Network | None]:
     """The serving node, when it answers; the note of a killed one does no harm, because the lock was looked at first."""
-    from salus.agent.http_network import HttpNetwork
+    from salus.exchange.client import NodeClient
 
     try:
-        network = HttpNetwork((home / "node" / "port").read_text("ascii"))
+        network = NodeClient((home / "node" / "port").read_text("ascii"))
         network.status()
     except (FileNotFoundError, SalusError):
         yield None

@@ -11,10 +11,10 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from salus.agent.http_network import HttpNetwork
 from salus.agent.network import Network
 from salus.errors import AgentRefused
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
+from salus.exchange.client import NodeClient
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
 from salus.exchange.listings import SignedListing
 from salus.ledger.genesis import Genesis
@@ -58,7 +58,7 @@ class Nodes:
     """The network port over several nodes. What one does not answer is asked of the next."""
 
     def __init__(self, urls: Sequence[str], timeout: float = 60.0) -> None:
-        self._nodes = [(url, HttpNetwork(url, timeout)) for url in urls]
+        self._nodes = [(url, NodeClient(url, timeout)) for url in urls]
 
     @property
     def url(self) -> str:

@@ -25,7 +25,7 @@ from salus.ledger.modules.directory.queries import listed
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
 from salus.ledger.store import load
-from salus.node.solo import SoloEngine
+from salus.node.engine import Engine
 from salus.node.tables import Tables
 
 _TABLE = "listings"
@@ -34,7 +34,7 @@ _TABLE = "listings"
 class Directory:
     """Listings by holder, with their words in memory. Close it with `close`."""
 
-    def __init__(self, folder: Path, network: NetworkId, engine: SoloEngine) -> None:
+    def __init__(self, folder: Path, network: NetworkId, engine: Engine) -> None:
         self._tables = Tables(folder, (_TABLE,))
         self._network, self._engine = network, engine
         self._lock, self._words = threading.Lock(), dict[bytes, tuple[str, ...]]()

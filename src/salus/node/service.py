@@ -28,9 +28,11 @@ from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_ha
 from salus.ledger.verifying import StateAnswer
 from salus.node.config import Config
 from salus.node.directory import Directory
+from salus.node.engine import Engine, Outcome
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
-from salus.node.solo import Outcome, SoloEngine
+from salus.node.peers import Peers
+from salus.node.solo import SoloEngine
 from salus.node.storage import write_atomically
 from salus.node.tally import Tally
 from salus.node.vault.anchoring import Anchoring
@@ -72,11 +74,13 @@ class NodeService:
             opened.callback(store.close)
             self.blobs = Blobs(home / "vault" / "blobs")
             self._erasing = Erasing(self.blobs, self._alone)
-            self.engine = SoloEngine(identity.genesis, store, identity.member, self._key, clock, self._committed)
+            self.engine: Engine = SoloEngine(identity.genesis, store, identity.member, self._key, clock, self._committed)
             opened.callback(self.engine.stop)
             self._pending = home / "vault" / "pending"
             self._log = ReceiptLog(home / "vault" / "receipts")
             opened.callback(self._log.close)
+            self.peers = Peers()
+            opened.callback(self.peers.close)
             self._mailboxes = Mailboxes(home / "mailbox", self._network, self._member, config.mailbox_letters, clock)
             opened.callback(self._mailboxes.close)
             self.directory = Directory(home / "directory", self._network, self.engine)

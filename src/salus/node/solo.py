@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 import lmdb
 
@@ -16,29 +15,20 @@ from salus.errors import Malformed, NodeRefused, SalusError
 from salus.ids import Height, MemberId, Millis
 from salus.ledger.app import Application, results_items
 from salus.ledger.genesis import Genesis, network_id
-from salus.ledger.header import HEADER_TAG, Header, SignedHeader, TxResult, header_hash
+from salus.ledger.header import HEADER_TAG, Header, SignedHeader, header_hash
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
 from salus.ledger.merkle import EMPTY
 from salus.ledger.store import Reader
 from salus.ledger.verifying import StateAnswer
+from salus.node.engine import Committed, Outcome
 from salus.node.ledger_store import LedgerStore, StoredBlock
 from salus.node.replaying import replay, require_signed, require_state
 
 TOLERATED_LAG = 60_000  # ms that the clock may run behind the last block
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a transaction."""
-
-    height: Height
-    result: TxResult
-
-
 _Pending = tuple[bytes, "Future[Outcome]"]
-#: Told of each block once it is durable: its results, and the changes that it made to the state. Must neither wait nor raise.
-Committed = Callable[[tuple[TxResult, ...], Mapping[bytes, bytes | None]], None]
 
 
 class SoloEngine:

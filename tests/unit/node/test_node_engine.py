@@ -18,8 +18,9 @@ from salus.ids import Millis
 from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.tx import Body
+from salus.node.engine import Outcome
 from salus.node.ledger_store import LedgerStore
-from salus.node.solo import TOLERATED_LAG, Outcome, SoloEngine
+from salus.node.solo import TOLERATED_LAG, SoloEngine
 
 
 def transaction(genesis: Genesis, number: int, expires: int | None = None) -> bytes:

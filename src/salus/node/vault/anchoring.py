@@ -13,7 +13,7 @@ from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.receipts.queries import anchors_made
 from salus.ledger.modules.receipts.state import Anchor, anchor_key
 from salus.ledger.store import load
-from salus.node.solo import SoloEngine
+from salus.node.engine import Engine
 from salus.node.tally import Tally
 from salus.node.vault.receipts import Anchored, ReceiptLog
 from salus.node.vault.serving import Vault
@@ -24,7 +24,7 @@ class Anchoring:
 
     def __init__(
         self,
-        engine: SoloEngine,
+        engine: Engine,
         vault: Vault,
         log: ReceiptLog,
         member: MemberId,

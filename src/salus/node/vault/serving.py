@@ -18,7 +18,7 @@ from salus.ledger.modules.sections.messages import Epoch
 from salus.ledger.modules.sections.queries import entry, section
 from salus.ledger.modules.sections.state import Entry, epoch_key
 from salus.ledger.store import load
-from salus.node.solo import SoloEngine
+from salus.node.engine import Engine
 from salus.node.tally import Tally
 from salus.node.vault.blobs import Blobs
 from salus.node.vault.receipts import ReceiptLog
@@ -44,7 +44,7 @@ class Vault:
 
     def __init__(
         self,
-        engine: SoloEngine,
+        engine: Engine,
         blobs: Blobs,
         receipts: ReceiptLog,
         member: MemberId,

@@ -1,4 +1,4 @@
-"""The network port over HTTP. Problems come back as the refusal that the node raised."""
+"""A node's HTTP API from the other side, as agents and other nodes call it. Problems come back as the refusal that was raised."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MEDIA = "application/vnd.salus+msgpack"
 _LIMIT = 128 * 1024 * 1024
 
 
-class HttpNetwork:
+class NodeClient:
     """A node at ``url`` (scheme, host, port)."""
 
     def __init__(self, url: str, timeout: float = 60.0) -> None:
