@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from salus.cli.options import HOME, Home, Json, read_input
+from salus.cli.options import HOME, Home, Json, read_input, read_invite
 from salus.cli.output import emit, table, when
 from salus.errors import Misused
 
@@ -21,6 +21,9 @@ def init(
         list[str] | None, typer.Option(help="Use this node instead of one of your own: its address (may be repeated).")
     ] = None,
     genesis_file: Annotated[str | None, typer.Option("--genesis", help="The genesis file of the network, with --node.")] = None,
+    invite: Annotated[
+        list[str] | None, typer.Option("--invite", help="An invitation, or a file that holds one, with --node (may be repeated).")
+    ] = None,
     with_passphrase: Annotated[
         bool, typer.Option("--with-passphrase", help="Lock the agent's store with a passphrase (prompt, or --passphrase-file).")
     ] = False,
@@ -32,10 +35,11 @@ def init(
     from salus.cli.session import new_passphrase
     from salus.ledger.genesis import network_id
 
-    if bool(node) != bool(genesis_file):
-        raise Misused("usage", "--node goes with --genesis")
+    if bool(node) != bool(genesis_file) or (invite and not node):
+        raise Misused("usage", "--node goes with --genesis, and --invite with both")
     if node and genesis_file:
-        made = init_guest(home, node, read_input(genesis_file), new_passphrase() if with_passphrase else None)
+        invitations = [read_invite(each) for each in invite or ()]
+        made = init_guest(home, node, read_input(genesis_file), new_passphrase() if with_passphrase else None, invitations)
         shown = {"home": str(home), "network": network_id(made).hex(), "genesis": str(home / "genesis.bin"), "member": ""}
         text = f"A home in {home} that uses {', '.join(node)} and trusts its own copy of the genesis file alone."
         emit(as_json, shown, text)

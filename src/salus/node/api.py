@@ -21,6 +21,7 @@ from salus.codec import Record, decode, encode
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.api import MAX_SUBMISSION, Drop, ListingSearch, StatesAnswer, StatesRequest, Submission
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect
+from salus.exchange.guests import Redemption
 from salus.exchange.listings import SignedListing
 from salus.node import metrics, problems
 from salus.node.logs import storage_line
@@ -43,6 +44,10 @@ def _states(node: NodeService, body: StatesRequest) -> StatesAnswer:
 
 def _drop(node: NodeService, body: Drop) -> None:
     node.drop(body.mailbox, body.token, body.sealed)
+
+
+def _redeem(node: NodeService, body: Redemption) -> None:
+    node.door.redeem(body)
 
 
 _EVERY = (500, 503)
@@ -71,7 +76,7 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
         (*_BODY, 403, 422),
         "Read a section's receipts as its owner",
     ),
-    ("PUT", "/v1/mailboxes", MailboxClaim, _SMALL, NodeService.open_mailbox, (*_BODY, 403), "Open or change a mailbox"),
+    ("PUT", "/v1/mailboxes", MailboxClaim, _SMALL, NodeService.open_mailbox, (*_BODY, 403, 429), "Open or change a mailbox"),
     ("POST", "/v1/mailboxes/letters", Drop, _LETTER, _drop, (*_BODY, 404, 507), "Leave a sealed envelope"),
     (
         "POST",
@@ -82,6 +87,7 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
         (*_BODY, 403),
         "Read on in one's own mailbox",
     ),
+    ("PUT", "/v1/guests", Redemption, _SMALL, _redeem, (*_BODY, 403), "Redeem an invitation"),
     ("PUT", "/v1/listings", SignedListing, _SMALL, NodeService.put_listing, (*_BODY, 403, 409), "Keep a listing"),
     ("POST", "/v1/listings/search", ListingSearch, _SMALL, NodeService.find_listings, _BODY, "Find listings by words"),
 )
@@ -175,10 +181,16 @@ def _posted(
         if request.headers.get("content-type") != MEDIA:  # which no web page can send to another origin unasked
             raise NodeRefused("wrong-media-type", f"the body is sent as {MEDIA}")
         body = decode(await _bounded(request, bound), shape, limit=bound)
-        answered = await run_in_threadpool(answer, node, body)
+        answered = await run_in_threadpool(_let_in, node, body, answer)
         return Response(encode(answered) if answered is not None else b"", media_type=MEDIA)
 
     return handle
+
+
+def _let_in(node: NodeService, body: R, answer: Callable[[NodeService, R], Record | None]) -> Record | None:
+    """The one place at which what comes from outside is let in or not."""
+    node.door.require(body)
+    return answer(node, body)
 
 
 def _got(node: NodeService, read: Callable[[NodeService, Request], Response]) -> Callable[[Request], Awaitable[Response]]:

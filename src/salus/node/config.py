@@ -14,7 +14,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``config.toml``. ``port`` 0 takes a free one; ``anchor_seconds``: how often changed receipt chains are anchored.
 
     ``metrics_public``: whether other machines may read ``/v1/metrics``; ``log``: lines of text or of JSON; ``access_log``:
-    whether each request has a line.
+    whether each request has a line; ``guests``: whether whoever comes from outside must have been invited.
     """
 
     host: Annotated[str, msgspec.Meta(max_length=255)] = "127.0.0.1"
@@ -24,6 +24,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     metrics_public: bool = False
     log: Literal["text", "json"] = "text"
     access_log: bool = False
+    guests: Literal["invited", "open"] = "invited"
 
 
 def read_config(path: Path) -> Config:

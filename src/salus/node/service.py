@@ -29,6 +29,7 @@ from salus.ledger.verifying import StateAnswer
 from salus.node.config import Config
 from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
+from salus.node.guests.admitting import Door
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.peers import Peers
@@ -85,6 +86,9 @@ class NodeService:
             opened.callback(self._mailboxes.close)
             self.directory = Directory(home / "directory", self._network, self.engine)
             opened.callback(self.directory.close)
+            everybody = config.guests == "open"
+            self.door = Door(home / "guests", self._network, self._member, clock, self._applied, everybody=everybody)
+            opened.callback(self.door.close)
             secret = derive(identity.seed, "vault")
             self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
             self._sweep()
@@ -195,6 +199,10 @@ class NodeService:
         """Anchor what is left, then close everything in order."""
         with self._opened:
             self._anchoring.stop()
+
+    def _applied(self, body: bytes) -> bool:
+        known = self.engine.result(body)
+        return known is not None and not known.result.refusal
 
     def _committed(self, results: tuple[TxResult, ...], changes: Mapping[bytes, bytes | None]) -> None:
         self.tally.block([result.refusal for result in results])

@@ -13,7 +13,7 @@ from salus.agent.wallet import ColdSeed, PrincipalRecord, Wallet, cold_seed, new
 from salus.codec import Record, decode, encode
 from salus.crypto import hpke
 from salus.crypto.keys import new_seed
-from salus.errors import AgentRefused, Malformed
+from salus.errors import AgentRefused, Malformed, SalusError
 from salus.exchange.carding import require_showable, sign_card
 from salus.exchange.cards import Card, Role, SignedCard
 from salus.exchange.posting import mailbox_id, sign_claim
@@ -45,7 +45,11 @@ def add_person(agent: Agent, name: str, role: Role, *, cold_dir: Path) -> Person
     require_free(agent, name)
     record = new_principal(name, role, new_seed(), cold, new_seed())
     path = write_cold(cold_dir, cold_seed(record, agent.network_id, cold))
-    wallet = keep_person(agent, record)
+    try:
+        wallet = keep_person(agent, record)
+    except SalusError:
+        path.unlink()  # of a wallet that was not made; another try makes another one
+        raise
     return PersonInfo(name, role.value, wallet.person.hex(), str(path))
 
 
