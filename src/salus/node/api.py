@@ -22,6 +22,7 @@ from salus.errors import NodeRefused, SalusError
 from salus.exchange.api import MAX_SUBMISSION, Drop, ListingSearch, StatesAnswer, StatesRequest, Submission
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect
 from salus.exchange.listings import SignedListing
+from salus.exchange.peering import PeerAsk
 from salus.node import metrics, problems
 from salus.node.logs import storage_line
 from salus.node.service import NodeService
@@ -82,6 +83,7 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
         (*_BODY, 403),
         "Read on in one's own mailbox",
     ),
+    ("POST", "/v1/peers", PeerAsk, _SMALL, NodeService.peer, (*_BODY, 403, 422), "Ask as a member's node"),
     ("PUT", "/v1/listings", SignedListing, _SMALL, NodeService.put_listing, (*_BODY, 403, 409), "Keep a listing"),
     ("POST", "/v1/listings/search", ListingSearch, _SMALL, NodeService.find_listings, _BODY, "Find listings by words"),
 )
