@@ -147,9 +147,8 @@ def test_a_block_that_does_not_check_is_not_taken_nor_what_comes_after(members: 
     real = OrderingPeer(members.second.node.peers, members.first.node.status().member)
     tampering: Any = Tampering(real, changes[lie])
     store = LedgerStore(tmp_path / "elsewhere")
-    assert (
-        code_of(FollowingEngine, members.first.agent.genesis, store, tampering, members.first.clock, 3600.0) == "node/bad-block"
-    )
+    genesis, clock = members.first.agent.genesis, members.first.clock
+    assert code_of(FollowingEngine, genesis, store, tampering, clock, 3600.0) == "node/bad-block"
     newest = store.newest()
     assert newest is not None
     assert newest.header.height == 1
