@@ -15,7 +15,7 @@ from salus.agent.network import Network
 from salus.errors import AgentRefused
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.client import NodeClient
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.listings import SignedListing
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
@@ -114,9 +114,9 @@ class Nodes:
         """Open or change a mailbox."""
         self._ask(lambda node: node.open_mailbox(claim))
 
-    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
+    def drop(self, drop: Drop) -> None:
         """Leave a sealed envelope."""
-        self._ask(lambda node: node.drop(mailbox, token, sealed))
+        self._ask(lambda node: node.drop(drop))
 
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""

@@ -10,7 +10,6 @@ import httpx
 from salus.codec import Record, decode, encode
 from salus.errors import AgentRefused, SalusError, refusal
 from salus.exchange.api import (
-    Drop,
     FoundListings,
     ListingSearch,
     NodeStatus,
@@ -20,7 +19,7 @@ from salus.exchange.api import (
     Submission,
     TxStatus,
 )
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAnswer, PeerAsk
 from salus.ledger.genesis import Genesis
@@ -78,9 +77,9 @@ class NodeClient:
         """Open or change a mailbox."""
         self._call("PUT", "/v1/mailboxes", encode(claim))
 
-    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
+    def drop(self, drop: Drop) -> None:
         """Leave a sealed envelope."""
-        self._call("POST", "/v1/mailboxes/letters", encode(Drop(mailbox, token, sealed)))
+        self._call("POST", "/v1/mailboxes/letters", encode(drop))
 
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""

@@ -19,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 from salus import __version__
 from salus.codec import Record, decode, encode
 from salus.errors import NodeRefused, SalusError
-from salus.exchange.api import MAX_SUBMISSION, Drop, ListingSearch, StatesAnswer, StatesRequest, Submission
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect
+from salus.exchange.api import MAX_SUBMISSION, ListingSearch, StatesAnswer, StatesRequest, Submission
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAsk
 from salus.node import metrics, problems
@@ -40,10 +40,6 @@ _LETTER = 2 * 1024 * 1024
 
 def _states(node: NodeService, body: StatesRequest) -> StatesAnswer:
     return StatesAnswer(node.states(body.keys))
-
-
-def _drop(node: NodeService, body: Drop) -> None:
-    node.drop(body.mailbox, body.token, body.sealed)
 
 
 _EVERY = (500, 503)
@@ -72,15 +68,23 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
         (*_BODY, 403, 422),
         "Read a section's receipts as its owner",
     ),
-    ("PUT", "/v1/mailboxes", MailboxClaim, _SMALL, NodeService.open_mailbox, (*_BODY, 403), "Open or change a mailbox"),
-    ("POST", "/v1/mailboxes/letters", Drop, _LETTER, _drop, (*_BODY, 404, 507), "Leave a sealed envelope"),
+    ("PUT", "/v1/mailboxes", MailboxClaim, _SMALL, NodeService.open_mailbox, (*_BODY, 403, 502), "Open or change a mailbox"),
+    (
+        "POST",
+        "/v1/mailboxes/letters",
+        Drop,
+        _LETTER,
+        NodeService.drop,
+        (*_BODY, 403, 404, 422, 429, 502, 507),
+        "Leave a sealed envelope",
+    ),
     (
         "POST",
         "/v1/mailboxes/collect",
         MailboxCollect,
         _SMALL,
         NodeService.collect,
-        (*_BODY, 403),
+        (*_BODY, 403, 404, 502),
         "Read on in one's own mailbox",
     ),
     ("POST", "/v1/peers", PeerAsk, _SMALL, NodeService.peer, (*_BODY, 403, 422), "Ask as a member's node"),

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from salus import __version__
 from salus.codec import decode, encode
@@ -16,9 +19,11 @@ from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError, refusal
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.client import NodeClient
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAnswer, PeerAsk
+from salus.exchange.posting import sign_stamp
 from salus.ids import BodyHash, MemberId, Millis
 from salus.ledger.genesis import Genesis, member_id, network_id, orderer
 from salus.ledger.header import SignedHeader, TxResult
@@ -48,7 +53,10 @@ from salus.node.vault.serving import Vault
 from salus.warrants.receipts import ReceiptsAnswer
 from salus.warrants.requests import SignedOwner, SignedRead
 
+T = TypeVar("T")
+
 MAX_STATES = 512
+MAX_PASSING = 8  # requests that wait for other members' nodes at once: one that hangs must not take all of this node with it
 _ANCHOR_EXPIRY = 60_000  # ms
 
 
@@ -74,6 +82,7 @@ class NodeService:
         self._network, self._clock = network_id(identity.genesis), clock
         self.config, self._home, self.tally = config, home, Tally()
         self._arriving, self._under_way = threading.Condition(), set[bytes]()
+        self._passing = threading.BoundedSemaphore(MAX_PASSING)
         with ExitStack() as opened:
             store = LedgerStore(home / "ledger")
             opened.callback(store.close)
@@ -87,7 +96,9 @@ class NodeService:
             self._pending = home / "vault" / "pending"
             self._log = ReceiptLog(home / "vault" / "receipts")
             opened.callback(self._log.close)
-            self._mailboxes = Mailboxes(home / "mailbox", self._network, self._member, config.mailbox_letters, clock)
+            self._mailboxes = Mailboxes(
+                home / "mailbox", self._network, self._member, config.mailbox_letters, clock, self._node_key
+            )
             opened.callback(self._mailboxes.close)
             self.directory = Directory(home / "directory", self._network, self.engine)
             opened.callback(self.directory.close)
@@ -193,25 +204,25 @@ class NodeService:
 
     def read(self, request: SignedRead) -> Served:
         """Sealed entries for a proven holder."""
-        asked = request.request.vault
-        return self.vault.serve(request) if asked == self._member else self.peers.of(asked).read(request)
+        return self._at(request.request.vault, lambda: self.vault.serve(request), lambda peer: peer.read(request))
 
     def receipts(self, request: SignedOwner) -> ReceiptsAnswer:
         """A section's receipts, for its owner."""
-        asked = request.request.vault
-        return self.vault.receipts(request) if asked == self._member else self.peers.of(asked).receipts(request)
+        return self._at(request.request.vault, lambda: self.vault.receipts(request), lambda peer: peer.receipts(request))
 
     def open_mailbox(self, claim: MailboxClaim) -> None:
         """Open or change a mailbox."""
-        self._mailboxes.open(claim)
+        self._at(claim.member, lambda: self._mailboxes.open(claim), lambda peer: peer.open_mailbox(claim))
 
-    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
-        """Leave a sealed envelope."""
-        self._mailboxes.drop(mailbox, token, sealed)
+    def drop(self, drop: Drop) -> None:
+        """Leave a sealed envelope; who has no token for it does so under this member's stamp."""
+        if drop.token is None and drop.stamp is None:
+            drop = replace(drop, stamp=sign_stamp(self._key, self._network, self._member, drop, self._clock()))
+        self._at(drop.member, lambda: self._mailboxes.drop(drop), lambda peer: peer.drop(drop))
 
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
-        return self._mailboxes.collect(request)
+        return self._at(request.member, lambda: self._mailboxes.collect(request), lambda peer: peer.collect(request))
 
     def letters(self) -> int:
         """How many letters lie in all mailboxes together."""
@@ -237,6 +248,21 @@ class NodeService:
         """Anchor what is left, then close everything in order."""
         with self._opened:
             self._anchoring.stop()
+
+    def _at(self, addressed: bytes, here: Callable[[], T], there: Callable[[NodeClient], T]) -> T:
+        """What this node does itself, or passes on to the member that is addressed: so many at once as may wait for others."""
+        if addressed == self._member:
+            return here()
+        peer = self.peers.of(addressed)
+        if not self._passing.acquire(blocking=False):
+            raise NodeRefused("peer-unreachable", "too much waits for other members' nodes already")
+        try:
+            return there(peer)
+        finally:
+            self._passing.release()
+
+    def _node_key(self, identity: bytes) -> bytes:
+        return member(self.engine.state, identity).node
 
     def _committed(self, results: tuple[TxResult, ...], changes: Mapping[bytes, bytes | None]) -> None:
         self.tally.block([result.refusal for result in results])
