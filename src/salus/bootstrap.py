@@ -26,17 +26,17 @@ from salus.agent.services.people import keep_person, write_cold
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key, write_store_key
 from salus.agent.verify import Pin, newest_header
-from salus.agent.wallet import Wallet, cold_seed, new_principal
-from salus.codec import decode, encode
+from salus.agent.wallet import PrincipalRecord, Wallet, cold_seed, new_principal
+from salus.codec import Record, decode, encode
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
 from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys
-from salus.ids import Millis
+from salus.ids import Bytes32, Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, GenesisMember, LicenceRight, network_id
-from salus.node.config import read_config
+from salus.node.config import following_file, read_config
 from salus.node.guests.book import GuestBook
 from salus.node.identity import own_member, read_node_seed
 from salus.node.operating.partials import database_refusals, storage_refusals
@@ -51,30 +51,92 @@ MEMBER_NAME = "Practice"
 _FOUNDING = "founding"  # there from `init_home` until the first ledger is
 
 
+class Prepared(Record, frozen=True, tag="prepared"):
+    """A member's wallet that waits for its network to be founded."""
+
+    record: PrincipalRecord
+    cold: Bytes32
+
+
 def clock() -> Millis:
     """Milliseconds since the epoch."""
     return Millis(time.time_ns() // 1_000_000)
 
 
-def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME) -> Genesis:
-    """Make an embedded network of one member in ``home``: node, member's wallet, agent's store. ``home-exists`` otherwise."""
+def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME, others: Sequence[GenesisMember] = ()) -> Genesis:
+    """Found a network in ``home``: node, member's wallet, agent's store. ``home-exists`` otherwise.
+
+    This member's node orders blocks; ``others`` are members from the start, as `prepare_home` made them, and follow.
+    """
+    founder, record, cold = _make_member(home, passphrase, member)
+    genesis = Genesis(fresh_nonce(), clock(), (founder, *others))
+    _settle_member(home, genesis, record, cold, lambda: passphrase or "")
+    return genesis
+
+
+def prepare_home(home: Path, passphrase: str | None, member: str) -> GenesisMember:
+    """Make a member's keys in ``home`` before there is a network: what is returned goes to whoever founds it."""
+    made, record, cold = _make_member(home, passphrase, member)
+    with _store(home, lambda: passphrase or "") as store, store.writing():
+        store.put(b"", b"", Prepared(record, cold))
+    return made
+
+
+def join_home(home: Path, genesis: bytes, node: str, address: str, ask: Callable[[], str]) -> Genesis:
+    """Complete what `prepare_home` began, in the network of ``genesis``: this node follows the one at ``node``.
+
+    ``not-prepared``, and `NodeRefused` ``not-a-member`` where the network was founded without it.
+    """
     if (home / "genesis.bin").exists():
+        raise AgentRefused("home-exists", "there is a home in this folder already")
+    if not (home / "agent" / "store.db").exists():
+        raise AgentRefused("not-prepared", "make this member's keys first: salus node prepare")
+    found = decode(genesis, Genesis, limit=MAX_GENESIS)
+    own_member(found, read_node_seed(home / "node" / "node.key"))
+    with _store(home, ask) as store:
+        prepared = store.find(Prepared, b"", b"")
+    if prepared is None:
+        raise AgentRefused("not-prepared", "make this member's keys first: salus node prepare")
+    write_atomically(home / "node" / "config.toml", following_file(node, address))
+    try:
+        _settle_member(home, found, prepared.record, prepared.cold, ask)
+    except SalusError:
+        (home / "genesis.bin").unlink(missing_ok=True)
+        raise
+    return found
+
+
+def _make_member(home: Path, passphrase: str | None, name: str) -> tuple[GenesisMember, PrincipalRecord, bytes]:
+    """A member's keys in ``home``: as genesis names it, its wallet's record, and its cold seed."""
+    if (home / "genesis.bin").exists() or (home / "node" / "node.key").exists():
         raise AgentRefused("home-exists", "there is a home in this folder already")
     for folder in (home, home / "node", home / "agent"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     node_seed, cold = new_seed(), new_seed()
-    record = new_principal(member, Role.MEMBER, new_seed(), cold, new_seed())
-    authority = Wallet(record).authority.public
+    record = new_principal(name, Role.MEMBER, new_seed(), cold, new_seed())
     node_key = SigningKey(derive(node_seed, "node")).public
-    genesis = Genesis(fresh_nonce(), clock(), (GenesisMember(authority, node_key, tuple(LicenceRight)),))
     write_atomically(home / "node" / "node.key", node_seed.hex().encode("ascii") + b"\n")
     write_store_key(home / "agent" / "agent.key", passphrase)
+    return GenesisMember(Wallet(record).authority.public, node_key, tuple(LicenceRight)), record, cold
+
+
+def _settle_member(home: Path, genesis: Genesis, record: PrincipalRecord, cold: bytes, ask: Callable[[], str]) -> None:
+    """Keep the member's wallet and cold seed, and let its node begin."""
     write_cold(home / "cold", cold_seed(record, network_id(genesis), cold))
     write_atomically(home / "node" / _FOUNDING, b"")
     write_atomically(home / "genesis.bin", encode(genesis))
-    with open_home(home, lambda: passphrase or "") as agent:
+    with open_home(home, ask) as agent:
         keep_person(agent, record)
-    return genesis
+
+
+@contextmanager
+def _store(home: Path, ask: Callable[[], str]) -> Iterator[Store]:
+    with _locked(home / "agent" / "lock", PATIENCE):
+        store = Store(home / "agent" / "store.db", read_store_key(home / "agent" / "agent.key", ask))
+        try:
+            yield store
+        finally:
+            store.close()
 
 
 def init_guest(
@@ -142,7 +204,7 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "", invitations: Sequ
         network = stack.enter_context(joined(home, GuestKeys(derive(key, "guest"))))
         agent = Agent(store, index, network, genesis, clock)
         if isinstance(network, Nodes):
-            agent.turn_away = network.turn_away
+            agent.turn_away, agent.pass_over = network.turn_away, network.pass_over
         require_same_network(agent)
         _redeem(agent, invitations)
         resume(agent)
@@ -256,6 +318,7 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
         note, secret = home / "node" / "port", new_seed()
         node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
         try:
+            node.announce(address)
             write_atomically(note, f"{address}\n{secret.hex()}\n".encode("ascii"))
             run(node, listener, lambda: ready(address))
         finally:

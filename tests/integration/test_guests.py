@@ -66,9 +66,9 @@ def test_commands_on_the_nodes_own_home_need_no_invitation_while_it_is_served(no
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
     assert note.read_text().split()[0] == address
     stranger = NodeClient(address)
-    network = stranger.status().network
+    status = stranger.status()
     with pytest.raises(SalusError) as refused:
-        stranger.open_mailbox(sign_claim(SigningKey(bytes(32)), network, bytes(16), 1))
+        stranger.open_mailbox(sign_claim(SigningKey(bytes(32)), status.network, status.member, bytes(16), 1))
     stranger.close()
     assert refused.value.full_code == "node/not-invited"
 

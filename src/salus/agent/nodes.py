@@ -15,7 +15,7 @@ from salus.agent.network import Network
 from salus.errors import AgentRefused
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.client import NodeClient
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys, redeem
 from salus.exchange.listings import SignedListing
@@ -76,6 +76,11 @@ class Nodes:
         node.close()
         return url
 
+    def pass_over(self) -> bool:
+        """Let the node in use be the last one to be asked; whether there is another."""
+        self._nodes.append(self._nodes.pop(0))
+        return len(self._nodes) > 1
+
     def status(self) -> NodeStatus:
         """What the node says of itself."""
         return self._ask(lambda node: node.status())
@@ -112,9 +117,9 @@ class Nodes:
         """Open or change a mailbox."""
         self._ask(lambda node: node.open_mailbox(claim))
 
-    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
+    def drop(self, drop: Drop) -> None:
         """Leave a sealed envelope."""
-        self._ask(lambda node: node.drop(mailbox, token, sealed))
+        self._ask(lambda node: node.drop(drop))
 
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""

@@ -9,7 +9,7 @@ import msgspec
 from salus.codec import Record
 from salus.exchange.guests import GuestProof
 from salus.exchange.listings import SignedListing
-from salus.ids import Bytes16, Bytes32, Count
+from salus.ids import Bytes32, Count
 from salus.ledger.verifying import StateAnswer
 from salus.warrants.receipts import SignedPromise
 
@@ -69,14 +69,6 @@ class StatesAnswer(Record, frozen=True, tag="states-answer"):
     """The answers, in the order asked."""
 
     answers: Annotated[tuple[StateAnswer, ...], msgspec.Meta(max_length=512)]
-
-
-class Drop(Record, frozen=True, tag="drop"):
-    """A sealed envelope for a mailbox."""
-
-    mailbox: Bytes32
-    token: Bytes16
-    sealed: Annotated[bytes, msgspec.Meta(max_length=1_048_576)]
 
 
 class ListingSearch(Record, frozen=True, tag="listing-search"):

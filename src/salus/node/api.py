@@ -19,10 +19,11 @@ from starlette.types import Receive, Scope, Send
 from salus import __version__
 from salus.codec import Record, decode, encode
 from salus.errors import NodeRefused, SalusError
-from salus.exchange.api import MAX_SUBMISSION, Drop, ListingSearch, StatesAnswer, StatesRequest, Submission
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect
+from salus.exchange.api import MAX_SUBMISSION, ListingSearch, StatesAnswer, StatesRequest, Submission
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect
 from salus.exchange.guests import Redemption
 from salus.exchange.listings import SignedListing
+from salus.exchange.peering import PeerAsk
 from salus.node import metrics, problems
 from salus.node.logs import storage_line
 from salus.node.service import NodeService
@@ -42,10 +43,6 @@ def _states(node: NodeService, body: StatesRequest) -> StatesAnswer:
     return StatesAnswer(node.states(body.keys))
 
 
-def _drop(node: NodeService, body: Drop) -> None:
-    node.drop(body.mailbox, body.token, body.sealed)
-
-
 def _redeem(node: NodeService, body: Redemption) -> None:
     node.door.redeem(body)
 
@@ -61,35 +58,76 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
         "/v1/transactions",
         Submission,
         MAX_SUBMISSION,
-        NodeService.submit,
-        (*_BODY, 403, 409, 422, 429),
+        lambda node, body: node.submit(body),
+        (*_BODY, 403, 409, 422, 429, 502),
         "Submit a transaction with its blobs",
     ),
     ("POST", "/v1/states", StatesRequest, _SMALL, _states, _BODY, "Read state with proofs"),
-    ("POST", "/v1/entries", SignedRead, _SMALL, NodeService.read, (*_BODY, 403, 422), "Read sealed entries as a proven holder"),
+    (
+        "POST",
+        "/v1/entries",
+        SignedRead,
+        _SMALL,
+        lambda node, body: node.read(body),
+        (*_BODY, 403, 422, 502),
+        "Read sealed entries as a proven holder",
+    ),
     (
         "POST",
         "/v1/receipts",
         SignedOwner,
         _SMALL,
-        NodeService.receipts,
-        (*_BODY, 403, 422),
+        lambda node, body: node.receipts(body),
+        (*_BODY, 403, 422, 502),
         "Read a section's receipts as its owner",
     ),
-    ("PUT", "/v1/mailboxes", MailboxClaim, _SMALL, NodeService.open_mailbox, (*_BODY, 403, 429), "Open or change a mailbox"),
-    ("POST", "/v1/mailboxes/letters", Drop, _LETTER, _drop, (*_BODY, 404, 507), "Leave a sealed envelope"),
+    (
+        "PUT",
+        "/v1/mailboxes",
+        MailboxClaim,
+        _SMALL,
+        lambda node, body: node.open_mailbox(body),
+        (*_BODY, 403, 429, 502),
+        "Open or change a mailbox",
+    ),
+    (
+        "POST",
+        "/v1/mailboxes/letters",
+        Drop,
+        _LETTER,
+        lambda node, body: node.drop(body),
+        (*_BODY, 403, 404, 422, 429, 502, 507),
+        "Leave a sealed envelope",
+    ),
     (
         "POST",
         "/v1/mailboxes/collect",
         MailboxCollect,
         _SMALL,
-        NodeService.collect,
-        (*_BODY, 403),
+        lambda node, body: node.collect(body),
+        (*_BODY, 403, 404, 502),
         "Read on in one's own mailbox",
     ),
+    ("POST", "/v1/peers", PeerAsk, _SMALL, lambda node, body: node.peer(body), (*_BODY, 403, 422), "Ask as a member's node"),
     ("PUT", "/v1/guests", Redemption, _SMALL, _redeem, (*_BODY, 403), "Redeem an invitation"),
-    ("PUT", "/v1/listings", SignedListing, _SMALL, NodeService.put_listing, (*_BODY, 403, 409), "Keep a listing"),
-    ("POST", "/v1/listings/search", ListingSearch, _SMALL, NodeService.find_listings, _BODY, "Find listings by words"),
+    (
+        "PUT",
+        "/v1/listings",
+        SignedListing,
+        _SMALL,
+        lambda node, body: node.put_listing(body),
+        (*_BODY, 403, 409),
+        "Keep a listing",
+    ),
+    (
+        "POST",
+        "/v1/listings/search",
+        ListingSearch,
+        _SMALL,
+        lambda node, body: node.find_listings(body),
+        _BODY,
+        "Find listings by words",
+    ),
 )
 
 

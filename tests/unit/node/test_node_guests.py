@@ -57,7 +57,7 @@ def creation(world: NodeWorld, name: str = "Ada") -> Submission:
 
 
 def claim(world: NodeWorld, name: str = "Ada", serial: int = 1) -> MailboxClaim:
-    return sign_claim(key(name), world.network, bytes(16), serial)
+    return sign_claim(key(name), world.network, MEMBER, bytes(16), serial)
 
 
 ASKED: list[Callable[[NodeWorld], Submission | MailboxClaim]] = [creation, claim]
@@ -353,7 +353,7 @@ def test_refused_guests_are_counted_without_any_id(world: NodeWorld) -> None:
 def test_what_another_member_is_to_sponsor_is_not_let_in_here(world: NodeWorld) -> None:
     """API-84."""
     body = world.body(world.creation("Ada"), sponsor=NONE)
-    assert sent(world, world.submission(body, [key("Ada")], [package("Ada")])) == "400 node/other-sponsor"
+    assert sent(world, world.submission(body, [key("Ada")], [package("Ada")])) == "422 ledger/no-such-member"
 
 
 def test_reading_needs_no_invitation(world: NodeWorld) -> None:

@@ -17,7 +17,10 @@ from salus.node.guests.days import Days
 
 
 class Door:
-    """``applied`` tells whether a transaction's body is on the ledger already; ``everybody``: nobody needs an invitation."""
+    """``applied`` tells whether a transaction's body is on the ledger already; ``everybody``: nobody needs an invitation.
+
+    ``members`` are the node keys of the members: a member answers for its own people's mailboxes here.
+    """
 
     def __init__(
         self,
@@ -26,12 +29,13 @@ class Door:
         member: MemberId,
         clock: Callable[[], Millis],
         applied: Callable[[bytes], bool],
+        members: frozenset[bytes],
         *,
         everybody: bool,
     ) -> None:
         self.book, self._days = GuestBook(folder, network, member, clock), Days(folder)
         self._network, self._member, self._clock = network, member, clock
-        self._applied, self._everybody = applied, everybody
+        self._applied, self._members, self._everybody = applied, members, everybody
         self._own = b""
 
     def enrol_own(self, key: bytes) -> None:
@@ -55,7 +59,7 @@ class Door:
         if cost == 0 or self._everybody or not isinstance(message, Submission | MailboxClaim):
             return
         key = require_vouched(message, self._network, self._member)
-        if key != self._own:
+        if key != self._own and not (isinstance(message, MailboxClaim) and key in self._members):
             self._days.spend(key, cost, self.book.current(key).actions, self._clock())
 
     def _cost(self, message: Record) -> int:
