@@ -17,6 +17,7 @@ from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served,
 from salus.exchange.client import NodeClient
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.listings import SignedListing
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -116,6 +117,14 @@ class Nodes:
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
         return self._ask(lambda node: node.collect(request))
+
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Leave one's own sealed card."""
+        self._ask(lambda node: node.put_card(deposit))
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """A sealed card."""
+        return self._ask(lambda node: node.card(member, card))
 
     def put_listing(self, signed: SignedListing) -> None:
         """Keep a listing."""

@@ -22,6 +22,7 @@ from salus.exchange.api import (
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAnswer, PeerAsk
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -84,6 +85,14 @@ class NodeClient:
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
         return self._send("POST", "/v1/mailboxes/collect", request, Post)
+
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Leave one's own sealed card."""
+        self._call("PUT", "/v1/cards", encode(deposit))
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """A sealed card."""
+        return self._get(f"/v1/cards/{member.hex()}/{card.hex()}", SealedCard)
 
     def put_listing(self, signed: SignedListing) -> None:
         """Keep a listing."""

@@ -71,7 +71,7 @@ class MailboxCollect(Record, frozen=True, tag="mailbox-collect"):
 
 
 class Stamp(Record, frozen=True, tag="stamp-1"):
-    """The member ``sponsor`` lets somebody without a token write ``letter`` (a SHA-256) to ``mailbox`` at ``member``; ``time`` in ms."""
+    """The member ``sponsor`` lets somebody without a token leave ``letter`` (its SHA-256) in ``mailbox`` at ``member``; ms."""
 
     network: Bytes32
     sponsor: Bytes32

@@ -19,6 +19,7 @@ STATUS = {
     "node/listing-not-anchored": 409,
     "node/listing-unlicensed": 403,
     "node/mailbox-full": 507,
+    "node/no-such-card": 404,
     "node/no-such-height": 404,
     "node/no-such-mailbox": 404,
     "node/no-such-path": 404,

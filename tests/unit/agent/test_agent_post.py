@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from node_world import code
-from post_world import TwoMembers, two_members
+from post_world import TwoMembers, send, two_members
 from salus.agent.services import contacts, granting, inbox, people
 from salus.agent.services.inbox import REMEMBERED, SILENT, TakenLetter
 from salus.agent.services.people import SEEK_AGAIN
@@ -34,11 +34,8 @@ def two(tmp_path: Path) -> Iterator[TwoMembers]:
 
 
 def write(world: World, sender: str, to: str, number: int = 0) -> None:
-    """A letter of the kind that brings just a sentence."""
-    recipient = contacts.find_contact(world.agent, to)
-    with world.agent.store.writing():
-        keep_letter(world.agent, world.agent.wallet(sender), recipient, LetterKind.REVOCATION, bytes([number]) * 32)
-    send_letters(world.agent)
+    """A letter to a contact."""
+    send(world, sender, contacts.find_contact(world.agent, to), number)
 
 
 def read(world: World, name: str) -> list[str]:
