@@ -195,7 +195,7 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent
         network = stack.enter_context(joined(home))
         agent = Agent(store, index, network, genesis, clock)
         if isinstance(network, Nodes):
-            agent.turn_away = network.turn_away
+            agent.turn_away, agent.pass_over = network.turn_away, network.pass_over
         require_same_network(agent)
         resume(agent)
         yield agent

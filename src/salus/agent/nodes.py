@@ -74,6 +74,11 @@ class Nodes:
         node.close()
         return url
 
+    def pass_over(self) -> bool:
+        """Let the node in use be the last one to be asked; whether there is another."""
+        self._nodes.append(self._nodes.pop(0))
+        return len(self._nodes) > 1
+
     def status(self) -> NodeStatus:
         """What the node says of itself."""
         return self._ask(lambda node: node.status())

@@ -25,6 +25,9 @@ MAX_ANSWER = 32 * 1024 * 1024  # bytes of blocks, and of blobs, in one answer; t
 Address = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^(https?://[^\s/?#@]+)?\Z")]
 Wanted = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=MAX_WANTED)]
 
+#: What a node says that cannot pass a request on to the member whom it names.
+UNANSWERED = ("node/no-peer", "node/peer-unreachable")
+
 _UNSIGNED = bytes(64)
 
 

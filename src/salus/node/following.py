@@ -77,8 +77,10 @@ class FollowingEngine(Chain):
 
     def newest_header(self, *, fresh: bool = False) -> SignedHeader:
         """The newest header here; ``fresh`` asks the orderer when it is stale, and comes back with what there is."""
-        if fresh and self._clock() - self._newest().header.time > self.genesis.parameters.header_interval:
-            self._try(self._orderer.refresh)
+        if fresh:
+            self._try()
+            if self._clock() - self._newest().header.time > self.genesis.parameters.header_interval:
+                self._try(self._orderer.refresh)
         with self._lock:
             return self._newest()
 

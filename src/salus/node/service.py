@@ -91,7 +91,7 @@ class NodeService:
             self._erasing = Erasing(self.blobs, self._alone)
             self.peers = Peers(Own(self._network, self._member, self._key), clock)
             opened.callback(self.peers.close)
-            self._replicating: Replicating | None = None
+            self.replicating: Replicating | None = None
             self.engine: Engine = self._make_engine(store)
             opened.callback(self.engine.stop)
             self._pending = home / "vault" / "pending"
@@ -129,11 +129,11 @@ class NodeService:
     def _begin_replicating(self, opened: ExitStack) -> None:
         """Where there are several members, each keeps what all have sealed."""
         if len(self._genesis.members) > 1:
-            self._replicating = Replicating(
+            self.replicating = Replicating(
                 self.engine.state, self.blobs, self.directory, self.peers, self._erasing, self._alone, self.config.follow_seconds
             )
-            self._replicating.start()
-            opened.callback(self._replicating.stop)
+            self.replicating.start()
+            opened.callback(self.replicating.stop)
 
     def announce(self, address: str) -> None:
         """Tell other members' nodes that this one answers at ``address``, unless the configuration says where."""
@@ -276,8 +276,8 @@ class NodeService:
     def _committed(self, results: tuple[TxResult, ...], changes: Mapping[bytes, bytes | None]) -> None:
         self.tally.block([result.refusal for result in results])
         self._erasing.notice(changes)
-        if self._replicating is not None:
-            self._replicating.notice(changes)
+        if self.replicating is not None:
+            self.replicating.notice(changes)
 
     def _sponsored(self, transaction: Transaction) -> Transaction | None:
         """The transaction with its sponsor's signature: this member's, or another's that is there; None where that is missing.

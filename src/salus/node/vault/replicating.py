@@ -40,11 +40,15 @@ class Replicating:
         self._thread = threading.Thread(target=self._run, name="replicating", daemon=True)
 
     def start(self) -> None:
-        """Look through the ledger for what is lacking, and begin."""
+        """Search for what is lacking, and begin."""
+        self.search()
+        self._thread.start()
+
+    def search(self) -> None:
+        """Look through the whole ledger for what is lacking here."""
         anchored = {entry.blob for entry in entries(self._state)} | set(packages(self._state))
         with self._noting:
             self._lacking |= {blob for blob in anchored if not self._blobs.has(blob)}
-        self._thread.start()
 
     def notice(self, changes: Mapping[bytes, bytes | None]) -> None:
         """Take from a block's changes which blobs it anchors; neither waits nor raises."""
