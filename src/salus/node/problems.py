@@ -23,7 +23,6 @@ STATUS = {
     "node/no-such-height": 404,
     "node/no-such-mailbox": 404,
     "node/no-such-path": 404,
-    "node/peer-unreachable": 502,
     "node/stranger-quota": 429,
     "node/strangers-full": 507,
     "node/stopped": 503,

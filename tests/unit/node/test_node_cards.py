@@ -74,7 +74,7 @@ def test_cards_over_the_api(tmp_path: Path) -> None:
         assert decode(answer.content, SealedCard, limit=20_000).sealed == large
         for path, status, refused in (
             (f"{MEMBER.hex()}/{NONE.hex()}", 404, "node/no-such-card"),
-            (f"{NONE.hex()}/{NONE.hex()}", 400, "node/no-peer"),
+            (f"{NONE.hex()}/{NONE.hex()}", 502, "node/no-peer"),
             (f"{MEMBER.hex()}/Ada", 400, "node/bad-id"),
         ):
             answer = ask(world.node, "GET", f"/v1/cards/{path}")

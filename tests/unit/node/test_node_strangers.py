@@ -1,7 +1,9 @@
-"""The lane of strangers: by a member's stamp, into little room, which no flood leaves."""
+"""The lane of strangers, by a member's stamp, into little room; and how much of a node may wait for another member's."""
 
 from __future__ import annotations
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from salus.exchange.posting import mailbox_id, sign_claim, sign_collect, sign_st
 from salus.ledger.genesis import GenesisMember, member_id
 from salus.node.config import Config
 from salus.node.mailbox.strangers import DAILY, MOST_STRANGERS, STAMP_AGE
+from salus.node.service import MAX_PASSING
 
 TOKEN = b"t" * 16
 OTHERS = [key(f"node of {number}") for number in range(6)]
@@ -117,10 +120,11 @@ def test_a_flood_of_strangers_leaves_the_lane_of_contacts_free(tmp_path: Path) -
         assert [letter.sealed for letter in post(world, after=MOST_STRANGERS).letters] == [b"of a contact", b"x"]
 
 
-def test_contacts_do_not_take_the_room_of_strangers(tmp_path: Path) -> None:
+def test_neither_lane_takes_the_room_of_the_other(tmp_path: Path) -> None:
     """GRA-47."""
     with running(tmp_path, config=Config(anchor_seconds=86_400, mailbox_letters=1), genesis=several()) as world:
         box = opened(world)
+        world.node.drop(by_stamp(world, box, b"w"))
         world.node.drop(Drop(MEMBER, box, TOKEN, b"x"))
         assert code(lambda: world.node.drop(Drop(MEMBER, box, TOKEN, b"y"))) == "node/mailbox-full"
         world.node.drop(by_stamp(world, box, b"z"))
@@ -140,3 +144,21 @@ def test_the_node_stamps_with_its_own_key(tmp_path: Path) -> None:
         bare = Drop(MEMBER, box, None, b"x")
         world.node.drop(replace(bare, stamp=sign_stamp(NODE, world.network, MEMBER, bare, world.clock.now)))
         assert [letter.stranger for letter in post(world).letters] == [True]
+
+
+def test_a_members_node_that_hangs_takes_but_a_part_of_this_one_with_it(tmp_path: Path) -> None:
+    """API-30."""
+    with running(tmp_path, genesis=several()) as world, socket.create_server(("127.0.0.1", 0)) as hanging:
+        world.node.peers.know(MEMBERS[0], f"http://127.0.0.1:{hanging.getsockname()[1]}")
+
+        def passed_on(_: object = None) -> str:
+            return code(lambda: world.node.drop(Drop(MEMBERS[0], NONE, TOKEN, b"x")))
+
+        with ThreadPoolExecutor(MAX_PASSING) as pool:
+            waiting = [pool.submit(passed_on) for _ in range(MAX_PASSING)]
+            connections = [hanging.accept()[0] for _ in range(MAX_PASSING)]
+            assert passed_on() == "node/peer-unreachable"
+            assert not any(one.done() for one in waiting)
+            for connection in connections:
+                connection.close()
+            assert {one.result() for one in waiting} == {"node/peer-unreachable"}
