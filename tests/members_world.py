@@ -46,9 +46,10 @@ def two_members(folder: Path) -> Iterator[Members]:
     with open_node(one) as founding, served(founding) as url:
         join_home(two, encode(genesis), url, "", str)
     with ExitStack() as stack:
+        (one / "node" / "config.toml").write_text('guests = "open"\nfollow_seconds = 3600\n')
         first = stack.enter_context(opened(one, clock))
         url = stack.enter_context(served(first.node))
-        (two / "node" / "config.toml").write_text(f'follow = "{url}"\nfollow_seconds = 3600\n')
+        (two / "node" / "config.toml").write_text(f'follow = "{url}"\nfollow_seconds = 3600\nguests = "open"\n')
         second = stack.enter_context(opened(two, clock))
         other = stack.enter_context(served(second.node))
         second.node.announce(other)

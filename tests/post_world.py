@@ -1,4 +1,4 @@
-"""Two members, each with a home and a served node, who pass on what is for the other."""
+"""Two members, each with a home and a served node; each passes on what is the other's."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ The HTTP server and client load only where they are used: most commands need nei
 ::
 
     HOME/genesis.bin                 the root of trust
-    HOME/node/                       config.toml, node.key, lock, port, ledger/, vault/, mailbox/
+    HOME/node/                       config.toml, node.key, lock, port, ledger/, vault/, mailbox/, guests/
     HOME/agent/                      agent.key, store.db, index.db, lock; nodes.toml in a home without a node of its own
     HOME/cold/NAME.cold              cold seeds, to be moved away
 """
@@ -32,9 +32,12 @@ from salus.crypto.keys import derive, fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
+from salus.exchange.guests import Invitation
+from salus.exchange.inviting import GuestKeys
 from salus.ids import Bytes32, Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, GenesisMember, LicenceRight, network_id
 from salus.node.config import following_file, read_config
+from salus.node.guests.book import GuestBook
 from salus.node.identity import own_member, read_node_seed
 from salus.node.operating.partials import database_refusals, storage_refusals
 from salus.node.operating.placing import complete
@@ -136,10 +139,13 @@ def _store(home: Path, ask: Callable[[], str]) -> Iterator[Store]:
             store.close()
 
 
-def init_guest(home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str | None) -> Genesis:
+def init_guest(
+    home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str | None, invitations: Sequence[Invitation] = ()
+) -> Genesis:
     """Make a home without a node of its own: it uses other people's ``nodes`` and trusts ``genesis`` alone.
 
-    ``home-exists``, ``wrong-network`` where the node that answers is of another network.
+    Each of ``invitations`` is redeemed at the node of its member. ``home-exists``; ``wrong-network`` where the node that answers,
+    or an invitation, is of another network. A refused one leaves no home.
     """
     if (home / "genesis.bin").exists():
         raise AgentRefused("home-exists", "there is a home in this folder already")
@@ -151,18 +157,18 @@ def init_guest(home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str
         write_store_key(home / "agent" / "agent.key", passphrase)
     write_atomically(home / "genesis.bin", genesis)
     try:
-        with open_home(home, lambda: passphrase or ""):
+        with open_home(home, lambda: passphrase or "", invitations):
             return found
     except SalusError:
         (home / "genesis.bin").unlink()
         raise
 
 
-def move_home(home: Path, url: str, ask: Callable[[], str]) -> None:
+def move_home(home: Path, url: str, ask: Callable[[], str], invitations: Sequence[Invitation] = ()) -> None:
     """Make another node the first one of a home without a node, whether or not the node before helps.
 
-    The new one is asked alone: it must show this network, no older than was seen, and open each person's mailbox; else all
-    stays as it was. ``no-nodes`` in a home with a node of its own.
+    The new one is asked alone: it must take the invitations, show this network, no older than was seen, and open each person's
+    mailbox; else all stays as it was. ``no-nodes`` in a home with a node of its own.
     """
     path = home / "agent" / "nodes.toml"
     if not path.exists():
@@ -171,7 +177,7 @@ def move_home(home: Path, url: str, ask: Callable[[], str]) -> None:
     after = nodes_file([url, *(known for known in before if known != url.rstrip("/"))][:MAX_NODES])
     write_atomically(path, nodes_file([url]))
     try:
-        with open_home(home, ask) as agent:
+        with open_home(home, ask, invitations) as agent:
             newest_header(agent)
             for wallet in agent.wallets():
                 keep_person(agent, wallet.record)
@@ -182,8 +188,11 @@ def move_home(home: Path, url: str, ask: Callable[[], str]) -> None:
 
 
 @contextmanager
-def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent]:
-    """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port."""
+def open_home(home: Path, ask: Callable[[], str] = lambda: "", invitations: Sequence[Invitation] = ()) -> Iterator[Agent]:
+    """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port.
+
+    ``invitations`` are redeemed before anything else is asked of the nodes of a home without one of its own.
+    """
     genesis = read_genesis(home)
     with ExitStack() as stack:
         stack.enter_context(_locked(home / "agent" / "lock", PATIENCE))
@@ -192,11 +201,12 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent
         stack.callback(store.close)
         index = Store(home / "agent" / "index.db", derive(key, "index"))
         stack.callback(index.close)
-        network = stack.enter_context(joined(home))
+        network = stack.enter_context(joined(home, GuestKeys(derive(key, "guest"))))
         agent = Agent(store, index, network, genesis, clock)
         if isinstance(network, Nodes):
             agent.turn_away, agent.pass_over = network.turn_away, network.pass_over
         require_same_network(agent)
+        _redeem(agent, invitations)
         resume(agent)
         yield agent
 
@@ -228,6 +238,22 @@ def held_node(home: Path, patience: float = 0.0) -> Iterator[None]:
     with _locked(home / "node" / "lock", patience):
         complete(home)
         yield
+
+
+@contextmanager
+def guest_book(home: Path) -> Iterator[GuestBook]:
+    """The guest book of the node of ``home``, also while another process serves it."""
+    require_own_node(home)
+    genesis = read_genesis(home)
+    settle(home)
+    member = own_member(genesis, read_node_seed(home / "node" / "node.key"))
+    with storage_refusals():
+        book = GuestBook(home / "node" / "guests", network_id(genesis), member, clock)
+    try:
+        with database_refusals():
+            yield book
+    finally:
+        book.close()
 
 
 def settle(home: Path) -> None:
@@ -278,7 +304,10 @@ def restore_node(home: Path, backup: Path, ask: Callable[[], str], told: Told, *
 
 
 def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
-    """Serve the node's API until a signal; ``ready`` is told the address."""
+    """Serve the node's API until a signal; ``ready`` is told the address.
+
+    ``node/port`` (0600) has the address, and by what the other commands on this home are let in, which is made anew each time.
+    """
     from salus.node.http import listen, run
 
     config = read_config(home / "node" / "config.toml")
@@ -286,10 +315,11 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
         listener = listen(config.host, config.port if port is None else port)
         host = f"[{config.host}]" if ":" in config.host else config.host
         address = f"http://{host}:{listener.getsockname()[1]}"
-        note = home / "node" / "port"
+        note, secret = home / "node" / "port", new_seed()
+        node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
         try:
-            write_atomically(note, address.encode("ascii"))
             node.announce(address)
+            write_atomically(note, f"{address}\n{secret.hex()}\n".encode("ascii"))
             run(node, listener, lambda: ready(address))
         finally:
             note.unlink(missing_ok=True)
@@ -303,6 +333,14 @@ def read_genesis(home: Path) -> Genesis:
         raise AgentRefused("no-home", "there is no home in this folder; run `salus init`") from error
 
 
+def _redeem(agent: Agent, invitations: Sequence[Invitation]) -> None:
+    for invitation in invitations:
+        if invitation.network != agent.network_id:
+            raise AgentRefused("wrong-network", "the invitation is to another network")
+        if isinstance(agent.network, Nodes):
+            agent.network.redeem(invitation)
+
+
 def require_same_network(agent: Agent) -> None:
     """Raise ``wrong-network`` unless the node, or another one of the home's, is of its own network."""
     while network_id(agent.network.genesis()) != agent.network_id:
@@ -312,14 +350,14 @@ def require_same_network(agent: Agent) -> None:
 
 
 @contextmanager
-def joined(home: Path) -> Iterator[Network]:
+def joined(home: Path, guest: GuestKeys | None = None) -> Iterator[Network]:
     """The node of ``home`` as a network: in this process when no other holds it, else by its loopback port.
 
-    A home without a node uses those that it names.
+    A home without a node uses those that it names, as ``guest``.
     """
     read_genesis(home)
     if (home / "agent" / "nodes.toml").exists():
-        nodes = Nodes(read_nodes(home / "agent" / "nodes.toml").nodes)
+        nodes = Nodes(read_nodes(home / "agent" / "nodes.toml").nodes, guest=guest)
         try:
             yield nodes
         finally:
@@ -348,9 +386,10 @@ def _by_port(home: Path) -> Iterator[Network | None]:
     from salus.exchange.client import NodeClient
 
     try:
-        network = NodeClient((home / "node" / "port").read_text("ascii"))
+        address, secret = (home / "node" / "port").read_text("ascii").split()
+        network = NodeClient(address, guest=GuestKeys(bytes.fromhex(secret)))
         network.status()
-    except (FileNotFoundError, SalusError):
+    except (FileNotFoundError, ValueError, SalusError):
         yield None
         return
     try:

@@ -16,6 +16,8 @@ from salus.errors import AgentRefused
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.client import NodeClient
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
+from salus.exchange.guests import Invitation
+from salus.exchange.inviting import GuestKeys, redeem
 from salus.exchange.listings import SignedListing
 from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
@@ -56,10 +58,11 @@ def nodes_file(urls: Sequence[str]) -> bytes:
 
 
 class Nodes:
-    """The network port over several nodes. What one does not answer is asked of the next."""
+    """The network port over several nodes. What one does not answer is asked of the next. ``guest``: the home's guest keys."""
 
-    def __init__(self, urls: Sequence[str], timeout: float = 60.0) -> None:
-        self._nodes = [(url, NodeClient(url, timeout)) for url in urls]
+    def __init__(self, urls: Sequence[str], timeout: float = 60.0, guest: GuestKeys | None = None) -> None:
+        self._guest = guest
+        self._nodes = [(url, NodeClient(url, timeout, guest)) for url in urls]
 
     @property
     def url(self) -> str:
@@ -130,6 +133,18 @@ class Nodes:
     def card(self, member: bytes, card: bytes) -> SealedCard:
         """A sealed card."""
         return self._ask(lambda node: node.card(member, card))
+
+    def redeem(self, invitation: Invitation) -> None:
+        """Become a guest of the member who invited, at that member's node; `AgentRefused` ``no-inviting-node`` without one."""
+        unreachable: AgentRefused | None = None
+        for _, node in self._nodes:
+            try:
+                if self._guest is not None and node.status().member == invitation.member:
+                    node.redeem(redeem(invitation, self._guest.at(invitation.member)))
+                    return
+            except AgentRefused as error:
+                unreachable = error
+        raise unreachable or AgentRefused("no-inviting-node", "none of this home's nodes is of the member who invited")
 
     def put_listing(self, signed: SignedListing) -> None:
         """Keep a listing."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from salus.cli.options import HOME, Home, Json, read_input, write_output
+from salus.cli.options import HOME, Home, Json, read_input, read_invite, write_output
 from salus.cli.output import emit, table, when
 from salus.errors import Misused
 
@@ -25,6 +25,9 @@ def init(
         list[str] | None,
         typer.Option("--with", help="Another member from the start: the file that `salus node prepare` made (may be repeated)."),
     ] = None,
+    invite: Annotated[
+        list[str] | None, typer.Option("--invite", help="An invitation, or a file that holds one, with --node (may be repeated).")
+    ] = None,
     with_passphrase: Annotated[
         bool, typer.Option("--with-passphrase", help="Lock the agent's store with a passphrase (prompt, or --passphrase-file).")
     ] = False,
@@ -37,10 +40,11 @@ def init(
     from salus.exchange.founding import member_from_text
     from salus.ledger.genesis import network_id
 
-    if bool(node) != bool(genesis_file):
-        raise Misused("usage", "--node goes with --genesis")
+    if bool(node) != bool(genesis_file) or (invite and not node):
+        raise Misused("usage", "--node goes with --genesis, and --invite with both")
     if node and genesis_file:
-        made = init_guest(home, node, read_input(genesis_file), new_passphrase() if with_passphrase else None)
+        invitations = [read_invite(each) for each in invite or ()]
+        made = init_guest(home, node, read_input(genesis_file), new_passphrase() if with_passphrase else None, invitations)
         shown = {"home": str(home), "network": network_id(made).hex(), "genesis": str(home / "genesis.bin"), "member": ""}
         text = f"A home in {home} that uses {', '.join(node)} and trusts its own copy of the genesis file alone."
         emit(as_json, shown, text)

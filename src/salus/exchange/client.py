@@ -20,6 +20,8 @@ from salus.exchange.api import (
     TxStatus,
 )
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
+from salus.exchange.guests import Redemption
+from salus.exchange.inviting import GuestKeys, body_of
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAnswer, PeerAsk
 from salus.exchange.references import CardDeposit, SealedCard
@@ -36,9 +38,10 @@ _LIMIT = 128 * 1024 * 1024
 
 
 class NodeClient:
-    """A node at ``url`` (scheme, host, port)."""
+    """A node at ``url`` (scheme, host, port). With ``guest``, what needs an invitation is vouched for on the way."""
 
-    def __init__(self, url: str, timeout: float = 60.0) -> None:
+    def __init__(self, url: str, timeout: float = 60.0, guest: GuestKeys | None = None) -> None:
+        self._guest = guest
         self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
 
     def status(self) -> NodeStatus:
@@ -51,6 +54,8 @@ class NodeClient:
 
     def submit(self, submission: Submission) -> TxStatus:
         """Submit a transaction with its blobs."""
+        if self._guest is not None:
+            submission = self._guest.vouch(submission, body_of(submission).sponsor)
         return self._send("POST", "/v1/transactions", submission, TxStatus)
 
     def result(self, body: bytes) -> TxStatus:
@@ -76,6 +81,8 @@ class NodeClient:
 
     def open_mailbox(self, claim: MailboxClaim) -> None:
         """Open or change a mailbox."""
+        if self._guest is not None:
+            claim = self._guest.vouch(claim, self.status().member)
         self._call("PUT", "/v1/mailboxes", encode(claim))
 
     def drop(self, drop: Drop) -> None:
@@ -93,6 +100,10 @@ class NodeClient:
     def card(self, member: bytes, card: bytes) -> SealedCard:
         """A sealed card."""
         return self._get(f"/v1/cards/{member.hex()}/{card.hex()}", SealedCard)
+
+    def redeem(self, redemption: Redemption) -> None:
+        """Become a guest of the node."""
+        self._call("PUT", "/v1/guests", encode(redemption))
 
     def put_listing(self, signed: SignedListing) -> None:
         """Keep a listing."""

@@ -10,6 +10,7 @@ import msgspec
 from salus.codec import Record
 from salus.crypto.signing import HybridSignature
 from salus.exchange.cards import SignedCard
+from salus.exchange.guests import GuestProof
 from salus.ids import Bytes16, Bytes32, Bytes64, Count
 
 LETTER_TAG = "salus/letter/1"
@@ -55,6 +56,7 @@ class MailboxClaim(Record, frozen=True, tag="mailbox-claim"):
     token: Bytes16
     serial: Count  # rises with each change
     signature: Bytes64
+    guest: GuestProof | None = None  # not under the owner's signature: it vouches for the claim as it was signed
 
 
 class MailboxCollect(Record, frozen=True, tag="mailbox-collect"):
@@ -71,7 +73,10 @@ class MailboxCollect(Record, frozen=True, tag="mailbox-collect"):
 
 
 class Stamp(Record, frozen=True, tag="stamp-1"):
-    """The member ``sponsor`` lets somebody without a token leave ``letter`` (its SHA-256) in ``mailbox`` at ``member``; ms."""
+    """The member ``sponsor`` lets somebody without a token write ``letter`` (a SHA-256) to ``mailbox`` at ``member``.
+
+    ``time`` in ms.
+    """
 
     network: Bytes32
     sponsor: Bytes32

@@ -68,6 +68,8 @@ def require_mailbox_owner(message: MailboxClaim | MailboxCollect | CardDeposit, 
     if message.network != network:
         raise WarrantRefused("wrong-network", "the message is for another network")
     bare = msgspec.structs.replace(message, signature=_UNSIGNED)
+    if isinstance(bare, MailboxClaim):
+        bare = msgspec.structs.replace(bare, guest=None)
     require_signature(VerifyKey(message.owner), MAILBOX_TAG, encode(bare), message.signature)
 
 

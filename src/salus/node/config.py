@@ -17,6 +17,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ``metrics_public``: whether other machines may read ``/v1/metrics``; ``log``: lines of text or of JSON; ``access_log``:
     whether each request has a line. ``follow``: where the node answers that orders blocks, in every member's node but its own,
     and how often (``follow_seconds``) it is asked; ``address``: where other members' nodes reach this one.
+    ``guests``: whether whoever comes from outside must have been invited.
     """
 
     host: Annotated[str, msgspec.Meta(max_length=255)] = "127.0.0.1"
@@ -29,6 +30,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     follow: Address = ""
     follow_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 1.0
     address: Address = ""
+    guests: Literal["invited", "open"] = "invited"
 
 
 def read_config(path: Path) -> Config:

@@ -21,6 +21,7 @@ from salus.errors import NodeRefused, SalusError, refusal
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.client import NodeClient
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
+from salus.exchange.inviting import vouch_as_member
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAnswer, PeerAsk
 from salus.exchange.posting import sign_stamp
@@ -39,6 +40,7 @@ from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
 from salus.node.following import FollowingEngine
 from salus.node.giving import Giving
+from salus.node.guests.admitting import Door
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.peers import OrderingPeer, Own, Peers
@@ -103,6 +105,9 @@ class NodeService:
             opened.callback(self._mailboxes.close)
             self.directory = Directory(home / "directory", self._network, self.engine)
             opened.callback(self.directory.close)
+            everybody, nodes = config.guests == "open", frozenset(member.node for member in identity.genesis.members)
+            self.door = Door(home / "guests", self._network, self._member, clock, self._applied, nodes, everybody=everybody)
+            opened.callback(self.door.close)
             secret = derive(identity.seed, "vault")
             self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
             self._sweep()
@@ -161,7 +166,7 @@ class NodeService:
         transaction = decode(submission.transaction, Transaction, limit=limit)
         sponsored = self._sponsored(transaction)
         if sponsored is None:
-            return self.peers.of(transaction.body.sponsor).submit(submission)
+            return self._pass_on(transaction.body.sponsor, lambda peer: peer.submit(submission))
         body = body_hash(transaction.body)
         with self._alone({body, *anchored(transaction.body)}):
             known = self.engine.result(body)
@@ -213,7 +218,8 @@ class NodeService:
 
     def open_mailbox(self, claim: MailboxClaim) -> None:
         """Open or change a mailbox."""
-        self._at(claim.member, lambda: self._mailboxes.open(claim), lambda peer: peer.open_mailbox(claim))
+        vouched = vouch_as_member(self._key, claim)
+        self._at(claim.member, lambda: self._mailboxes.open(claim), lambda peer: peer.open_mailbox(vouched))
 
     def drop(self, drop: Drop) -> None:
         """Leave a sealed envelope; who has no token for it does so under this member's stamp."""
@@ -260,8 +266,9 @@ class NodeService:
 
     def _at(self, addressed: bytes, here: Callable[[], T], there: Callable[[NodeClient], T]) -> T:
         """What this node does itself, or passes on to the member that is addressed: so many at once as may wait for others."""
-        if addressed == self._member:
-            return here()
+        return here() if addressed == self._member else self._pass_on(addressed, there)
+
+    def _pass_on(self, addressed: bytes, there: Callable[[NodeClient], T]) -> T:
         peer = self.peers.of(addressed)
         if not self._passing.acquire(blocking=False):
             raise NodeRefused("peer-unreachable", "too much waits for other members' nodes already")
@@ -272,6 +279,10 @@ class NodeService:
 
     def _node_key(self, identity: bytes) -> bytes:
         return member(self.engine.state, identity).node
+
+    def _applied(self, body: bytes) -> bool:
+        known = self.engine.result(body)
+        return known is not None and not known.result.refusal
 
     def _committed(self, results: tuple[TxResult, ...], changes: Mapping[bytes, bytes | None]) -> None:
         self.tally.block([result.refusal for result in results])

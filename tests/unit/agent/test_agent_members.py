@@ -1,4 +1,4 @@
-"""A person's way between several members: one that does not help is passed over, another vault has what one lacks (MEM-12 to 15)."""
+"""Between members: one that does not help is passed over, and another vault has what one lacks (MEM-12 to MEM-15)."""
 
 from __future__ import annotations
 
@@ -82,9 +82,7 @@ def test_a_home_member_cannot_keep_a_patient_from_revoking(members: Members, tmp
             charting.open_chart(members.second.agent, DOCTOR, ANA)
 
 
-def test_where_no_node_takes_it_the_first_reason_stands_and_a_later_command_completes_it(
-    members: Members, tmp_path: Path
-) -> None:
+def test_where_no_node_takes_it_the_reason_stands_and_a_later_command_completes_it(members: Members, tmp_path: Path) -> None:
     unwilling: Any = Unwilling(members.second.node, NodeRefused("unexpected", "no"), all_of_them=False)
     with served(unwilling) as home, guest(members, tmp_path / "ana", home) as ana:
         patient_reads(ana, members)

@@ -52,7 +52,11 @@ def add_person(agent: Agent, name: str, role: Role, *, cold_dir: Path) -> Person
     require_free(agent, name)
     record = new_principal(name, role, new_seed(), cold, new_seed())
     path = write_cold(cold_dir, cold_seed(record, agent.network_id, cold))
-    wallet = keep_person(agent, record)
+    try:
+        wallet = keep_person(agent, record)
+    except SalusError:
+        path.unlink()  # of a wallet that was not made; another try makes another one
+        raise
     return PersonInfo(name, role.value, wallet.person.hex(), str(path))
 
 
