@@ -243,6 +243,10 @@ class NodeService:
         """How many letters lie in all mailboxes together."""
         return self._mailboxes.letters()
 
+    def lacking(self) -> int:
+        """How many sealed blobs this vault knows that it lacks, where there are several members."""
+        return 0 if self.replicating is None else self.replicating.lacking()
+
     def disk_free(self) -> int:
         """Bytes that are free on the disk of the node's folder."""
         return shutil.disk_usage(self._home).free
