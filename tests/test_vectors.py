@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from salus.agent.export_file import MAGIC
-from salus.charts.sealing import open_entry
+from salus.charts.epochs import EpochKeys, open_previous, open_recovery, open_slot
+from salus.charts.sealing import half_of, open_entry
 from salus.codec import decode
 from salus.crypto import aead, hpke
 from salus.crypto.chunks import read_chunks
@@ -21,7 +22,7 @@ from salus.ledger.header import SignedHeader
 from salus.ledger.tx import Transaction
 from salus.ledger.verifying import StateAnswer, require_answer, require_header, require_linked
 
-VECTORS = sorted((Path(__file__).parents[1] / "vectors").rglob("*.txt"))
+VECTORS = sorted((Path(__file__).parents[1] / "vectors").glob("*/*.txt"))
 Fields = dict[str, str]
 
 
@@ -35,6 +36,19 @@ def follow(genesis: Genesis, previous: SignedHeader, signed: SignedHeader) -> No
     require_linked(previous, signed)
 
 
+def package(fields: Fields) -> None:
+    """The key package opens for the key, and gives the pair."""
+    place = raw(fields, "section"), int(fields["epoch"])
+    verb, key = next((verb, fields[name]) for name, verb in OPENING.items() if name in fields)
+    pair = verb(raw(fields, "package"), bytes.fromhex(key), *place)
+    assert (pair.seal_seed + pair.history).hex() == fields["pair"]
+
+
+OPENING: dict[str, Callable[[bytes, bytes, bytes, int], EpochKeys]] = {
+    "slot": open_slot,
+    "recovery": open_recovery,
+    "history": open_previous,
+}
 KINDS: dict[str, Callable[[Fields], object]] = {
     "aead": lambda f: aead.open(raw(f, "key"), raw(f, "context"), raw(f, "sealed")),
     "hpke": lambda f: hpke.open(raw(f, "seed"), raw(f, "info"), raw(f, "sealed")),
@@ -47,6 +61,8 @@ KINDS: dict[str, Callable[[Fields], object]] = {
         decode(raw(f, "signature"), HybridSignature, limit=8192),
     ),
     "entry": lambda f: open_entry(raw(f, "blob"), raw(f, "half"), raw(f, "network"), raw(f, "section"), int(f["epoch"])),
+    "half": lambda f: half_of(raw(f, "blob"), raw(f, "seed"), raw(f, "network"), raw(f, "section"), int(f["epoch"])),
+    "package": package,
     "header": lambda f: follow(
         decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS),
         decode(raw(f, "previous"), SignedHeader, limit=1024),
