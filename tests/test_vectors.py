@@ -16,8 +16,9 @@ from salus.crypto import aead, hpke
 from salus.crypto.chunks import read_chunks
 from salus.crypto.passphrase import unlock
 from salus.crypto.signing import HybridPublic, HybridSignature, require_hybrid
-from salus.errors import SalusError
-from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters
+from salus.errors import LedgerRefused, SalusError
+from salus.exchange.proofs import read_proofs, require_proofs
+from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, network_id
 from salus.ledger.header import SignedHeader
 from salus.ledger.tx import Transaction
 from salus.ledger.verifying import StateAnswer, require_answer, require_header, require_linked
@@ -34,6 +35,12 @@ def follow(genesis: Genesis, previous: SignedHeader, signed: SignedHeader) -> No
     """The header is a member's, and the next one."""
     require_header(genesis, signed)
     require_linked(previous, signed)
+
+
+def genesis(fields: Fields) -> None:
+    """The document is that of the network which one knows by its id."""
+    if network_id(decode(raw(fields, "genesis"), Genesis, limit=MAX_GENESIS)) != raw(fields, "network"):
+        raise LedgerRefused("wrong-network", "another network's")
 
 
 def package(fields: Fields) -> None:
@@ -69,6 +76,8 @@ KINDS: dict[str, Callable[[Fields], object]] = {
         decode(raw(f, "header"), SignedHeader, limit=8192),
     ),
     "transaction": lambda f: decode(raw(f, "transaction"), Transaction, limit=Parameters().max_transaction),
+    "genesis": genesis,
+    "proof": lambda f: require_proofs(decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS), read_proofs(raw(f, "proof"))),
     "answer": lambda f: require_answer(
         decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS), decode(raw(f, "answer"), StateAnswer, limit=MAX_GENESIS)
     ),
