@@ -16,12 +16,35 @@ from salus.crypto import aead, hpke
 from salus.crypto.chunks import read_chunks
 from salus.crypto.passphrase import unlock
 from salus.crypto.signing import HybridPublic, HybridSignature, require_hybrid
-from salus.errors import LedgerRefused, SalusError
+from salus.errors import LedgerRefused, SalusError, WarrantRefused
 from salus.exchange.proofs import read_proofs, require_proofs
+from salus.ids import VerifyKey
 from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, network_id
 from salus.ledger.header import SignedHeader
+from salus.ledger.modules.licences.state import Licence
 from salus.ledger.tx import Transaction
 from salus.ledger.verifying import StateAnswer, require_answer, require_header, require_linked
+from salus.warrants.checking import Effective, require_warrant
+from salus.warrants.holding import (
+    require_covered,
+    require_holder,
+    require_licence,
+    require_owner,
+    require_purpose,
+    require_window,
+)
+from salus.warrants.link import Warrant
+from salus.warrants.receipting import (
+    MAX_RECEIPT,
+    open_receipt,
+    require_anchor,
+    require_chain,
+    require_promise,
+    require_receipt,
+    require_total,
+)
+from salus.warrants.receipts import ReceiptsAnswer, SignedPromise
+from salus.warrants.requests import SignedOwner, SignedRead
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors").glob("*/*.txt"))
 Fields = dict[str, str]
@@ -51,6 +74,47 @@ def package(fields: Fields) -> None:
     assert (pair.seal_seed + pair.history).hex() == fields["pair"]
 
 
+def effective(fields: Fields, warrant: Warrant) -> Effective:
+    owner = VerifyKey(raw(fields, "owner"))
+    return require_warrant(warrant, raw(fields, "network"), raw(fields, "section"), owner, int(fields["max_window"]))
+
+
+def reading(fields: Fields) -> None:
+    """The checks of WAR-13 but for those that need the chain and the vault's memory: 5, 6, 8 and 12."""
+    read = decode(raw(fields, "read"), SignedRead, limit=MAX_RECEIPT)
+    try:
+        allowed = effective(fields, read.warrant)
+        require_holder(read, allowed, raw(fields, "network"), raw(fields, "vault"))
+    except SalusError as error:
+        raise WarrantRefused("refused", "until then all refusals are one") from error
+    now, licence = int(fields["now"]), raw(fields, "licence")
+    require_window(allowed, now)
+    require_purpose(read.request, allowed)
+    require_licence(allowed, decode(licence, Licence, limit=4096) if licence else None, now)
+    require_covered(allowed, {number: raw(fields, "writer") for number in read.request.entries})
+    if read.request.packages and not allowed.asks_packages:
+        raise WarrantRefused("not-covered", "no key packages for this holder")
+
+
+def receipt(fields: Fields) -> None:
+    """The receipt opens, and the reader whom it names signed the request in it."""
+    network, section = raw(fields, "network"), raw(fields, "section")
+    opened = open_receipt(raw(fields, "seed"), raw(fields, "receipt"), network, section)
+    owner = VerifyKey(raw(fields, "owner"))
+    require_receipt(opened, network, raw(fields, "vault"), section, owner, int(fields["max_window"]))
+
+
+def receipts(fields: Fields) -> None:
+    """The checks of WAR-24."""
+    first, head = int(fields["first"]), raw(fields, "head")
+    answer = decode(raw(fields, "answer"), ReceiptsAnswer, limit=MAX_GENESIS)
+    require_total(answer, first)
+    require_chain(answer.receipts, first, head)
+    heads = {first: head, **{stored.index + 1: stored.head for stored in answer.receipts}}
+    if answer.anchored:
+        require_anchor(answer, raw(fields, "section"), raw(fields, "root"), int(fields["leaves"]), heads)
+
+
 OPENING: dict[str, Callable[[bytes, bytes, bytes, int], EpochKeys]] = {
     "slot": open_slot,
     "recovery": open_recovery,
@@ -76,6 +140,19 @@ KINDS: dict[str, Callable[[Fields], object]] = {
         decode(raw(f, "header"), SignedHeader, limit=8192),
     ),
     "transaction": lambda f: decode(raw(f, "transaction"), Transaction, limit=Parameters().max_transaction),
+    "warrant": lambda f: effective(f, decode(raw(f, "warrant"), Warrant, limit=MAX_RECEIPT)),
+    "reading": reading,
+    "owner": lambda f: require_owner(
+        decode(raw(f, "request"), SignedOwner, limit=8192), VerifyKey(raw(f, "owner")), raw(f, "network"), raw(f, "vault")
+    ),
+    "receipt": receipt,
+    "promise": lambda f: require_promise(
+        decode(raw(f, "promise"), SignedPromise, limit=8192),
+        raw(f, "vault"),
+        VerifyKey(raw(f, "node")),
+        decode(raw(f, "read"), SignedRead, limit=MAX_RECEIPT),
+    ),
+    "receipts": receipts,
     "genesis": genesis,
     "proof": lambda f: require_proofs(decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS), read_proofs(raw(f, "proof"))),
     "answer": lambda f: require_answer(
