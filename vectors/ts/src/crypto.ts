@@ -48,7 +48,7 @@ const exact = (data: Uint8Array): ArrayBuffer => new Uint8Array(data).buffer;
 
 /** The public key of a 32-byte seed. */
 export async function publicKey(seed: Uint8Array): Promise<Uint8Array> {
-  const pair = await (suite.kem as XWing).generateKeyPairDerand(seed);
+  const pair = await (suite.kem as XWing).generateKeyPairDerand(new Uint8Array(seed));
   return new Uint8Array(await suite.kem.serializePublicKey(pair.publicKey));
 }
 
@@ -81,6 +81,7 @@ function point(encoded: Uint8Array): Curve | null {
 
 /** Ed25519 by libsodium's rules: canonical encodings, no point of small order, and the equation without the cofactor. */
 export function verifies(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  if (key.length !== 32 || signature.length !== 64) return false;
   const [a, r, s] = [point(key), point(signature.subarray(0, 32)), Point.Fn.fromBytes(signature.subarray(32), true)];
   if (!a || !r || a.isSmallOrder() || r.isSmallOrder() || !Point.Fn.isValid(s)) return false;
   const digest = sha512(join(signature.subarray(0, 32), key, message));
@@ -88,10 +89,19 @@ export function verifies(key: Uint8Array, message: Uint8Array, signature: Uint8A
   return Point.BASE.multiplyUnsafe(s).equals(r.add(a.multiplyUnsafe(k)));
 }
 
+/** ML-DSA-65 (FIPS 204). */
+export function verifiesLattice(key: Uint8Array, message: Uint8Array, context: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return ml_dsa65.verify(signature, message, key, { context });
+  } catch {
+    return false; // of another length
+  }
+}
+
 /** A key that may enter the state: canonical, and of the main subgroup. */
-export function requireSoundKey(key: Uint8Array): void {
+export function isSound(key: Uint8Array): boolean {
   const found = point(key);
-  if (!found || found.isSmallOrder() || !found.isTorsionFree()) refuse("crypto/unsound-key");
+  return found !== null && !found.isSmallOrder() && found.isTorsionFree();
 }
 
 export function requireSignature(key: Uint8Array, tag: string, message: Uint8Array, signature: Uint8Array): void {
@@ -114,7 +124,7 @@ export function requireHybrid(
 ): void {
   const digest = digestOf(key, tag, message);
   requireSignature(key.ed25519, HYBRID, digest, signature.ed25519);
-  if (!ml_dsa65.verify(signature.mldsa65, digest, key.mldsa65, { context: ascii(HYBRID) })) refuse("crypto/bad-signature");
+  if (!verifiesLattice(key.mldsa65, digest, ascii(HYBRID), signature.mldsa65)) refuse("crypto/bad-signature");
 }
 
 /** A hybrid key pair from one seed (ENC-20). */
