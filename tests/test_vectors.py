@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from salus.agent.export_file import MAGIC
+from salus.agent.export_file import MAGIC, read_export
+from salus.agent.services.people import read_cold
 from salus.charts.epochs import EpochKeys, open_previous, open_recovery, open_slot
 from salus.charts.sealing import half_of, open_entry
 from salus.codec import decode
@@ -17,6 +18,11 @@ from salus.crypto.chunks import read_chunks
 from salus.crypto.passphrase import unlock
 from salus.crypto.signing import HybridPublic, HybridSignature, require_hybrid
 from salus.errors import LedgerRefused, SalusError, WarrantRefused
+from salus.exchange.carding import MAX_CARD, card_from_text, require_card
+from salus.exchange.cards import SignedCard
+from salus.exchange.envelopes import MailboxClaim, MailboxCollect
+from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
+from salus.exchange.posting import open_letter, require_mailbox_owner
 from salus.exchange.proofs import read_proofs, require_proofs
 from salus.ids import VerifyKey
 from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, network_id
@@ -153,6 +159,14 @@ KINDS: dict[str, Callable[[Fields], object]] = {
         decode(raw(f, "read"), SignedRead, limit=MAX_RECEIPT),
     ),
     "receipts": receipts,
+    "card": lambda f: require_card(decode(raw(f, "card"), SignedCard, limit=MAX_CARD), raw(f, "network")),
+    "contact": lambda f: require_card(card_from_text(raw(f, "text").decode()), raw(f, "network")),
+    "letter": lambda f: open_letter(raw(f, "seed"), raw(f, "letter"), raw(f, "mailbox"), raw(f, "network"), raw(f, "recipient")),
+    "claim": lambda f: require_mailbox_owner(decode(raw(f, "claim"), MailboxClaim, limit=8192), raw(f, "network")),
+    "collect": lambda f: require_mailbox_owner(decode(raw(f, "collect"), MailboxCollect, limit=8192), raw(f, "network")),
+    "listing": lambda f: require_listing(decode(raw(f, "listing"), SignedListing, limit=MAX_LISTING), raw(f, "network")),
+    "items": lambda f: list(read_export(io.BytesIO(raw(f, "export")), raw(f, "passphrase").decode())),
+    "cold": lambda f: read_cold(raw(f, "file")),
     "genesis": genesis,
     "proof": lambda f: require_proofs(decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS), read_proofs(raw(f, "proof"))),
     "answer": lambda f: require_answer(
