@@ -133,6 +133,8 @@ def letters() -> Iterator[Scenario]:
         ("with-a-forged-card", UNSIGNED, seal_letter(ADA, change(letter, sender=eve), sealing, BOX)),
         ("for-another-network-inside", "warrants/wrong-recipient", hpke.seal(sealing, info, encode(signed(network=some("x"))))),
         ("of-a-kind-in-capitals", NOT_DECODABLE, seal_letter(ADA, change(letter, kind="GRANT"), sealing, BOX)),
+        ("of-a-kind-with-a-line-behind", NOT_DECODABLE, seal_letter(ADA, change(letter, kind="grant\n"), sealing, BOX)),
+        ("of-no-kind", NOT_DECODABLE, seal_letter(ADA, change(letter, kind=""), sealing, BOX)),
         ("with-one-byte-more", NOT_DECODABLE, hpke.seal(sealing, info, encode(signed()) + b"\x00")),
     ):
         yield "letter", what, expect, {**base, "letter": sealed}
