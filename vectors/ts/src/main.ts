@@ -13,6 +13,8 @@ import { decode, encode, Refused, same } from "./codec.js";
 import { HybridKey, HybridPublic, HybridSignature, isSound, openAead, openHpke, publicKey, randomBytes } from "./crypto.js";
 import { requireHybrid, verifies, verifiesLattice } from "./crypto.js";
 import { context, halfOf, openEntry, sealEntry } from "./entries.js";
+import * as exchange from "./exchange.js";
+import * as files from "./files.js";
 import * as ledger from "./ledger.js";
 import { openPackage } from "./packages.js";
 import * as warrants from "./warrants.js";
@@ -31,6 +33,7 @@ class Fields {
   has = (name: string): boolean => this.#values.has(name);
   text = (name: string): string => this.#values.get(name) ?? "";
   number = (name: string): number => Number(this.text(name));
+  words = (name: string): string => Buffer.from(this.text(name), "hex").toString("utf8");
   raw = (name: string): Uint8Array => new Uint8Array(Buffer.from(this.text(name), "hex"));
 }
 
@@ -96,6 +99,17 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
       root: f.raw("root"),
       leaves: f.number("leaves"),
     }),
+  card: (f) => exchange.requireCard(decode(f.raw("card"), exchange.SignedCard, 16_384), f.raw("network")),
+  contact: (f) => exchange.requireCard(exchange.cardFromText(f.words("text")), f.raw("network")),
+  letter: (f) =>
+    exchange.openLetter(f.raw("seed"), f.raw("letter"), f.raw("mailbox"), f.raw("network"), f.raw("recipient")),
+  claim: (f) => exchange.requireMailboxOwner(exchange.Claim, decode(f.raw("claim"), exchange.Claim, 8192), f.raw("network")),
+  collect: (f) => exchange.requireMailboxOwner(exchange.Collect, decode(f.raw("collect"), exchange.Collect, 8192), f.raw("network")),
+  listing: (f) => exchange.requireListing(decode(f.raw("listing"), exchange.SignedListing, 32_768), f.raw("network")),
+  locked: (f) => files.unlock(f.words("passphrase"), f.raw("locked")),
+  export: (f) => files.readChunks(f.raw("export"), f.words("passphrase")),
+  items: (f) => files.readItems(files.readChunks(f.raw("export"), f.words("passphrase"))),
+  cold: (f) => files.readCold(f.words("file")),
 };
 
 /** "accepted", or the code of the refusal; anything else that is thrown is a fault of this reader. */
