@@ -52,4 +52,4 @@ lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*
+	rm -rf $(VENV) vectors/ts/node_modules vectors/ts/out .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*

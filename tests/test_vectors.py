@@ -10,24 +10,30 @@ import pytest
 
 from salus.agent.export_file import MAGIC, read_export
 from salus.agent.services.people import read_cold
+from salus.agent.wallet import Wallet, new_principal, recovery_key
+from salus.charts.entry import MAX_PLAIN, Opened, Sealed
 from salus.charts.epochs import EpochKeys, open_previous, open_recovery, open_slot
-from salus.charts.sealing import half_of, open_entry
-from salus.codec import decode
+from salus.charts.sealing import half_of, open_entry, require_committed
+from salus.charts.sections import SectionKind
+from salus.codec import decode, encode
 from salus.crypto import aead, hpke
 from salus.crypto.chunks import read_chunks
+from salus.crypto.hashing import sha256
+from salus.crypto.keys import derive
 from salus.crypto.passphrase import unlock
-from salus.crypto.signing import HybridPublic, HybridSignature, require_hybrid
+from salus.crypto.signing import HybridPublic, HybridSignature, SigningKey, require_hybrid, require_sound_key
 from salus.errors import LedgerRefused, SalusError, WarrantRefused
 from salus.exchange.carding import MAX_CARD, card_from_text, require_card
-from salus.exchange.cards import SignedCard
+from salus.exchange.cards import Role, SignedCard
 from salus.exchange.envelopes import MailboxClaim, MailboxCollect
 from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
-from salus.exchange.posting import open_letter, require_mailbox_owner
+from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner
 from salus.exchange.proofs import read_proofs, require_proofs
 from salus.ids import VerifyKey
-from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, network_id
+from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, member_id, network_id
 from salus.ledger.header import SignedHeader
 from salus.ledger.modules.licences.state import Licence
+from salus.ledger.modules.revocations.state import revocation_id
 from salus.ledger.tx import Transaction
 from salus.ledger.verifying import StateAnswer, require_answer, require_header, require_linked
 from salus.warrants.checking import Effective, require_warrant
@@ -42,6 +48,7 @@ from salus.warrants.holding import (
 from salus.warrants.link import Warrant
 from salus.warrants.receipting import (
     MAX_RECEIPT,
+    blinded,
     open_receipt,
     require_anchor,
     require_chain,
@@ -70,6 +77,40 @@ def genesis(fields: Fields) -> None:
     """The document is that of the network which one knows by its id."""
     if network_id(decode(raw(fields, "genesis"), Genesis, limit=MAX_GENESIS)) != raw(fields, "network"):
         raise LedgerRefused("wrong-network", "another network's")
+
+
+def following(seeds: dict[str, bytes]) -> dict[str, bytes]:
+    """What follows from the seeds of a wallet and of a node (ENC-21); of the keys for sealing, their hashes."""
+    kind, grant = SectionKind(seeds["section_kind"].decode()), seeds["grant"]
+    made = Wallet(new_principal("name", Role.PATIENT, seeds["seed"], seeds["cold"], seeds["reading"]))
+    section = made.section(kind, seeds["network"])
+    blind = derive(derive(seeds["node"], "vault"), "blind", section.identity)
+    return {
+        "identity": encode(made.identity.public),
+        "person": made.person,
+        "sealing": sha256(hpke.public_key(made.sealing_seed)),
+        "mailbox": mailbox_id(made.mailbox.public),
+        "token": made.mailbox_token,
+        "member": member_id(made.authority.public),
+        "next_owner": made.next_owner(kind),
+        "owner": section.owner.public,
+        "section": section.identity,
+        "receipt_key": sha256(hpke.public_key(section.receipt_seeds[0])),
+        "slot": section.slot_keys[0],
+        "granted_slot": made.granted_slot(section.identity, grant),
+        "writer": SigningKey(made.writer_seed(section.identity, grant)).public,
+        "revocation": revocation_id(made.preimage(grant + section.identity)),
+        "recovery": sha256(recovery_key(seeds["cold"])),
+        "node_key": SigningKey(derive(seeds["node"], "node")).public,
+        "blinded": blinded(blind, section.identity),
+    }
+
+
+def wallet(fields: Fields) -> None:
+    """Each key is the one that stands there."""
+    seeds = ("seed", "cold", "reading", "node", "grant", "network", "section_kind")
+    found = following({name: raw(fields, name) for name in seeds})
+    assert {name: value.hex() for name, value in found.items()} == {name: fields[name] for name in found}
 
 
 def package(fields: Fields) -> None:
@@ -139,7 +180,12 @@ KINDS: dict[str, Callable[[Fields], object]] = {
     ),
     "entry": lambda f: open_entry(raw(f, "blob"), raw(f, "half"), raw(f, "network"), raw(f, "section"), int(f["epoch"])),
     "half": lambda f: half_of(raw(f, "blob"), raw(f, "seed"), raw(f, "network"), raw(f, "section"), int(f["epoch"])),
+    "commitment": lambda f: require_committed(
+        Opened(decode(raw(f, "inside"), Sealed, limit=MAX_PLAIN), ()), raw(f, "commitment")
+    ),
     "package": package,
+    "key": lambda f: require_sound_key(raw(f, "key")),
+    "wallet": wallet,
     "header": lambda f: follow(
         decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS),
         decode(raw(f, "previous"), SignedHeader, limit=1024),

@@ -15,7 +15,8 @@ from salus.codec import decode, encode
 from salus.crypto.chunks import ChunkWriter
 from salus.crypto.passphrase import Cost
 from salus.exchange.cards import Role
-from scenarios import NOT_DECODABLE, Scenario, change
+from scenarios import NOT_DECODABLE, Fields, Scenario, change
+from test_vectors import following
 
 HEAD = ExportHead(NETWORK, b"genesis", some("person"), "Clemente", some("member"), 3, 2, 1, "0.1.0")
 ROW = ExportRow("pin", b"", b"key", b"body")
@@ -27,6 +28,7 @@ def scenarios() -> Iterator[Scenario]:
     """All of this room."""
     yield from items()
     yield from cold_files()
+    yield from wallets()
 
 
 def written(data: bytes) -> dict[str, bytes | int]:
@@ -98,3 +100,12 @@ def cold_files() -> Iterator[Scenario]:
         ("the-first-line-alone", bad, line),
     ):
         yield "cold", what, expect, {"file": data}
+
+
+def wallets() -> Iterator[Scenario]:
+    """What follows from the seeds of a wallet and of a node."""
+    names = ("seed", "cold", "reading", "node", "grant")
+    seeds: Fields = {**{name: some(name) for name in names}, "network": NETWORK, "section_kind": b"vitals"}
+    for what, changes in (("follows-from-its-seeds", {}), ("of-another-section", {"section_kind": b"records"})):
+        given = {name: value for name, value in {**seeds, **changes}.items() if isinstance(value, bytes)}
+        yield "wallet", what, "accepted", {**given, **following(given)}

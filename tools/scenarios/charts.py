@@ -8,7 +8,7 @@ from charts_world import NETWORK, SECTION, header, leaf, replacing, signed, some
 from salus.charts import sealing
 from salus.charts.entry import Blob, EntryKind, Erased, Origin, Sealed
 from salus.charts.epochs import EpochKeys, KeyPackage, make_package
-from salus.charts.sealing import seal, sign_entry, version_id, without
+from salus.charts.sealing import commitment, seal, sign_entry, version_id, without
 from salus.codec import decode, encode
 from salus.crypto import aead, hpke
 from salus.crypto.signing import HybridKey
@@ -23,6 +23,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from entries()
     yield from odd_entries()
     yield from halves()
+    yield from commitments()
     yield from packages()
     yield from broken_packages()
 
@@ -166,6 +167,19 @@ def halves() -> Iterator[Scenario]:
         ("half-changed", {"blob": flipped(blob, 40)}),
     ):
         yield "half", what, "crypto/cannot-open", {**good, **changes}
+
+
+def commitments() -> Iterator[Scenario]:
+    """What the ledger was told of an entry's header when it was sealed first."""
+    inside = signed(AUTHOR, leaf())
+    erased = without(inside, frozenset({version_id(leaf())}))
+    for what, expect, held in (
+        ("of-this-entry", "accepted", inside),
+        ("of-what-was-erased-since", "accepted", erased),
+        ("with-another-salt", "charts/wrong-commitment", change(inside, salt=some("x"))),
+        ("of-another-header", "charts/wrong-commitment", change(inside, header=change(inside.header, authored=2))),
+    ):
+        yield "commitment", what, expect, {"inside": encode(held), "commitment": commitment(inside)}
 
 
 DEVICE, STANDING, COLD = some("vector device"), some("vector standing"), some("vector cold")

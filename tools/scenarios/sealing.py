@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
+import nacl.bindings
+
 from charts_world import some
+from ledger_world import SMALL_ORDER
 from salus.agent.export_file import MAGIC
 from salus.codec import decode, encode
 from salus.crypto import aead, hpke
@@ -20,6 +23,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from sealing()
     yield from exports()
     yield from signatures()
+    yield from keys()
 
 
 def sealing() -> Iterator[Scenario]:
@@ -134,3 +138,25 @@ def signatures() -> Iterator[Scenario]:
         yield "hybrid", what, "crypto/bad-signature", {**good, **changes}
     for what, data in (("signature-cut-off", encode(signature)[:-1]), ("one-half-alone", encode(change(signature, mldsa65=b"")))):
         yield "hybrid", what, "codec/not-decodable", {**good, "signature": data}
+
+
+def keys() -> Iterator[Scenario]:
+    """Public keys of Ed25519 that may enter the state, and others (RFC 8032 has the encoding, and the order of the curve)."""
+    prime = 2**255 - 19
+    sound = HybridKey(some("vector author")).public.ed25519
+    mixed = nacl.bindings.crypto_core_ed25519_add(sound, SMALL_ORDER)
+    for what, key in (
+        ("of-order-one", (1).to_bytes(32, "little")),
+        ("of-order-two", (prime - 1).to_bytes(32, "little")),
+        ("of-order-four", bytes(32)),
+        ("of-order-eight", SMALL_ORDER),
+        ("with-a-component-of-order-eight", mixed),
+        ("of-order-one-in-another-encoding", (prime + 1).to_bytes(32, "little")),
+        ("beyond-the-prime", b"\xff" * 31 + b"\x7f"),
+        ("not-on-the-curve", (2).to_bytes(32, "little")),
+        ("too-short", sound[:-1]),
+        ("too-long", sound + b"\x00"),
+        ("empty", b""),
+    ):
+        yield "key", what, "crypto/unsound-key", {"key": key}
+    yield "key", "is-sound", "accepted", {"key": sound}

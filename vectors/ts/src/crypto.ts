@@ -101,7 +101,7 @@ export function verifiesLattice(key: Uint8Array, message: Uint8Array, context: U
 /** A key that may enter the state: canonical, and of the main subgroup. */
 export function isSound(key: Uint8Array): boolean {
   const found = point(key);
-  return found !== null && !found.isSmallOrder() && found.isTorsionFree();
+  return key.length === 32 && found !== null && !found.isSmallOrder() && found.isTorsionFree();
 }
 
 export function requireSignature(key: Uint8Array, tag: string, message: Uint8Array, signature: Uint8Array): void {

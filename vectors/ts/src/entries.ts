@@ -86,6 +86,12 @@ export function openEntry(
   return inside;
 }
 
+/** ENT-27: the ledger was told of just this header when the entry was sealed first. */
+export function requireCommitted(inside: Of<typeof Inside>, committed: Uint8Array): void {
+  const own = tagged("salus/entry-commitment/1", inside.salt, encode(EntryHeader, inside.header));
+  if (!same(own, committed)) refuse("charts/wrong-commitment");
+}
+
 /** Padmé, at least 1,024. */
 export function paddedLength(length: number): number {
   const size = Math.max(length, 1024);

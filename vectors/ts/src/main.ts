@@ -12,11 +12,12 @@ import { gunzipSync } from "node:zlib";
 import { decode, encode, Refused, same } from "./codec.js";
 import { HybridKey, HybridPublic, HybridSignature, isSound, openAead, openHpke, publicKey, randomBytes } from "./crypto.js";
 import { requireHybrid, verifies, verifiesLattice } from "./crypto.js";
-import { context, halfOf, openEntry, sealEntry } from "./entries.js";
+import { context, halfOf, Inside, openEntry, requireCommitted, sealEntry } from "./entries.js";
 import * as exchange from "./exchange.js";
 import * as files from "./files.js";
 import * as ledger from "./ledger.js";
 import { openPackage } from "./packages.js";
+import { following } from "./wallet.js";
 import * as warrants from "./warrants.js";
 
 const MAX_READ = 131_072;
@@ -58,6 +59,15 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
     ),
   entry: (f) => openEntry(f.raw("blob"), f.raw("half"), f.raw("network"), f.raw("section"), f.number("epoch")),
   half: (f) => halfOf(f.raw("blob"), f.raw("seed"), context(f.raw("network"), f.raw("section"), f.number("epoch"))),
+  commitment: (f) => requireCommitted(decode(f.raw("inside"), Inside, 67_108_864), f.raw("commitment")),
+  key: (f) => {
+    if (!isSound(f.raw("key"))) throw new Refused("crypto/unsound-key");
+  },
+  wallet: async (f) => {
+    for (const [name, value] of Object.entries(await following(f.raw, f.words("section_kind")))) {
+      if (!same(value, f.raw(name))) throw new Error(`another ${name}`);
+    }
+  },
   package: async (f) => {
     const by = (["slot", "recovery", "history"] as const).find(f.has)!;
     const pair = await openPackage(f.raw("package"), by, f.raw(by), f.raw("section"), f.number("epoch"));
