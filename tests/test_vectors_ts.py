@@ -54,10 +54,9 @@ def test_the_second_reader_gives_every_vector_of_its_kinds_the_same_verdict(read
 
 
 def test_a_wrong_verdict_is_noticed(reader: Path, tmp_path: Path) -> None:
-    copied = shutil.copytree(VECTORS, tmp_path / "vectors", ignore=shutil.ignore_patterns("ts", "third-party"))
-    changed = copied / "entry" / "wrong-epoch.txt"
+    changed = shutil.copytree(VECTORS / "entry", tmp_path / "entry") / "wrong-epoch.txt"
     changed.write_text(changed.read_text("ascii").replace("crypto/cannot-open", "accepted"), "ascii")
-    done = run(reader, "check", copied)
+    done = run(reader, "check", tmp_path, "entry")
     assert (done.returncode, done.stdout.count("EXPECTED")) == (1, 1)
     assert "entry/wrong-epoch crypto/cannot-open EXPECTED accepted" in done.stdout
 
