@@ -25,9 +25,13 @@ from salus.crypto.signing import HybridPublic, HybridSignature, SigningKey, requ
 from salus.errors import LedgerRefused, SalusError, WarrantRefused
 from salus.exchange.carding import MAX_CARD, card_from_text, require_card
 from salus.exchange.cards import Role, SignedCard
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect
+from salus.exchange.founding import member_from_text
+from salus.exchange.guests import Redemption
+from salus.exchange.inviting import read_invitation, require_redemption, require_vouched
 from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
-from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner
+from salus.exchange.peering import PeerAsk, require_peer
+from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner, require_stamp
 from salus.exchange.proofs import read_proofs, require_proofs
 from salus.ids import VerifyKey
 from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, member_id, network_id
@@ -162,6 +166,19 @@ def receipts(fields: Fields) -> None:
         require_anchor(answer, raw(fields, "section"), raw(fields, "root"), int(fields["leaves"]), heads)
 
 
+def guest(fields: Fields) -> None:
+    """The guest vouches for the claim."""
+    claim = decode(raw(fields, "claim"), MailboxClaim, limit=8192)
+    assert require_vouched(claim, raw(fields, "network"), raw(fields, "member")) == raw(fields, "guest")
+
+
+def stamp(fields: Fields) -> None:
+    """The drop has a stamp, and it is for this drop."""
+    drop = decode(raw(fields, "drop"), Drop, limit=8192)
+    assert drop.stamp is not None
+    require_stamp(drop.stamp, raw(fields, "network"), drop, raw(fields, "node"))
+
+
 OPENING: dict[str, Callable[[bytes, bytes, bytes, int], EpochKeys]] = {
     "slot": open_slot,
     "recovery": open_recovery,
@@ -211,6 +228,16 @@ KINDS: dict[str, Callable[[Fields], object]] = {
     "claim": lambda f: require_mailbox_owner(decode(raw(f, "claim"), MailboxClaim, limit=8192), raw(f, "network")),
     "collect": lambda f: require_mailbox_owner(decode(raw(f, "collect"), MailboxCollect, limit=8192), raw(f, "network")),
     "listing": lambda f: require_listing(decode(raw(f, "listing"), SignedListing, limit=MAX_LISTING), raw(f, "network")),
+    "guest": guest,
+    "redemption": lambda f: require_redemption(
+        decode(raw(f, "redemption"), Redemption, limit=8192), raw(f, "network"), raw(f, "member")
+    ),
+    "invitation": lambda f: read_invitation(raw(f, "text").decode()),
+    "stamp": stamp,
+    "peer": lambda f: require_peer(
+        decode(raw(f, "ask"), PeerAsk, limit=8192), raw(f, "network"), raw(f, "asked"), VerifyKey(raw(f, "node"))
+    ),
+    "member": lambda f: member_from_text(raw(f, "text")),
     "items": lambda f: list(read_export(io.BytesIO(raw(f, "export")), raw(f, "passphrase").decode())),
     "cold": lambda f: read_cold(raw(f, "file")),
     "genesis": genesis,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from charts_world import some
-from ledger_world import CLINIC, Ledger, creation, entry, epoch, founding, licence_for, public
+from ledger_world import CLINIC, LAB, Ledger, creation, entry, epoch, founding, licence_for, public
 from ledger_world import key as signing_key
 from salus.codec import decode, encode
 from salus.crypto.hashing import tagged
@@ -67,7 +67,8 @@ def headers() -> Iterator[Scenario]:
         ("signed-by-another-member", "crypto/bad-signature", by("lab node")),
         ("signed-by-the-authority-key", "crypto/bad-signature", by("clinic authority")),
         ("not-signed", "crypto/bad-signature", encode(change(signed_header, signature=bytes(64)))),
-        ("proposer-is-no-member", "ledger/no-such-member", by("clinic node", proposer=some("nobody"))),
+        ("proposer-is-no-member", "ledger/wrong-proposer", by("clinic node", proposer=some("nobody"))),
+        ("proposed-by-another-member", "ledger/wrong-proposer", by("lab node", proposer=LAB)),
         ("other-network", "ledger/wrong-network", by("clinic node", network=some("other"))),
         ("other-previous", "ledger/bad-link", by("clinic node", previous=some("other"))),
         ("height-left-out", "ledger/bad-link", by("clinic node", height=header.height + 1)),

@@ -5,7 +5,7 @@ import { refuse, same, type Of } from "./codec.js";
 import { requireSignature, tagged } from "./crypto.js";
 
 export const LicenceRight = oneOf("treat", "prescribe", "prescribe-controlled", "dispense", "order", "report", "respond");
-const GenesisMember = record("genesis-member", { authority: bytes32, node: bytes32, rights: list(LicenceRight, 0, 16) });
+export const GenesisMember = record("genesis-member", { authority: bytes32, node: bytes32, rights: list(LicenceRight, 0, 16) });
 const Parameters = record("parameters", {
   max_transaction: count,
   max_block: count,
@@ -70,12 +70,12 @@ export const StateAnswer = record("state-answer", {
 export const networkId = (genesis: Of<typeof Genesis>): Uint8Array => tagged("salus/network/1", encode(Genesis, genesis));
 export const headerHash = (header: Of<typeof Header>): Uint8Array => tagged("salus/header/1", encode(Header, header));
 
-/** STATE-12: a member of this network signed it. */
+/** STATE-12 and MEM-1: the member that orders blocks in this network, the first one, signed it. */
 export function requireHeader(genesis: Of<typeof Genesis>, { header, signature }: Of<typeof SignedHeader>): void {
   if (!same(header.network, networkId(genesis))) refuse("ledger/wrong-network");
-  const proposer = genesis.members.find((member) => same(tagged("salus/member/1", member.authority), header.proposer));
-  if (!proposer) return refuse("ledger/no-such-member");
-  requireSignature(proposer.node, "salus/header-signature/1", headerHash(header), signature);
+  const orderer = genesis.members[0]!;
+  if (!same(header.proposer, tagged("salus/member/1", orderer.authority))) refuse("ledger/wrong-proposer");
+  requireSignature(orderer.node, "salus/header-signature/1", headerHash(header), signature);
 }
 
 /** STATE-13. */

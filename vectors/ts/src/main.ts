@@ -113,8 +113,18 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
   contact: (f) => exchange.requireCard(exchange.cardFromText(f.words("text")), f.raw("network")),
   letter: (f) =>
     exchange.openLetter(f.raw("seed"), f.raw("letter"), f.raw("mailbox"), f.raw("network"), f.raw("recipient")),
-  claim: (f) => exchange.requireMailboxOwner(exchange.Claim, decode(f.raw("claim"), exchange.Claim, 8192), f.raw("network")),
-  collect: (f) => exchange.requireMailboxOwner(exchange.Collect, decode(f.raw("collect"), exchange.Collect, 8192), f.raw("network")),
+  claim: (f) => exchange.requireClaim(decode(f.raw("claim"), exchange.Claim, 8192), f.raw("network")),
+  collect: (f) => exchange.requireCollect(decode(f.raw("collect"), exchange.Collect, 8192), f.raw("network")),
+  guest: (f) => {
+    const guest = exchange.requireVouched(decode(f.raw("claim"), exchange.Claim, 8192), f.raw("network"), f.raw("member"));
+    if (!same(guest, f.raw("guest"))) throw new Error("another guest");
+  },
+  redemption: (f) =>
+    exchange.requireRedemption(decode(f.raw("redemption"), exchange.Redemption, 8192), f.raw("network"), f.raw("member")),
+  invitation: (f) => exchange.readInvitation(f.words("text")),
+  stamp: (f) => exchange.requireStamp(decode(f.raw("drop"), exchange.Drop, 8192), f.raw("network"), f.raw("node")),
+  peer: (f) => exchange.requirePeer(decode(f.raw("ask"), exchange.PeerAsk, 8192), f.raw("network"), f.raw("asked"), f.raw("node")),
+  member: (f) => exchange.memberFromText(f.words("text")),
   listing: (f) => exchange.requireListing(decode(f.raw("listing"), exchange.SignedListing, 32_768), f.raw("network")),
   locked: (f) => files.unlock(f.words("passphrase"), f.raw("locked")),
   export: (f) => files.readChunks(f.raw("export"), f.words("passphrase")),
