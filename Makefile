@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider stories bench lock clean setup
+.PHONY: run test lint types sabotage outsider stories bench determinism lock clean setup
 
 setup: $(READY)
 
@@ -39,6 +39,9 @@ outsider: $(READY)  ## The command line from outside, as an integrator drives it
 
 stories: $(READY)  ## The stories of patient, practice, home and operator, by the command line over HTTP
 	for story in examples/stories/*.sh; do PATH="$(CURDIR)/$(BIN):$$PATH" bash $$story || exit 1; done
+
+determinism: $(READY)  ## One history of N transactions replayed in eight unlike processes: one application hash a block
+	PYTHONPATH=tests $(BIN)/python tools/determinism.py $(or $(N),100000) $(or $(SEED),1)
 
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
