@@ -41,7 +41,7 @@ def summary(seed: int, refusals: Counter[str], written: list[str], parted: str, 
     """The report's lines."""
     came = f"**part**: {parted}" if parted else "came to the same application hash and the same results at every block"
     return [
-        f"One history from seed {seed}: {refusals.total():,} transactions, {refusals['']:,} of them applied, in {len(written):,} blocks.",
+        f"One history from seed {seed}: {refusals.total():,} transactions in {len(written):,} blocks, {refusals['']:,} applied.",
         f"Replayed in {len(SETTINGS)} processes, they {came}",
         f"(the last: `{written[-1].split()[1]}`). {seconds:,.0f} seconds in all.",
         "",
