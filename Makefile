@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider stories bench determinism lock clean setup
+.PHONY: run test lint types sabotage outsider stories bench determinism mutations lock clean setup
 
 setup: $(READY)
 
@@ -42,6 +42,9 @@ stories: $(READY)  ## The stories of patient, practice, home and operator, by th
 
 determinism: $(READY)  ## One history of N transactions replayed in eight unlike processes: one application hash a block
 	PYTHONPATH=tests $(BIN)/python tools/determinism.py $(or $(N),100000) $(or $(SEED),1)
+
+mutations: $(READY)  ## N changed bytes of every format that strangers hand over: none is accepted, none is uncaught
+	PYTHONPATH=tests $(BIN)/python tools/mutations.py $(or $(N),100000) $(or $(SEED),1)
 
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
