@@ -17,7 +17,8 @@ from salus.ledger.genesis import Genesis, network_id
 class Agent:
     """``genesis`` is the agent's own copy, the root of all that it verifies; ``clock`` gives ms since the epoch.
 
-    ``turn_away`` leaves a node that was caught for another: its address, or "" where there is no other.
+    ``turn_away`` leaves a node that was caught for another: its address, or "" where there is no other. ``pass_over`` leaves
+    one that does not do what was asked, for as long as there is another: whether there is; it may be asked again later.
     """
 
     store: Store
@@ -26,6 +27,7 @@ class Agent:
     genesis: Genesis
     clock: Callable[[], Millis]
     turn_away: Callable[[], str] = str
+    pass_over: Callable[[], bool] = bool
 
     @property
     def network_id(self) -> NetworkId:

@@ -433,7 +433,7 @@ def test_an_import_killed_anywhere_keeps_nothing_or_is_completed(tmp_path: Path,
             assert charting.open_chart(agent, PATIENT, PATIENT).shown
 
 
-def test_a_cursor_of_another_nodes_mailbox_is_left_out(tmp_path: Path) -> None:
+def test_cursors_are_kept_by_member_and_travel(tmp_path: Path) -> None:
     with thread(tmp_path / "home") as world:
         world.may_write()
         writing.write_note(world.agent, DOCTOR, PATIENT, b"Feels well", amends=None, entered_in_error=None)
