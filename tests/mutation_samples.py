@@ -29,14 +29,18 @@ from salus.charts.sections import SectionKind
 from salus.cli.contact import read_card
 from salus.codec import decode, encode
 from salus.crypto import aead, hpke
+from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.passphrase import lock, unlock
 from salus.errors import AgentRefused
 from salus.exchange.carding import card_from_text, card_to_text, require_card
 from salus.exchange.cards import Role, SignedCard
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect, SignedLetter
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, SignedLetter, Stamp
+from salus.exchange.guests import Invitation, Redemption
+from salus.exchange.inviting import GuestKeys, redeem, require_redemption
 from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
-from salus.exchange.posting import _info, open_letter, require_mailbox_owner
+from salus.exchange.peering import Peer, PeerAsk, require_peer, sign_ask
+from salus.exchange.posting import _info, open_letter, require_mailbox_owner, require_stamp, sign_stamp
 from salus.exchange.proofs import ProofFile, read_proofs, require_proofs
 from salus.fhir.chart_text import ChartView, Item, render
 from salus.fhir.parsing import parse_json, read_resource, read_resources
@@ -116,6 +120,9 @@ def formats(folder: Path) -> Iterator[tuple[Format, ...]]:
             Format("letter", tuple(_letters(world, network, inside=True))),
             Format("listing", tuple(_listings(world))),
             Format("mailbox", tuple(_mailbox(world, network))),
+            Format("stamp", tuple(_stamps(world, network))),
+            Format("redemption", tuple(_redemption(world, name) for name in (b"one", b"other"))),
+            Format("peer-ask", tuple(_peer_ask(world, first) for first in (0, 7))),
             Format("export", tuple(_export(world, name) for name in (PATIENT, NURSE))),
             Format("locked", tuple(Sample(lock(PASS, secret, CHEAP), _unlocked) for secret in (b"one secret", bytes(64)))),
             Format("fhir", tuple(_bundles()), tolerant=True),
@@ -424,8 +431,8 @@ def _letters(world: World, network: Recording, *, inside: bool) -> Iterator[Samp
     wallets: dict[bytes, Wallet] = {}
     for wallet in world.agent.wallets():
         wallets[people.own_card(world.agent, wallet.record.name).card.mailbox] = wallet
-    for (mailbox, _, sealed), _ in network.of("drop")[-6:]:
-        yield _letter(world.agent.network_id, mailbox, wallets[mailbox], sealed, inside=inside)
+    for (drop,), _ in network.of("drop")[-6:]:
+        yield _letter(world.agent.network_id, drop.mailbox, wallets[drop.mailbox], drop.sealed, inside=inside)
 
 
 def _letter(network: bytes, mailbox: bytes, wallet: Wallet, sealed: bytes, *, inside: bool) -> Sample:
@@ -459,6 +466,39 @@ def _mailbox(world: World, network: Recording) -> Iterator[Sample]:
                 require_mailbox_owner(decode(mutant, shape, limit=LIMIT), world.agent.network_id)
 
             yield Sample(encode(message), accept, of_shape(MailboxClaim | MailboxCollect))
+
+
+def _stamps(world: World, network: Recording) -> Iterator[Sample]:
+    """Stamps of the node for letters of strangers."""
+    key, member = world.node._key, world.node.status().member
+    for (drop,), _ in network.of("drop")[-3:]:
+
+        def accept(mutant: bytes, drop: Drop = drop) -> None:
+            require_stamp(decode(mutant, Stamp, limit=LIMIT), world.agent.network_id, drop, key.public)
+
+        stamp = sign_stamp(key, world.agent.network_id, member, drop, world.clock.now)
+        yield Sample(encode(stamp), accept, of_shape(Stamp))
+
+
+def _redemption(world: World, secret: bytes) -> Sample:
+    network, member = world.agent.network_id, world.node.status().member
+
+    def accept(mutant: bytes) -> None:
+        require_redemption(decode(mutant, Redemption, limit=LIMIT), network, member)
+
+    guest = GuestKeys(sha256(b"home of " + secret)).at(member)
+    return Sample(encode(redeem(Invitation(network, member, sha256(secret)), guest)), accept, of_shape(Redemption))
+
+
+def _peer_ask(world: World, first: int) -> Sample:
+    network, member, key = world.agent.network_id, world.node.status().member, world.node._key
+
+    def accept(mutant: bytes) -> None:
+        require_peer(decode(mutant, PeerAsk, limit=LIMIT), network, member, key.public)
+
+    peer = Peer(member, "https://one.example")
+    asked = PeerAsk(network, peer, member, first, 9, (sha256(b"blob"),), (sha256(b"holder"),), world.clock.now, bytes(64))
+    return Sample(encode(sign_ask(key, asked)), accept, of_shape(PeerAsk))
 
 
 def _export(world: World, name: str) -> Sample:

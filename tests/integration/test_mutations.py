@@ -19,7 +19,7 @@ from salus.errors import Malformed
 SEED, COUNT = 5, 5_000
 NAMES = (
     *("transaction", "header", "block", "answer", "proof", "read", "owner-request", "promise", "receipts", "entry", "inside"),
-    *("card", "envelope", "letter", "listing", "mailbox", "export", "locked", "fhir"),
+    *("card", "envelope", "letter", "listing", "mailbox", "stamp", "redemption", "peer-ask", "export", "locked", "fhir"),
 )
 
 
@@ -79,6 +79,9 @@ CONTROLS: tuple[tuple[str, str, Callable[..., object], str], ...] = (
     ("salus.exchange.listings", "require_hybrid", nothing, "listing"),
     ("salus.exchange.posting", "require_hybrid", nothing, "letter"),
     ("salus.exchange.posting", "require_signature", nothing, "mailbox"),
+    ("salus.exchange.inviting", "require_signature", nothing, "redemption"),
+    ("salus.exchange.peering", "require_signature", nothing, "peer-ask"),
+    ("salus.exchange.posting", "require_signature", nothing, "stamp"),
     ("salus.fhir.chart_text", "_clean", str, "fhir"),
 )
 
