@@ -197,7 +197,7 @@ def headers() -> Iterator[Scenario]:
         ("signed-by-another-member", "crypto/bad-signature", by("lab node")),
         ("signed-by-the-authority-key", "crypto/bad-signature", by("clinic authority")),
         ("not-signed", "crypto/bad-signature", encode(change(signed_header, signature=bytes(64)))),
-        ("proposer-is-no-member", "ledger/no-such-member", by("clinic node", proposer=some("nobody"))),
+        ("proposer-is-no-member", "ledger/wrong-proposer", by("clinic node", proposer=some("nobody"))),
         ("other-network", "ledger/wrong-network", by("clinic node", network=some("other"))),
         ("other-previous", "ledger/bad-link", by("clinic node", previous=some("other"))),
         ("height-left-out", "ledger/bad-link", by("clinic node", height=header.height + 1)),
