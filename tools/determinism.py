@@ -6,6 +6,7 @@ exit 1 where two processes part.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 import time
@@ -23,16 +24,19 @@ def main() -> int:
     """Make, replay, compare, report."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    began, show = time.monotonic(), report.Progress()
+    began, show, made_of = time.monotonic(), report.Progress(), report.commit()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "history"
+        path, source = Path(folder) / "history", Path(folder) / "src"
+        shutil.copytree(report.ROOT / "src" / "salus", source / "salus", ignore=shutil.ignore_patterns("__pycache__"))
         refusals = write(path, seed, count, PER_BLOCK, lambda left: show(f"making: {count - left:,} of {count:,} transactions"))
         _, *blocks = read(path)
         print(f"{count:,} transactions in {len(blocks):,} blocks, {refusals['']:,} applied", flush=True)
-        outputs = replays(path, SETTINGS, told=lambda which, done: show(f"replay {which + 1}: block {done:,} of {len(blocks):,}"))
+        outputs = replays(
+            path, SETTINGS, source, lambda which, done: show(f"replay {which + 1}: block {done:,} of {len(blocks):,}")
+        )
     written = [f"{height} {block.root.hex()}" for height, block in enumerate(blocks, 1)]
     parted = parting(outputs) or parting([written, [" ".join(line.split()[:2]) for line in outputs[0]]])
-    kept = report.write("determinism", "Determinism", summary(seed, refusals, written, parted, time.monotonic() - began))
+    kept = report.write("determinism", "Determinism", made_of, summary(seed, refusals, written, parted, time.monotonic() - began))
     print(f"{'THEY PART: ' + parted if parted else f'{len(SETTINGS)} processes, one application hash a block'}; {kept.name}")
     return 1 if parted else 0
 

@@ -28,7 +28,7 @@ def main() -> int:
     """Mutate, count, report."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    began, show, found = time.monotonic(), report.Progress(), dict[str, Outcome]()
+    began, show, made_of, found = time.monotonic(), report.Progress(), report.commit(), dict[str, Outcome]()
     with tempfile.TemporaryDirectory() as folder, formats(Path(folder) / "home") as forms:
         for form in forms:
             share = -(-count // len(forms))
@@ -42,7 +42,7 @@ def main() -> int:
         KEPT.mkdir(exist_ok=True)
         (KEPT / f"{failure.format}-{failure.number}-{failure.kind}").write_bytes(failure.mutant)
         print(f"FAILED {failure.format} {failure.number} ({failure.kind}): {failure.text}", file=sys.stderr)
-    kept = report.write("mutations", "Mutations", summary(seed, found, time.monotonic() - began))
+    kept = report.write("mutations", "Mutations", made_of, summary(seed, found, time.monotonic() - began))
     print(f"{sum(outcome.tried for outcome in found.values()):,} mutants, {len(failures)} failures; {kept.name}")
     return 1 if failures else 0
 

@@ -25,12 +25,12 @@ def commit() -> str:
     return f"{head}+" if head and _git("status", "--porcelain", "--untracked-files=no") else head or "unknown"
 
 
-def write(name: str, title: str, lines: Iterable[str]) -> Path:
-    """``docs/reports/<name>-<today>.md``; another one of the day is replaced."""
+def write(name: str, title: str, made_of: str, lines: Iterable[str]) -> Path:
+    """``docs/reports/<name>-<today>.md``, of the `commit` that it began with; another one of the day is replaced."""
     today = dt.datetime.now(tz=dt.UTC).date().isoformat()
     path = REPORTS / f"{name}-{today}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = (f"# {title}, {today}", "", f"Machine: {machine()}. Commit: {commit()}.", "")
+    head = (f"# {title}, {today}", "", f"Machine: {machine()}. Commit: {made_of}.", "")
     path.write_text("\n".join((*head, *lines)).rstrip("\n") + "\n", "utf-8")
     return path
 
