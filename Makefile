@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 SECOND := vectors/ts/node_modules/.package-lock.json
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider stories bench lock clean setup vectors
+.PHONY: run test lint types sabotage outsider stories bench determinism mutations mutants fuzz lock clean setup vectors
 
 setup: $(READY)
 
@@ -47,6 +47,12 @@ outsider: $(READY)  ## The command line from outside, as an integrator drives it
 
 stories: $(READY)  ## The stories of patient, practice, home and operator, by the command line over HTTP
 	for story in examples/stories/*.sh; do PATH="$(CURDIR)/$(BIN):$$PATH" bash $$story || exit 1; done
+
+determinism: $(READY)  ## One history of N transactions replayed in eight unlike processes: one application hash a block
+	PYTHONPATH=tests $(BIN)/python tools/determinism.py $(or $(N),100000) $(or $(SEED),1)
+
+mutations: $(READY)  ## N changed bytes of every format that strangers hand over: none is accepted, none is uncaught
+	PYTHONPATH=tests $(BIN)/python tools/mutations.py $(or $(N),100000) $(or $(SEED),1)
 
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
