@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider stories bench lock clean setup
+.PHONY: run test lint types sabotage outsider stories bench bench-peers lock clean setup
 
 setup: $(READY)
 
@@ -24,8 +24,8 @@ test: $(READY) lint types  ## Lint, types, contracts, every test, full branch co
 	$(BIN)/pytest $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 lint: $(READY)
-	$(BIN)/ruff check src tests tools
-	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools bench
+	$(BIN)/ruff format --check src tests tools bench
 	$(BIN)/lint-imports --no-logo
 
 types: $(READY)
@@ -40,8 +40,16 @@ outsider: $(READY)  ## The command line from outside, as an integrator drives it
 stories: $(READY)  ## The stories of patient, practice, home and operator, by the command line over HTTP
 	for story in examples/stories/*.sh; do PATH="$(CURDIR)/$(BIN):$$PATH" bash $$story || exit 1; done
 
+bench: $(READY)  ## Speed as ratios, one table, kept in bench/results; peers that are not installed are named
+	$(BIN)/python -m bench
+
+bench-peers: $(READY)  ## What benchmarks are measured against, as far as it comes from package indexes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
+	npm install --prefix bench/peers --no-audit --no-fund --no-package-lock --ignore-scripts
+
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group pyproject.toml:bench -o requirements-bench.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*
