@@ -89,7 +89,7 @@ def rows(effort: Effort) -> Iterator[Row]:
         theirs = iter(checks)
         yield compare(
             effort,
-            f"ledger in process: durable blocks of {size} anchors, a signature",
+            f"ledger in process: durable blocks of {size} anchors, each check of a signature",
             "bare Ed25519 verification of the same",
             ">= 0.5",
             lambda: timed(lambda: ledger.block(next(ours))) / (2 * size),
