@@ -146,8 +146,8 @@ def _complete(agent: Agent, identity: bytes, job: ErasureJob) -> None:
 
 def _erase_one(agent: Agent, wallet: Wallet, erasure: Erasure) -> None:
     """Bring the ledger to where the erasure is done; nothing happens where it is."""
-    for _ in range(_ATTEMPTS):
-        section = own_section(agent, wallet, erasure.kind)
+    for attempt in range(_ATTEMPTS):
+        section = own_section(agent, wallet, erasure.kind, attempt)
         found = entries_of(agent, section.identity, [erasure.number])
         if not found:
             return
