@@ -62,9 +62,14 @@ class Identity:
 
 
 class NodeService:
-    """A running node over the folder ``home``. Close it with `stop`."""
+    """A running node over the folder ``home``. Close it with `stop`.
 
-    def __init__(self, home: Path, identity: Identity, config: Config, clock: Callable[[], Millis]) -> None:
+    Without ``background`` it has no threads of its own: nothing happens but within a call, and `anchor` is the caller's to call.
+    """
+
+    def __init__(
+        self, home: Path, identity: Identity, config: Config, clock: Callable[[], Millis], *, background: bool = True
+    ) -> None:
         self._genesis, self._member, self._key = identity.genesis, identity.member, identity.key
         self._network, self._clock = network_id(identity.genesis), clock
         self.config, self._home, self.tally = config, home, Tally()
@@ -74,7 +79,9 @@ class NodeService:
             opened.callback(store.close)
             self.blobs = Blobs(home / "vault" / "blobs")
             self._erasing = Erasing(self.blobs, self._alone)
-            self.engine: Engine = SoloEngine(identity.genesis, store, identity.member, self._key, clock, self._committed)
+            self.engine: Engine = SoloEngine(
+                identity.genesis, store, identity.member, self._key, clock, self._committed, background=background
+            )
             opened.callback(self.engine.stop)
             self._pending = home / "vault" / "pending"
             self._log = ReceiptLog(home / "vault" / "receipts")
@@ -90,7 +97,14 @@ class NodeService:
             self._sweep()
             self._erasing.everything(self.engine.state)
             self._anchoring = Anchoring(
-                self.engine, self.vault, self._log, self._member, self._submit_own, config.anchor_seconds, self.tally
+                self.engine,
+                self.vault,
+                self._log,
+                self._member,
+                self._submit_own,
+                config.anchor_seconds,
+                self.tally,
+                background=background,
             )
             self._opened = opened.pop_all()
 
@@ -190,6 +204,10 @@ class NodeService:
     def find_listings(self, search: ListingSearch) -> FoundListings:
         """Listings that match every word."""
         return self.directory.search(search)
+
+    def anchor(self) -> None:
+        """Anchor the receipt chains now, if any changed."""
+        self._anchoring.anchor()
 
     def stop(self) -> None:
         """Anchor what is left, then close everything in order."""
