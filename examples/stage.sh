@@ -64,12 +64,6 @@ in_background() { started+=("$1"); disown "$1"; }
 # address: where the node that was served last answers
 address() { python3 -I -c 'import json, sys; print(json.load(open(sys.argv[1]))["address"])' "$work/serve"; }
 
-# invite HOME: a new invitation to the node of that home, served or not
-invite() {
-    at "$1" salus node invite --json >"$work/invited" || fail "no invitation to $1"
-    python3 -I -c 'import json, sys; print(json.load(open(sys.argv[1]))["code"])' "$work/invited"
-}
-
 # at HOME COMMAND...: the command in one of several homes
 at() { local home=$1; shift; SALUS_HOME="$work/$home" "$@"; }
 

@@ -11,11 +11,12 @@ before "$good" lie
 liar=$proxy
 
 echo "One who has only the liar is told so; one who has another node goes on"
-done_at fooled salus init --node "$liar" --genesis "$work/genesis.bin" --invite "$(invite hospital)"
+invitation hospital
+done_at fooled salus init --node "$liar" --genesis "$work/genesis.bin" --invite "$code"
 SALUS_HOME="$work/fooled" salus person add Ben --json >"$work/out" 2>&1 && SALUS_HOME="$work/fooled" salus access --as Ben --json >"$work/out" 2>&1
 steps=$((steps + 1))
 field error.code >/dev/null || fail "the lie was believed"
-code=$(invite hospital)
+invitation hospital
 done_at ana salus init --node "$liar" --node http://127.0.0.1:9 --node "$good" --genesis "$work/genesis.bin" --invite "$code"
 done_at ana salus person add Ana
 done_at ana salus import "$source_file" --as Ana --source "City Hospital"
@@ -27,7 +28,8 @@ refused eve 1 node/invite-used salus init --node "$good" --genesis "$work/genesi
 refused eve 1 agent/bad-invitation salus init --node "$good" --genesis "$work/genesis.bin" --invite salus-invite-1:AAAA
 done_at eve salus init --node "$good" --genesis "$work/genesis.bin"
 refused eve 1 node/not-invited salus person add Eve
-done_at eve salus person move --to "$good" --invite "$(invite hospital)"
+invitation hospital
+done_at eve salus person move --to "$good" --invite "$code"
 done_at eve salus person add Eve
 
 echo "A node of another network is not taken for this one's"
@@ -63,7 +65,8 @@ done_at ana salus revoke --reader "Dr. Ada" --as Ana
 refused hospital 1 warrants/revoked salus chart --as "Dr. Ada" --of Ana
 echo "a long passphrase" >"$work/secret"
 done_at ana salus export --as Ana --out "$work/ana.export" --export-passphrase-file "$work/secret"
-done_at ana salus person move --to "$good" --invite "$(invite hospital)"
+invitation hospital
+done_at ana salus person move --to "$good" --invite "$code"
 done_at ana salus verify --as Ana
 
 echo "All nodes are gone, and then one is back"
