@@ -21,7 +21,7 @@ from salus.node.vault.erasing import Erasing
 
 
 class Replicating:
-    """A thread that looks every ``seconds`` (None: there is none). ``alone`` keeps submissions that name a blob out while it is looked at."""
+    """A thread that looks every ``seconds``, or none. ``alone`` keeps submissions that name a blob out while it is looked at."""
 
     def __init__(
         self,
