@@ -22,6 +22,7 @@ DOCUMENTS = sorted(
     path
     for pattern in ("*.md", "spec/**/*.md", "docs/**/*.md", "bench/**/*.md", "vectors/**/*.md", "examples/**/*.md", "src/**/*.md")
     for path in ROOT.glob(pattern)
+    if "node_modules" not in path.parts
 )
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 

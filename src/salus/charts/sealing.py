@@ -90,16 +90,21 @@ def half_of(blob: bytes, seal_seed: bytes, network: bytes, section: bytes, epoch
 
 def open_entry(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: int) -> Opened:
     """The entry behind the patient's ``half``, verified: place, author's id, both signature halves, content root."""
-    box = decode(blob, Blob, limit=MAX_BLOB)
-    if box.released:
-        raise ChartRefused("not-released", "the entry needs a release half")
-    plain = aead.open(_data_key(half), _context(network, section, epoch), box.ciphertext)
-    inside = decode(_decompress(_unpad(plain)), Sealed, limit=MAX_PLAIN)
+    inside = decrypt(blob, half, network, section, epoch)
     require_place(inside.header, network, section)
     require_author(inside.header, inside.key)
     require_hybrid(inside.key, ENTRY_TAG, encode(inside.header), inside.signature)
     require_content(inside)
     return Opened(inside, tuple(version_id(leaf) for leaf in inside.leaves))
+
+
+def decrypt(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: int) -> Sealed:
+    """What lies in the blob, of which nothing is verified yet but that it was sealed for this place: see `open_entry`."""
+    box = decode(blob, Blob, limit=MAX_BLOB)
+    if box.released:
+        raise ChartRefused("not-released", "the entry needs a release half")
+    plain = aead.open(_data_key(half), _context(network, section, epoch), box.ciphertext)
+    return decode(_decompress(_unpad(plain)), Sealed, limit=MAX_PLAIN)
 
 
 def require_committed(opened: Opened, committed: bytes) -> None:

@@ -54,6 +54,7 @@ class Overlay:
 
     def __init__(self, below: Reader) -> None:
         self._below = below
+        self._ordered: list[bytes] | None = None  # the changed keys in order, from the first time that somebody asks for a range
         self.changes: dict[bytes, bytes | None] = {}
 
     def get(self, key: bytes) -> bytes | None:
@@ -62,21 +63,33 @@ class Overlay:
 
     def keys(self, first: bytes, last: bytes) -> Iterator[bytes]:
         """Keys as they stand here, in order."""
-        there = [key for key in self._below.keys(first, last) if key not in self.changes]
-        here = [key for key, value in self.changes.items() if value is not None and first <= key < last]
-        return iter(sorted(there + here))
+        if self._ordered is None:
+            self._ordered = sorted(self.changes)
+        begin = bisect_left(self._ordered, first)
+        end = bisect_left(self._ordered, last, begin)
+        there = self._below.keys(first, last)
+        if begin == end:
+            return there
+        standing = [key for key in self._ordered[begin:end] if self.changes[key] is not None]
+        return iter(sorted([*(key for key in there if key not in self.changes), *standing]))
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a value."""
-        self.changes[key] = value
+        self._change(key, value)
 
     def remove(self, key: bytes) -> None:
         """Remove a key."""
-        self.changes[key] = None
+        self._change(key, None)
 
     def fold_into(self, below: Overlay) -> None:
         """Hand all changes down to the overlay that this one stands on."""
-        below.changes.update(self.changes)
+        for key, value in self.changes.items():
+            below._change(key, value)
+
+    def _change(self, key: bytes, value: bytes | None) -> None:
+        if self._ordered is not None and key not in self.changes:
+            insort(self._ordered, key)
+        self.changes[key] = value
 
 
 def load(reader: Reader, key: bytes, shape: type[R]) -> R | None:

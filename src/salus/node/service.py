@@ -25,6 +25,7 @@ from salus.exchange.inviting import vouch_as_member
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAnswer, PeerAsk
 from salus.exchange.posting import sign_stamp
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ids import BodyHash, MemberId, Millis
 from salus.ledger.genesis import Genesis, member_id, network_id, orderer
 from salus.ledger.header import SignedHeader, TxResult
@@ -230,9 +231,21 @@ class NodeService:
         """Read on in one's own mailbox."""
         return self._at(request.member, lambda: self._mailboxes.collect(request), lambda peer: peer.collect(request))
 
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Keep a sealed card for references."""
+        self._at(deposit.member, lambda: self._mailboxes.put_card(deposit), lambda peer: peer.put_card(deposit))
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """The sealed card of this hash at the member."""
+        return self._at(member, lambda: self._mailboxes.card(card), lambda peer: peer.card(member, card))
+
     def letters(self) -> int:
         """How many letters lie in all mailboxes together."""
         return self._mailboxes.letters()
+
+    def lacking(self) -> int:
+        """How many sealed blobs this vault knows that it lacks, where there are several members."""
+        return 0 if self.replicating is None else self.replicating.lacking()
 
     def disk_free(self) -> int:
         """Bytes that are free on the disk of the node's folder."""
