@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SECOND := vectors/ts/node_modules/.package-lock.json
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider stories bench bench-peers lock clean setup
+.PHONY: run test lint types sabotage outsider stories bench bench-peers determinism mutations mutants fuzz lock clean setup vectors
 
 setup: $(READY)
 
@@ -34,12 +35,24 @@ types: $(READY)
 sabotage: $(READY)  ## Patch out one check at a time; a named test must fail each time
 	$(BIN)/python tools/sabotage.py
 
+vectors: $(READY) $(SECOND)  ## Two readers give every vector the same verdict; what one seals, the other opens (needs Node.js and npm)
+	$(BIN)/pytest -q tests/test_vectors.py tests/test_vectors_ts.py tests/test_third_party_vectors.py
+
+$(SECOND): vectors/ts/package-lock.json vectors/ts/package.json
+	cd vectors/ts && npm ci --silent
+	touch $@
+
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
 
 stories: $(READY)  ## The stories of patient, practice, home and operator, by the command line over HTTP
 	for story in examples/stories/*.sh; do PATH="$(CURDIR)/$(BIN):$$PATH" bash $$story || exit 1; done
 
+determinism: $(READY)  ## One history of N transactions replayed in eight unlike processes: one application hash a block
+	PYTHONPATH=tests $(BIN)/python tools/determinism.py $(or $(N),100000) $(or $(SEED),1)
+
+mutations: $(READY)  ## N changed bytes of every format that strangers hand over: none is accepted, none is uncaught
+	PYTHONPATH=tests $(BIN)/python tools/mutations.py $(or $(N),100000) $(or $(SEED),1)
 bench: $(READY)  ## Speed as ratios, one table, kept in bench/results; peers that are not installed are named
 	$(BIN)/python -m bench
 
@@ -52,4 +65,4 @@ lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group pyproject.toml:bench -o requirements-bench.lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*
+	rm -rf $(VENV) vectors/ts/node_modules vectors/ts/out .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from node_world import NODE_SEED, START, Clock, NodeWorld, blob, founding, key, running
 from salus.codec import encode
+from salus.exchange.envelopes import Drop
 from salus.exchange.posting import mailbox_id, sign_claim
 from salus.node.operating.backup import Backup, back_up
 from salus.node.operating.checking import check
@@ -49,8 +50,8 @@ def filled(folder: Path) -> Path:
     with opened(home) as world:
         world.fill("Ada", blob("one"), blob("two"))
         world.node.read(world.read(world.own("Ada"), "Ada"))
-        world.node.open_mailbox(sign_claim(key("box"), world.network, TOKEN, 1))
-        world.node.drop(BOX, TOKEN, b"letter")
+        world.node.open_mailbox(sign_claim(key("box"), world.network, world.node.status().member, TOKEN, 1))
+        world.node.drop(letter(world, b"letter"))
     return home
 
 
@@ -59,7 +60,12 @@ def grown(home: Path, name: str = "three") -> None:
     with opened(home) as world:
         world.submit(world.entry("Ada", blob(name)), keys=[key("Ada")], blobs=[blob(name)])
         world.node.read(world.read(world.own("Ada"), "Ada", (1,)))
-        world.node.drop(BOX, TOKEN, name.encode())
+        world.node.drop(letter(world, name.encode()))
+
+
+def letter(world: NodeWorld, sealed: bytes) -> Drop:
+    """A letter for the mailbox that `filled` opens."""
+    return Drop(world.node.status().member, BOX, TOKEN, sealed)
 
 
 def backed_up(home: Path, out: Path, **options: bool) -> Backup:

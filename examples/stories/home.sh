@@ -7,43 +7,8 @@ done_at hospital salus init --member "City Hospital"
 SALUS_HOME="$work/hospital" serve --port 0
 good=$(address)
 cp "$work/hospital/genesis.bin" "$work/genesis.bin"
-cat >"$work/liar.py" <<'PY'
-"""Passes everything on, and changes one byte near the end of what it says of the state."""
-import http.server, sys, urllib.error, urllib.request
-
-class Liar(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def relay(self):
-        body = self.rfile.read(int(self.headers.get("content-length", 0))) or None
-        head = {"content-type": self.headers["content-type"]} if body else {}
-        request = urllib.request.Request(sys.argv[1] + self.path, body, head, method=self.command)
-        try:
-            with urllib.request.urlopen(request) as answer:
-                status, data, kind = answer.status, bytearray(answer.read()), answer.headers["content-type"]
-        except urllib.error.HTTPError as answer:
-            status, data, kind = answer.code, bytearray(answer.read()), answer.headers["content-type"]
-        if self.path == "/v1/states" and status == 200:
-            data[len(data) // 2] ^= 1
-        self.send_response(status)
-        self.send_header("content-type", kind or "")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_GET = do_POST = do_PUT = relay
-
-    def log_message(self, *_):
-        pass
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
-print(f"http://127.0.0.1:{server.server_port}", flush=True)
-server.serve_forever()
-PY
-python3 -I "$work/liar.py" "$good" >"$work/liar" 2>/dev/null &
-in_background $!
-for _ in $(seq 100); do [ -s "$work/liar" ] && break; sleep 0.05; done
-liar=$(cat "$work/liar")
+before "$good" lie
+liar=$proxy
 
 echo "One who has only the liar is told so; one who has another node goes on"
 done_at fooled salus init --node "$liar" --genesis "$work/genesis.bin"

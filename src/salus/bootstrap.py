@@ -5,7 +5,7 @@ The HTTP server and client load only where they are used: most commands need nei
 ::
 
     HOME/genesis.bin                 the root of trust
-    HOME/node/                       config.toml, node.key, lock, port, ledger/, vault/, mailbox/
+    HOME/node/                       config.toml, node.key, lock, port, ledger/, vault/, mailbox/, guests/
     HOME/agent/                      agent.key, store.db, index.db, lock; nodes.toml in a home without a node of its own
     HOME/cold/NAME.cold              cold seeds, to be moved away
 """
@@ -26,15 +26,18 @@ from salus.agent.services.people import keep_person, write_cold
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key, write_store_key
 from salus.agent.verify import Pin, newest_header
-from salus.agent.wallet import Wallet, cold_seed, new_principal
-from salus.codec import decode, encode
+from salus.agent.wallet import PrincipalRecord, Wallet, cold_seed, new_principal
+from salus.codec import Record, decode, encode
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
-from salus.ids import Millis
+from salus.exchange.guests import Invitation
+from salus.exchange.inviting import GuestKeys
+from salus.ids import Bytes32, Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, GenesisMember, LicenceRight, network_id
-from salus.node.config import read_config
+from salus.node.config import following_file, read_config
+from salus.node.guests.book import GuestBook
 from salus.node.identity import own_member, read_node_seed
 from salus.node.operating.partials import database_refusals, storage_refusals
 from salus.node.operating.placing import complete
@@ -48,36 +51,101 @@ MEMBER_NAME = "Practice"
 _FOUNDING = "founding"  # there from `init_home` until the first ledger is
 
 
+class Prepared(Record, frozen=True, tag="prepared"):
+    """A member's wallet that waits for its network to be founded."""
+
+    record: PrincipalRecord
+    cold: Bytes32
+
+
 def clock() -> Millis:
     """Milliseconds since the epoch."""
     return Millis(time.time_ns() // 1_000_000)
 
 
-def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME) -> Genesis:
-    """Make an embedded network of one member in ``home``: node, member's wallet, agent's store. ``home-exists`` otherwise."""
+def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME, others: Sequence[GenesisMember] = ()) -> Genesis:
+    """Found a network in ``home``: node, member's wallet, agent's store. ``home-exists`` otherwise.
+
+    This member's node orders blocks; ``others`` are members from the start, as `prepare_home` made them, and follow.
+    """
+    founder, record, cold = _make_member(home, passphrase, member)
+    genesis = Genesis(fresh_nonce(), clock(), (founder, *others))
+    _settle_member(home, genesis, record, cold, lambda: passphrase or "")
+    return genesis
+
+
+def prepare_home(home: Path, passphrase: str | None, member: str) -> GenesisMember:
+    """Make a member's keys in ``home`` before there is a network: what is returned goes to whoever founds it."""
+    made, record, cold = _make_member(home, passphrase, member)
+    with _store(home, lambda: passphrase or "") as store, store.writing():
+        store.put(b"", b"", Prepared(record, cold))
+    return made
+
+
+def join_home(home: Path, genesis: bytes, node: str, address: str, ask: Callable[[], str]) -> Genesis:
+    """Complete what `prepare_home` began, in the network of ``genesis``: this node follows the one at ``node``.
+
+    ``not-prepared``, and `NodeRefused` ``not-a-member`` where the network was founded without it.
+    """
     if (home / "genesis.bin").exists():
+        raise AgentRefused("home-exists", "there is a home in this folder already")
+    if not (home / "agent" / "store.db").exists():
+        raise AgentRefused("not-prepared", "make this member's keys first: salus node prepare")
+    found = decode(genesis, Genesis, limit=MAX_GENESIS)
+    own_member(found, read_node_seed(home / "node" / "node.key"))
+    with _store(home, ask) as store:
+        prepared = store.find(Prepared, b"", b"")
+    if prepared is None:
+        raise AgentRefused("not-prepared", "make this member's keys first: salus node prepare")
+    write_atomically(home / "node" / "config.toml", following_file(node, address))
+    try:
+        _settle_member(home, found, prepared.record, prepared.cold, ask)
+    except SalusError:
+        (home / "genesis.bin").unlink(missing_ok=True)
+        raise
+    return found
+
+
+def _make_member(home: Path, passphrase: str | None, name: str) -> tuple[GenesisMember, PrincipalRecord, bytes]:
+    """A member's keys in ``home``: as genesis names it, its wallet's record, and its cold seed."""
+    if (home / "genesis.bin").exists() or (home / "node" / "node.key").exists():
         raise AgentRefused("home-exists", "there is a home in this folder already")
     for folder in (home, home / "node", home / "agent"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     node_seed, cold = new_seed(), new_seed()
-    record = new_principal(member, Role.MEMBER, new_seed(), cold, new_seed())
-    authority = Wallet(record).authority.public
+    record = new_principal(name, Role.MEMBER, new_seed(), cold, new_seed())
     node_key = SigningKey(derive(node_seed, "node")).public
-    genesis = Genesis(fresh_nonce(), clock(), (GenesisMember(authority, node_key, tuple(LicenceRight)),))
     write_atomically(home / "node" / "node.key", node_seed.hex().encode("ascii") + b"\n")
     write_store_key(home / "agent" / "agent.key", passphrase)
+    return GenesisMember(Wallet(record).authority.public, node_key, tuple(LicenceRight)), record, cold
+
+
+def _settle_member(home: Path, genesis: Genesis, record: PrincipalRecord, cold: bytes, ask: Callable[[], str]) -> None:
+    """Keep the member's wallet and cold seed, and let its node begin."""
     write_cold(home / "cold", cold_seed(record, network_id(genesis), cold))
     write_atomically(home / "node" / _FOUNDING, b"")
     write_atomically(home / "genesis.bin", encode(genesis))
-    with open_home(home, lambda: passphrase or "") as agent:
+    with open_home(home, ask) as agent:
         keep_person(agent, record)
-    return genesis
 
 
-def init_guest(home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str | None) -> Genesis:
+@contextmanager
+def _store(home: Path, ask: Callable[[], str]) -> Iterator[Store]:
+    with _locked(home / "agent" / "lock", PATIENCE):
+        store = Store(home / "agent" / "store.db", read_store_key(home / "agent" / "agent.key", ask))
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def init_guest(
+    home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str | None, invitations: Sequence[Invitation] = ()
+) -> Genesis:
     """Make a home without a node of its own: it uses other people's ``nodes`` and trusts ``genesis`` alone.
 
-    ``home-exists``, ``wrong-network`` where the node that answers is of another network.
+    Each of ``invitations`` is redeemed at the node of its member. ``home-exists``; ``wrong-network`` where the node that answers,
+    or an invitation, is of another network. A refused one leaves no home.
     """
     if (home / "genesis.bin").exists():
         raise AgentRefused("home-exists", "there is a home in this folder already")
@@ -89,18 +157,18 @@ def init_guest(home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str
         write_store_key(home / "agent" / "agent.key", passphrase)
     write_atomically(home / "genesis.bin", genesis)
     try:
-        with open_home(home, lambda: passphrase or ""):
+        with open_home(home, lambda: passphrase or "", invitations):
             return found
     except SalusError:
         (home / "genesis.bin").unlink()
         raise
 
 
-def move_home(home: Path, url: str, ask: Callable[[], str]) -> None:
+def move_home(home: Path, url: str, ask: Callable[[], str], invitations: Sequence[Invitation] = ()) -> None:
     """Make another node the first one of a home without a node, whether or not the node before helps.
 
-    The new one is asked alone: it must show this network, no older than was seen, and open each person's mailbox; else all
-    stays as it was. ``no-nodes`` in a home with a node of its own.
+    The new one is asked alone: it must take the invitations, show this network, no older than was seen, and open each person's
+    mailbox; else all stays as it was. ``no-nodes`` in a home with a node of its own.
     """
     path = home / "agent" / "nodes.toml"
     if not path.exists():
@@ -109,7 +177,7 @@ def move_home(home: Path, url: str, ask: Callable[[], str]) -> None:
     after = nodes_file([url, *(known for known in before if known != url.rstrip("/"))][:MAX_NODES])
     write_atomically(path, nodes_file([url]))
     try:
-        with open_home(home, ask) as agent:
+        with open_home(home, ask, invitations) as agent:
             newest_header(agent)
             for wallet in agent.wallets():
                 keep_person(agent, wallet.record)
@@ -120,8 +188,11 @@ def move_home(home: Path, url: str, ask: Callable[[], str]) -> None:
 
 
 @contextmanager
-def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent]:
-    """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port."""
+def open_home(home: Path, ask: Callable[[], str] = lambda: "", invitations: Sequence[Invitation] = ()) -> Iterator[Agent]:
+    """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port.
+
+    ``invitations`` are redeemed before anything else is asked of the nodes of a home without one of its own.
+    """
     genesis = read_genesis(home)
     with ExitStack() as stack:
         stack.enter_context(_locked(home / "agent" / "lock", PATIENCE))
@@ -130,11 +201,12 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent
         stack.callback(store.close)
         index = Store(home / "agent" / "index.db", derive(key, "index"), durable=False)
         stack.callback(index.close)
-        network = stack.enter_context(joined(home))
+        network = stack.enter_context(joined(home, GuestKeys(derive(key, "guest"))))
         agent = Agent(store, index, network, genesis, clock)
         if isinstance(network, Nodes):
-            agent.turn_away = network.turn_away
+            agent.turn_away, agent.pass_over = network.turn_away, network.pass_over
         require_same_network(agent)
+        _redeem(agent, invitations)
         resume(agent)
         yield agent
 
@@ -166,6 +238,22 @@ def held_node(home: Path, patience: float = 0.0) -> Iterator[None]:
     with _locked(home / "node" / "lock", patience):
         complete(home)
         yield
+
+
+@contextmanager
+def guest_book(home: Path) -> Iterator[GuestBook]:
+    """The guest book of the node of ``home``, also while another process serves it."""
+    require_own_node(home)
+    genesis = read_genesis(home)
+    settle(home)
+    member = own_member(genesis, read_node_seed(home / "node" / "node.key"))
+    with storage_refusals():
+        book = GuestBook(home / "node" / "guests", network_id(genesis), member, clock)
+    try:
+        with database_refusals():
+            yield book
+    finally:
+        book.close()
 
 
 def settle(home: Path) -> None:
@@ -216,7 +304,10 @@ def restore_node(home: Path, backup: Path, ask: Callable[[], str], told: Told, *
 
 
 def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
-    """Serve the node's API until a signal; ``ready`` is told the address."""
+    """Serve the node's API until a signal; ``ready`` is told the address.
+
+    ``node/port`` (0600) has the address, and by what the other commands on this home are let in, which is made anew each time.
+    """
     from salus.node.http import listen, run
 
     config = read_config(home / "node" / "config.toml")
@@ -224,9 +315,11 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
         listener = listen(config.host, config.port if port is None else port)
         host = f"[{config.host}]" if ":" in config.host else config.host
         address = f"http://{host}:{listener.getsockname()[1]}"
-        note = home / "node" / "port"
+        note, secret = home / "node" / "port", new_seed()
+        node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
         try:
-            write_atomically(note, address.encode("ascii"))
+            node.announce(address)
+            write_atomically(note, f"{address}\n{secret.hex()}\n".encode("ascii"))
             run(node, listener, lambda: ready(address))
         finally:
             note.unlink(missing_ok=True)
@@ -240,6 +333,14 @@ def read_genesis(home: Path) -> Genesis:
         raise AgentRefused("no-home", "there is no home in this folder; run `salus init`") from error
 
 
+def _redeem(agent: Agent, invitations: Sequence[Invitation]) -> None:
+    for invitation in invitations:
+        if invitation.network != agent.network_id:
+            raise AgentRefused("wrong-network", "the invitation is to another network")
+        if isinstance(agent.network, Nodes):
+            agent.network.redeem(invitation)
+
+
 def require_same_network(agent: Agent) -> None:
     """Raise ``wrong-network`` unless the node, or another one of the home's, is of its own network."""
     while network_id(agent.network.genesis()) != agent.network_id:
@@ -249,14 +350,14 @@ def require_same_network(agent: Agent) -> None:
 
 
 @contextmanager
-def joined(home: Path) -> Iterator[Network]:
+def joined(home: Path, guest: GuestKeys | None = None) -> Iterator[Network]:
     """The node of ``home`` as a network: in this process when no other holds it, else by its loopback port.
 
-    A home without a node uses those that it names.
+    A home without a node uses those that it names, as ``guest``.
     """
     read_genesis(home)
     if (home / "agent" / "nodes.toml").exists():
-        nodes = Nodes(read_nodes(home / "agent" / "nodes.toml").nodes)
+        nodes = Nodes(read_nodes(home / "agent" / "nodes.toml").nodes, guest=guest)
         try:
             yield nodes
         finally:
@@ -285,9 +386,10 @@ def _by_port(home: Path) -> Iterator[Network | None]:
     from salus.exchange.client import NodeClient
 
     try:
-        network = NodeClient((home / "node" / "port").read_text("ascii"))
+        address, secret = (home / "node" / "port").read_text("ascii").split()
+        network = NodeClient(address, guest=GuestKeys(bytes.fromhex(secret)))
         network.status()
-    except (FileNotFoundError, SalusError):
+    except (FileNotFoundError, ValueError, SalusError):
         yield None
         return
     try:

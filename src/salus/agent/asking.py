@@ -15,9 +15,10 @@ from salus.codec import Record
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import SigningKey
-from salus.errors import AgentRefused
+from salus.errors import AgentRefused, SalusError
 from salus.exchange.api import Served
 from salus.ids import VerifyKey
+from salus.ledger.genesis import member_id
 from salus.ledger.header import header_hash
 from salus.ledger.modules.members.state import Member, member_key
 from salus.ledger.modules.sections.messages import Epoch
@@ -113,9 +114,37 @@ def require_blob(blob: bytes, entry: Entry) -> None:
         raise AgentRefused("blob-altered", "the vault served something else than was sealed")
 
 
+def vaults(agent: Agent) -> tuple[bytes, ...]:
+    """The members whose vaults may be asked: the one of the node at hand first."""
+    own = agent.network.status().member
+    return (own, *(found for member in agent.genesis.members if (found := member_id(member.authority)) != own))
+
+
 def _ask(agent: Agent, asking: Asking, page: Sequence[Entry], packages: Sequence[Epoch]) -> tuple[bytes, ...]:
+    """What the vault at hand has of it; what it lacks, spoils or refuses is asked of the other members' vaults."""
+    hashes = [*(entry.blob for entry in page), *(epoch.package for epoch in packages)]
+    blobs = [b""] * len(hashes)
+    refused: list[SalusError] = []
+    for vault in vaults(agent):
+        lacking = [index for index, blob in enumerate(blobs) if sha256(blob) != hashes[index]]
+        entries = [page[index] for index in lacking if index < len(page)]
+        epochs = [packages[index - len(page)] for index in lacking if index >= len(page)]
+        if not lacking:
+            break
+        try:
+            served = _ask_vault(agent, asking, vault, entries, epochs)
+        except SalusError as error:
+            refused.append(error)
+            continue
+        for index, blob in zip(lacking, served, strict=True):
+            blobs[index] = blob or blobs[index]
+    if len(refused) == len(vaults(agent)):
+        raise refused[0]
+    return tuple(blobs)
+
+
+def _ask_vault(agent: Agent, asking: Asking, vault: bytes, page: Sequence[Entry], packages: Sequence[Epoch]) -> tuple[bytes, ...]:
     header = newest_header(agent, fresh=True)
-    vault = agent.network.status().member
     request = ReadRequest(
         agent.network_id,
         vault,

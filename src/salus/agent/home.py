@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from salus.agent.network import Network
 from salus.agent.store import Store
@@ -17,7 +17,8 @@ from salus.ledger.genesis import Genesis, network_id
 class Agent:
     """``genesis`` is the agent's own copy, the root of all that it verifies; ``clock`` gives ms since the epoch.
 
-    ``turn_away`` leaves a node that was caught for another: its address, or "" where there is no other.
+    ``turn_away`` leaves a node that was caught for another: its address, or "" where there is no other. ``pass_over`` leaves
+    one that does not do what was asked, for as long as there is another: whether there is; it may be asked again later.
     """
 
     store: Store
@@ -26,6 +27,8 @@ class Agent:
     genesis: Genesis
     clock: Callable[[], Millis]
     turn_away: Callable[[], str] = str
+    pass_over: Callable[[], bool] = bool
+    _wallets: dict[PrincipalRecord, Wallet] = field(default_factory=dict, repr=False)  # deriving the keys takes its time
 
     @property
     def network_id(self) -> NetworkId:
@@ -37,8 +40,14 @@ class Agent:
         record = self.store.find(PrincipalRecord, b"", name.encode("utf-8"))
         if record is None:
             raise AgentRefused("no-such-person", "this home holds no wallet of that name")
-        return Wallet(record)
+        return self._wallet(record)
 
     def wallets(self) -> list[Wallet]:
         """All principals of this home, by name."""
-        return [Wallet(record) for _, record in self.store.all(PrincipalRecord, b"")]
+        return [self._wallet(record) for _, record in self.store.all(PrincipalRecord, b"")]
+
+    def _wallet(self, record: PrincipalRecord) -> Wallet:
+        known = self._wallets.get(record)
+        if known is None:
+            known = self._wallets[record] = Wallet(record)
+        return known

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.listings import SignedListing
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -43,13 +44,19 @@ class Network(Protocol):
         """A section's receipts, for its owner."""
 
     def open_mailbox(self, claim: MailboxClaim) -> None:
-        """Open or change a mailbox."""
+        """Open or change a mailbox at the member that the claim names."""
 
-    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
-        """Leave a sealed envelope."""
+    def drop(self, drop: Drop) -> None:
+        """Leave a sealed envelope at the member that it names; the node stamps one that has neither token nor stamp."""
 
     def collect(self, request: MailboxCollect) -> Post:
-        """Read on in one's own mailbox."""
+        """Read on in one's own mailbox at the member that the request names."""
+
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Leave one's own sealed card, for references, at the member that the deposit names."""
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """The sealed card of this SHA-256 at the member; ``no-such-card``."""
 
     def put_listing(self, signed: SignedListing) -> None:
         """Keep a listing whose hash the ledger holds."""

@@ -15,8 +15,11 @@ from salus.agent.network import Network
 from salus.errors import AgentRefused
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.client import NodeClient
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
+from salus.exchange.guests import Invitation
+from salus.exchange.inviting import GuestKeys, redeem
 from salus.exchange.listings import SignedListing
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -55,10 +58,11 @@ def nodes_file(urls: Sequence[str]) -> bytes:
 
 
 class Nodes:
-    """The network port over several nodes. What one does not answer is asked of the next."""
+    """The network port over several nodes. What one does not answer is asked of the next. ``guest``: the home's guest keys."""
 
-    def __init__(self, urls: Sequence[str], timeout: float = 60.0) -> None:
-        self._nodes = [(url, NodeClient(url, timeout)) for url in urls]
+    def __init__(self, urls: Sequence[str], timeout: float = 60.0, guest: GuestKeys | None = None) -> None:
+        self._guest = guest
+        self._nodes = [(url, NodeClient(url, timeout, guest)) for url in urls]
 
     @property
     def url(self) -> str:
@@ -72,6 +76,11 @@ class Nodes:
         url, node = self._nodes.pop(0)
         node.close()
         return url
+
+    def pass_over(self) -> bool:
+        """Let the node in use be the last one to be asked; whether there is another."""
+        self._nodes.append(self._nodes.pop(0))
+        return len(self._nodes) > 1
 
     def status(self) -> NodeStatus:
         """What the node says of itself."""
@@ -109,13 +118,33 @@ class Nodes:
         """Open or change a mailbox."""
         self._ask(lambda node: node.open_mailbox(claim))
 
-    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
+    def drop(self, drop: Drop) -> None:
         """Leave a sealed envelope."""
-        self._ask(lambda node: node.drop(mailbox, token, sealed))
+        self._ask(lambda node: node.drop(drop))
 
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
         return self._ask(lambda node: node.collect(request))
+
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Leave one's own sealed card."""
+        self._ask(lambda node: node.put_card(deposit))
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """A sealed card."""
+        return self._ask(lambda node: node.card(member, card))
+
+    def redeem(self, invitation: Invitation) -> None:
+        """Become a guest of the member who invited, at that member's node; `AgentRefused` ``no-inviting-node`` without one."""
+        unreachable: AgentRefused | None = None
+        for _, node in self._nodes:
+            try:
+                if self._guest is not None and node.status().member == invitation.member:
+                    node.redeem(redeem(invitation, self._guest.at(invitation.member)))
+                    return
+            except AgentRefused as error:
+                unreachable = error
+        raise unreachable or AgentRefused("no-inviting-node", "none of this home's nodes is of the member who invited")
 
     def put_listing(self, signed: SignedListing) -> None:
         """Keep a listing."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from salus.agent.home import Agent
 from salus.codec import Record, decode
-from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, Malformed
+from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, Malformed, SalusError
 from salus.ids import Bytes32, Count
 from salus.ledger.header import Header, SignedHeader, header_hash
 from salus.ledger.verifying import StateAnswer, require_header, require_proven
@@ -46,10 +47,16 @@ def proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], Head
 
 def _from_some_node(agent: Agent, ask: Callable[[], T]) -> T:
     """What a node answers that verifies: one whose answer does not is noted and left for the next, as long as there is one."""
+    nudged = False
     while True:
         try:
             return ask()
         except (AgentRefused, LedgerRefused, CryptoRefused, Malformed) as lie:
+            if lie.code == "stale-node" and not nudged:  # one that follows may be a moment behind
+                nudged = True
+                with suppress(SalusError):
+                    agent.network.header(None, fresh=True)
+                continue
             caught = agent.turn_away()
             if not caught:
                 raise

@@ -14,7 +14,21 @@ import typer
 from typer.main import get_command
 
 from salus import __version__
-from salus.cli import contact, device, directory, leaving, licence, network, operating, person, proof, record, sharing, staff
+from salus.cli import (
+    contact,
+    device,
+    directory,
+    hosting,
+    leaving,
+    licence,
+    network,
+    operating,
+    person,
+    proof,
+    record,
+    sharing,
+    staff,
+)
 from salus.cli.options import FROM_FILE
 from salus.cli.output import print_error
 from salus.errors import Misused, SalusError, storage_failed
@@ -35,7 +49,7 @@ app.add_typer(directory.app, name="directory")
 app.add_typer(device.app, name="device")
 app.add_typer(record.group, name="record")
 app.add_typer(network.group, name="node")
-for command in operating.COMMANDS:
+for command in (*operating.COMMANDS, *hosting.COMMANDS):
     network.group.command(command.__name__.rstrip("_"))(command)
 for room in (network, record, sharing, proof, leaving):
     for command in room.COMMANDS:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from salus.cli.options import HOME, Home, Json, read_input
+from salus.cli.options import HOME, Home, Json, read_input, read_invite, write_output
 from salus.cli.output import emit, table, when
 from salus.errors import Misused
 
@@ -21,6 +21,13 @@ def init(
         list[str] | None, typer.Option(help="Use this node instead of one of your own: its address (may be repeated).")
     ] = None,
     genesis_file: Annotated[str | None, typer.Option("--genesis", help="The genesis file of the network, with --node.")] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="Another member from the start: the file that `salus node prepare` made (may be repeated)."),
+    ] = None,
+    invite: Annotated[
+        list[str] | None, typer.Option("--invite", help="An invitation, or a file that holds one, with --node (may be repeated).")
+    ] = None,
     with_passphrase: Annotated[
         bool, typer.Option("--with-passphrase", help="Lock the agent's store with a passphrase (prompt, or --passphrase-file).")
     ] = False,
@@ -30,19 +37,63 @@ def init(
     """Make an embedded network of one member in the home folder; or, with --node, a home on somebody else's node."""
     from salus.bootstrap import init_guest, init_home
     from salus.cli.session import new_passphrase
+    from salus.exchange.founding import member_from_text
     from salus.ledger.genesis import network_id
 
-    if bool(node) != bool(genesis_file):
-        raise Misused("usage", "--node goes with --genesis")
+    if bool(node) != bool(genesis_file) or (invite and not node):
+        raise Misused("usage", "--node goes with --genesis, and --invite with both")
     if node and genesis_file:
-        made = init_guest(home, node, read_input(genesis_file), new_passphrase() if with_passphrase else None)
+        invitations = [read_invite(each) for each in invite or ()]
+        made = init_guest(home, node, read_input(genesis_file), new_passphrase() if with_passphrase else None, invitations)
         shown = {"home": str(home), "network": network_id(made).hex(), "genesis": str(home / "genesis.bin"), "member": ""}
         text = f"A home in {home} that uses {', '.join(node)} and trusts its own copy of the genesis file alone."
         emit(as_json, shown, text)
         return
-    genesis = init_home(home, new_passphrase() if with_passphrase else None, member)
+    others = [member_from_text(read_input(file)) for file in with_ or ()]
+    genesis = init_home(home, new_passphrase() if with_passphrase else None, member, others)
     value = {"home": str(home), "network": network_id(genesis).hex(), "genesis": str(home / "genesis.bin"), "member": member}
-    text = f"A network of one member, {member}, is in {home}.\nGenesis: {home / 'genesis.bin'} (give it to whoever is to verify)."
+    size = "one member" if not others else f"{1 + len(others)} members"
+    text = f"A network of {size}, founded by {member}, is in {home}."
+    text += f"\nGenesis: {home / 'genesis.bin'} (give it to whoever is to verify)."
+    emit(as_json, value, f"{text}\nThe member's cold seed is in {home / 'cold'}: move it to a safe place away from this machine.")
+
+
+@group.command()
+def prepare(
+    member: Annotated[str, typer.Option(help="What the member is called.")],
+    out: Annotated[Path, typer.Option(help="The new file for whoever founds the network.")],
+    with_passphrase: Annotated[bool, typer.Option("--with-passphrase", help="Lock the agent's store with a passphrase.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Make a member's keys before there is a network; the file holds no secret and goes to the founder."""
+    from salus.bootstrap import prepare_home
+    from salus.cli.session import new_passphrase
+    from salus.exchange.founding import member_to_text
+    from salus.ledger.genesis import member_id
+
+    made = prepare_home(home, new_passphrase() if with_passphrase else None, member)
+    write_output(out, member_to_text(made).encode("ascii"))
+    value = {"home": str(home), "member": member_id(made.authority).hex(), "file": str(out)}
+    emit(as_json, value, f"{out} names {member} for the founder (salus init --with). Then: salus node join")
+
+
+@group.command()
+def join(
+    genesis_file: Annotated[str, typer.Option("--genesis", help="The genesis file that the founder made.")],
+    node: Annotated[str, typer.Option(help="Where the node answers that orders blocks: its address.")],
+    address: Annotated[str, typer.Option(help="Where other members' nodes reach this one; where it listens, if not said.")] = "",
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Complete a member's home that was prepared: its node follows the network from here on."""
+    from salus.bootstrap import join_home
+    from salus.cli.session import passphrase
+    from salus.ledger.genesis import network_id
+
+    found = join_home(home, read_input(genesis_file), node, address, passphrase)
+    value = {"home": str(home), "network": network_id(found).hex(), "node": node, "members": len(found.members)}
+    text = f"This node is one of {len(found.members)} members'. Serve it: salus serve"
     emit(as_json, value, f"{text}\nThe member's cold seed is in {home / 'cold'}: move it to a safe place away from this machine.")
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from salus.errors import Misused
+from salus.exchange.guests import Invitation
 
 FROM_FILE = "SALUS_PASSPHRASE_FILE"  # names the file that holds the passphrase
 MAX_INPUT = 256 * 1024 * 1024
@@ -36,6 +37,14 @@ def read_input(name: str) -> bytes:
     if len(data) > MAX_INPUT:
         raise Misused("file-too-large", f"a file has at most {MAX_INPUT} bytes")
     return data
+
+
+def read_invite(given: str) -> Invitation:
+    """The invitation that was given as it is, or in a file; `AgentRefused` ``bad-invitation``, `Misused` ``no-such-file``."""
+    from salus.exchange.inviting import ARMOUR, read_invitation
+
+    text = given if given.startswith(ARMOUR) else read_input(given).decode("ascii", "replace")
+    return read_invitation(text.strip())
 
 
 def write_output(path: Path, data: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from salus.cli.leaving import import_
-from salus.cli.options import HOME, Home, Json, read_input
+from salus.cli.options import HOME, Home, Json, read_input, read_invite
 from salus.cli.output import emit, table
 from salus.errors import Misused
 from salus.exchange.cards import Role
@@ -73,6 +73,7 @@ def recover(
 @app.command()
 def move(
     to: Annotated[str, typer.Option("--to", help="The other node's address.")],
+    invite: Annotated[str | None, typer.Option(help="An invitation to it, or a file that holds one.")] = None,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
@@ -80,7 +81,7 @@ def move(
     from salus.bootstrap import move_home
     from salus.cli.session import passphrase
 
-    move_home(home, to, passphrase)
+    move_home(home, to, passphrase, [read_invite(invite)] if invite else [])
     text = f"{to} is the node that is asked first from now on.\nHand your card out again: letters reach you there."
     emit(as_json, {"node": to}, text)
 

@@ -153,21 +153,26 @@ def inbox(
         return
     with session(home) as agent:
         found = letters.collect(agent, who)
-    rows = [(when(item.sent), item.sender or "?", item.text + (f" ({item.trouble})" if item.trouble else "")) for item in found]
+    rows = [(when(item.sent) if item.sent else "", item.who, item.what) for item in found]
     emit(as_json, {"letters": found}, table(("when", "from", "what"), rows, "nothing new"))
 
 
 def _follow(home: Path, who: str, seconds: int, as_json: bool) -> None:
-    """Letters as they come. The home is let go of between two looks, and looks become rarer while nothing comes."""
+    """Letters as they come. The home is let go of between two looks, and looks become rarer while nothing comes.
+
+    A member that does not answer is named once.
+    """
     from salus.agent.services import inbox as letters
     from salus.cli.session import session
 
-    began, pause = time.monotonic(), FIRST_PAUSE
+    began, pause, silent = time.monotonic(), FIRST_PAUSE, set[str]()
     while True:
         with session(home) as agent:
-            found = letters.collect(agent, who)
+            items = letters.collect(agent, who)
+        found = [item for item in items if item.kind != letters.SILENT or item.person not in silent]
+        silent = {item.person for item in items if item.kind == letters.SILENT}
         for item in found:
-            emit_line(as_json, item, f"{when(item.sent)}  {item.sender or '?'}  {item.text}")
+            emit_line(as_json, item, f"{when(item.sent)}  {item.who}  {item.what}")
         if seconds and time.monotonic() - began >= seconds:
             return
         pause = FIRST_PAUSE if found else min(LAST_PAUSE, pause * 1.5)

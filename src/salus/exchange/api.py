@@ -7,12 +7,14 @@ from typing import Annotated
 import msgspec
 
 from salus.codec import Record
+from salus.exchange.guests import GuestProof
 from salus.exchange.listings import SignedListing
-from salus.ids import Bytes16, Bytes32, Count
+from salus.ids import Bytes32, Count
 from salus.ledger.verifying import StateAnswer
 from salus.warrants.receipts import SignedPromise
 
 MAX_BLOB = 8 * 1024 * 1024
+MAX_TRANSACTION = 1_048_576
 MAX_SUBMISSION = 64 * 1024 * 1024
 MAX_FOUND = 50
 
@@ -22,11 +24,13 @@ Blob = Annotated[bytes, msgspec.Meta(max_length=MAX_BLOB)]
 class Submission(Record, frozen=True, tag="submission"):
     """A transaction (without its sponsor's signature) with the blobs that it anchors. The node co-signs as sponsor.
 
-    The node stores the blobs durably before it submits, and deletes those of a refused transaction.
+    The node stores the blobs durably before it submits, and deletes those of a refused transaction. ``guest`` vouches for it
+    where it does not come from the node's own home.
     """
 
-    transaction: Annotated[bytes, msgspec.Meta(max_length=1_048_576)]
+    transaction: Annotated[bytes, msgspec.Meta(max_length=MAX_TRANSACTION)]
     blobs: Annotated[tuple[Blob, ...], msgspec.Meta(max_length=256)]
+    guest: GuestProof | None = None
 
 
 class TxStatus(Record, frozen=True, tag="tx-status"):
@@ -65,14 +69,6 @@ class StatesAnswer(Record, frozen=True, tag="states-answer"):
     """The answers, in the order asked."""
 
     answers: Annotated[tuple[StateAnswer, ...], msgspec.Meta(max_length=512)]
-
-
-class Drop(Record, frozen=True, tag="drop"):
-    """A sealed envelope for a mailbox."""
-
-    mailbox: Bytes32
-    token: Bytes16
-    sealed: Annotated[bytes, msgspec.Meta(max_length=1_048_576)]
 
 
 class ListingSearch(Record, frozen=True, tag="listing-search"):

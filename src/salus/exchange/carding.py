@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import unicodedata
 
 from salus.codec import decode, encode
 from salus.crypto.hashing import tagged
 from salus.crypto.signing import HybridKey, require_hybrid
-from salus.errors import Malformed, WarrantRefused
+from salus.errors import WarrantRefused
+from salus.exchange.armour import from_line, to_line
 from salus.exchange.cards import CARD_TAG, Card, SignedCard
 from salus.ids import Hash
 
@@ -45,19 +44,9 @@ def card_hash(signed: SignedCard) -> Hash:
 
 def card_to_text(signed: SignedCard) -> str:
     """The card as one line of text, for a file or a message."""
-    return ARMOUR + base64.urlsafe_b64encode(encode(signed)).decode("ascii") + "\n"
+    return to_line(ARMOUR, encode(signed))
 
 
 def card_from_text(text: str) -> SignedCard:
     """The card that `card_to_text` wrote; `Malformed` for anything else."""
-    line = text.strip()
-    if not line.startswith(ARMOUR) or len(line) > 2 * MAX_CARD:
-        raise Malformed("not-decodable", "not a contact card")
-    try:
-        data = base64.b64decode(line[len(ARMOUR) :], altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Malformed("not-decodable", "not a contact card") from error
-    signed = decode(data, SignedCard, limit=MAX_CARD)
-    if card_to_text(signed).strip() != line:
-        raise Malformed("not-canonical", "the bytes are not the one canonical form")
-    return signed
+    return decode(from_line(ARMOUR, text.encode("utf-8"), MAX_CARD), SignedCard, limit=MAX_CARD)

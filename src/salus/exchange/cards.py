@@ -13,6 +13,7 @@ from salus.crypto.signing import HybridPublic, HybridSignature
 from salus.ids import Bytes16, Bytes32, Count
 
 CARD_TAG = "salus/contact-card/1"
+MAX_HOMES = 4  # members that keep one mailbox
 
 
 class Role(StrEnum):
@@ -40,8 +41,9 @@ class Duty(StrEnum):
 
 
 class Card(Record, frozen=True, tag="card-1"):
-    """``mailbox`` and ``token`` are where a sealed envelope may be dropped at ``member``; ``issued`` in ms.
+    """``mailbox`` is where a sealed envelope may be dropped, at each of ``members`` (the home member first); ``issued`` in ms.
 
+    With ``token`` it goes into the lane of contacts; a card that everybody may have carries None, for the lane of strangers.
     The owner's holder key (vault requests, licences) is ``key.ed25519``.
     """
 
@@ -50,9 +52,9 @@ class Card(Record, frozen=True, tag="card-1"):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     key: HybridPublic
     sealing: SealingKey
-    member: Bytes32
+    members: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=MAX_HOMES)]
     mailbox: Bytes32
-    token: Bytes16
+    token: Bytes16 | None
     issued: Count
 
 

@@ -10,7 +10,6 @@ import httpx
 from salus.codec import Record, decode, encode
 from salus.errors import AgentRefused, SalusError, refusal
 from salus.exchange.api import (
-    Drop,
     FoundListings,
     ListingSearch,
     NodeStatus,
@@ -20,8 +19,12 @@ from salus.exchange.api import (
     Submission,
     TxStatus,
 )
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
+from salus.exchange.guests import Redemption
+from salus.exchange.inviting import GuestKeys, body_of
 from salus.exchange.listings import SignedListing
+from salus.exchange.peering import PeerAnswer, PeerAsk
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -35,9 +38,10 @@ _LIMIT = 128 * 1024 * 1024
 
 
 class NodeClient:
-    """A node at ``url`` (scheme, host, port)."""
+    """A node at ``url`` (scheme, host, port). With ``guest``, what needs an invitation is vouched for on the way."""
 
-    def __init__(self, url: str, timeout: float = 60.0) -> None:
+    def __init__(self, url: str, timeout: float = 60.0, guest: GuestKeys | None = None) -> None:
+        self._guest = guest
         self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
 
     def status(self) -> NodeStatus:
@@ -50,6 +54,8 @@ class NodeClient:
 
     def submit(self, submission: Submission) -> TxStatus:
         """Submit a transaction with its blobs."""
+        if self._guest is not None:
+            submission = self._guest.vouch(submission, body_of(submission).sponsor)
         return self._send("POST", "/v1/transactions", submission, TxStatus)
 
     def result(self, body: bytes) -> TxStatus:
@@ -75,15 +81,29 @@ class NodeClient:
 
     def open_mailbox(self, claim: MailboxClaim) -> None:
         """Open or change a mailbox."""
+        if self._guest is not None:
+            claim = self._guest.vouch(claim, self.status().member)
         self._call("PUT", "/v1/mailboxes", encode(claim))
 
-    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
+    def drop(self, drop: Drop) -> None:
         """Leave a sealed envelope."""
-        self._call("POST", "/v1/mailboxes/letters", encode(Drop(mailbox, token, sealed)))
+        self._call("POST", "/v1/mailboxes/letters", encode(drop))
 
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
         return self._send("POST", "/v1/mailboxes/collect", request, Post)
+
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Leave one's own sealed card."""
+        self._call("PUT", "/v1/cards", encode(deposit))
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """A sealed card."""
+        return self._get(f"/v1/cards/{member.hex()}/{card.hex()}", SealedCard)
+
+    def redeem(self, redemption: Redemption) -> None:
+        """Become a guest of the node."""
+        self._call("PUT", "/v1/guests", encode(redemption))
 
     def put_listing(self, signed: SignedListing) -> None:
         """Keep a listing."""
@@ -92,6 +112,10 @@ class NodeClient:
     def find_listings(self, search: ListingSearch) -> FoundListings:
         """Listings that match."""
         return self._send("POST", "/v1/listings/search", search, FoundListings)
+
+    def peer(self, ask: PeerAsk) -> PeerAnswer:
+        """What a member's node asks of another's."""
+        return self._send("POST", "/v1/peers", ask, PeerAnswer)
 
     def close(self) -> None:
         """Close the connections."""
@@ -108,15 +132,18 @@ class NodeClient:
         try:
             response = self._client.request(method, path, content=body, headers=headers)
         except httpx.TransportError as error:
-            raise AgentRefused("node-unreachable", "the node does not answer") from error
+            raise self.silent("the node does not answer") from error
         if response.status_code != 200:
-            raise _refusal(response)
+            raise self._refusal(response)
         return response.content
 
+    def silent(self, text: str) -> SalusError:
+        """What is raised where no node answers."""
+        return AgentRefused("node-unreachable", text)
 
-def _refusal(response: httpx.Response) -> SalusError:
-    try:
-        problem = response.json()
-        return refusal(str(problem["code"]), str(problem["title"]))
-    except (ValueError, KeyError, TypeError):
-        return AgentRefused("node-unreachable", f"the node answers with status {response.status_code}")
+    def _refusal(self, response: httpx.Response) -> SalusError:
+        try:
+            problem = response.json()
+            return refusal(str(problem["code"]), str(problem["title"]))
+        except (ValueError, KeyError, TypeError):
+            return self.silent(f"the node answers with status {response.status_code}")

@@ -10,10 +10,12 @@ import msgspec
 from salus.codec import Record
 from salus.crypto.signing import HybridSignature
 from salus.exchange.cards import SignedCard
+from salus.exchange.guests import GuestProof
 from salus.ids import Bytes16, Bytes32, Bytes64, Count
 
 LETTER_TAG = "salus/letter/1"
 MAILBOX_TAG = "salus/mailbox/1"
+STAMP_TAG = "salus/stamp/1"
 MAX_ENVELOPE = 1_048_576
 
 
@@ -31,7 +33,7 @@ class Letter(Record, frozen=True, tag="letter-1"):
     """``body`` is the canonical record of its kind; ``recipient`` is a person id, so a letter cannot be passed on."""
 
     network: Bytes32
-    kind: Annotated[str, msgspec.Meta(max_length=32, pattern="^[a-z-]+$")]
+    kind: Annotated[str, msgspec.Meta(max_length=32, pattern=r"^[a-z-]+\Z")]
     recipient: Bytes32
     sender: SignedCard
     sent: Count
@@ -46,13 +48,15 @@ class SignedLetter(Record, frozen=True, tag="signed-letter"):
 
 
 class MailboxClaim(Record, frozen=True, tag="mailbox-claim"):
-    """The owner opens or changes a mailbox: its id is the tagged hash of ``owner``; ``token`` lets senders drop."""
+    """The owner opens or changes a mailbox at ``member``: its id is the tagged hash of ``owner``; ``token`` lets senders drop."""
 
     network: Bytes32
     owner: Bytes32
+    member: Bytes32
     token: Bytes16
     serial: Count  # rises with each change
     signature: Bytes64
+    guest: GuestProof | None = None  # not under the owner's signature: it vouches for the claim as it was signed
 
 
 class MailboxCollect(Record, frozen=True, tag="mailbox-collect"):
@@ -68,11 +72,40 @@ class MailboxCollect(Record, frozen=True, tag="mailbox-collect"):
     signature: Bytes64
 
 
+class Stamp(Record, frozen=True, tag="stamp-1"):
+    """The member ``sponsor`` lets somebody without a token write ``letter`` (a SHA-256) to ``mailbox`` at ``member``.
+
+    ``time`` in ms.
+    """
+
+    network: Bytes32
+    sponsor: Bytes32
+    member: Bytes32
+    mailbox: Bytes32
+    letter: Bytes32
+    time: Count
+    signature: Bytes64
+
+
+class Drop(Record, frozen=True, tag="drop"):
+    """A sealed envelope for a mailbox at ``member``: in the lane of contacts with its token, in that of strangers with a stamp.
+
+    Without either, the node that gets it stamps it.
+    """
+
+    member: Bytes32
+    mailbox: Bytes32
+    token: Bytes16 | None
+    sealed: Annotated[bytes, msgspec.Meta(max_length=MAX_ENVELOPE)]
+    stamp: Stamp | None = None
+
+
 class Delivered(Record, frozen=True, tag="delivered"):
-    """One envelope with its cursor."""
+    """One envelope with its cursor; ``stranger``: it came without the token."""
 
     cursor: Count
     sealed: Annotated[bytes, msgspec.Meta(max_length=MAX_ENVELOPE)]
+    stranger: bool
 
 
 class Post(Record, frozen=True, tag="post"):

@@ -58,7 +58,7 @@ def sign_listing(key: HybridKey, listing: Listing) -> SignedListing:
 def require_listing(signed: SignedListing, network: bytes) -> Listing:
     """The listing; raises unless it and its card are for this network, signed by the card's key, and fit to be shown.
 
-    Codes besides those of `require_card`: ``wrong-network``, ``patient-listed``, ``bad-listing-text``.
+    Codes besides those of `require_card`: ``wrong-network``, ``patient-listed``, ``token-listed``, ``bad-listing-text``.
     """
     listing = signed.listing
     if listing.network != network:
@@ -67,6 +67,8 @@ def require_listing(signed: SignedListing, network: bytes) -> Listing:
     require_hybrid(card.key, LISTING_TAG, encode(listing), signed.signature)
     if card.role is Role.PATIENT:
         raise WarrantRefused("patient-listed", "a patient is in no directory")
+    if card.token is not None:
+        raise WarrantRefused("token-listed", "a listing would publish the token of its mailbox")
     require_texts(listing)
     return listing
 

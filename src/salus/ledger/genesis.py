@@ -57,6 +57,11 @@ class Genesis(Record, frozen=True, tag="genesis-1"):
     parameters: Parameters = Parameters()
 
 
+def orderer(genesis: Genesis) -> GenesisMember:
+    """The member whose node orders blocks and signs headers, where no consensus does: the first one."""
+    return genesis.members[0]
+
+
 def network_id(genesis: Genesis) -> NetworkId:
     """The hash of the genesis document."""
     return NetworkId(tagged("salus/network/1", encode(genesis)))

@@ -24,26 +24,29 @@ class Reader(Protocol):
 
 
 class MemoryStore:
-    """State in a dictionary: for tests and for replay in memory."""
+    """State in a dictionary, its keys in order: for tests and for replay in memory."""
 
     def __init__(self) -> None:
         self._data: dict[bytes, bytes] = {}
+        self._order: list[bytes] = []
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None."""
         return self._data.get(key)
 
     def keys(self, first: bytes, last: bytes) -> Iterator[bytes]:
-        """Keys in order."""
-        return iter(sorted(key for key in self._data if first <= key < last))
+        """Keys in order, as of now; a narrow range costs little, however large the state is."""
+        return iter(self._order[bisect_left(self._order, first) : bisect_left(self._order, last)])
 
     def apply(self, changes: dict[bytes, bytes | None]) -> None:
         """Set, or remove where the value is None."""
         for key, value in changes.items():
-            if value is None:
-                self._data.pop(key, None)
-            else:
+            if value is not None:
+                if key not in self._data:
+                    insort(self._order, key)
                 self._data[key] = value
+            elif self._data.pop(key, None) is not None:
+                del self._order[bisect_left(self._order, key)]
 
 
 class Overlay:

@@ -10,7 +10,7 @@ from salus.codec import Record
 from salus.crypto.signing import require_signature
 from salus.errors import LedgerRefused
 from salus.ids import VerifyKey
-from salus.ledger.genesis import Genesis, member_id, network_id
+from salus.ledger.genesis import Genesis, member_id, network_id, orderer
 from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
 from salus.ledger.merkle import StateProof, require_absence, require_presence
 
@@ -27,16 +27,16 @@ class StateAnswer(Record, frozen=True, tag="state-answer"):
 
 
 def require_header(genesis: Genesis, signed: SignedHeader) -> None:
-    """Raise `LedgerRefused` unless a member of this network signed the header.
+    """Raise `LedgerRefused` unless the member that orders blocks in this network signed the header.
 
-    Codes: ``wrong-network``, ``no-such-member``; a bad signature is `CryptoRefused` ``bad-signature``.
+    Codes: ``wrong-network``, ``wrong-proposer``; a bad signature is `CryptoRefused` ``bad-signature``.
     """
     if signed.header.network != network_id(genesis):
         raise LedgerRefused("wrong-network", "the header is of another network")
-    proposers = [m for m in genesis.members if member_id(m.authority) == signed.header.proposer]
-    if not proposers:
-        raise LedgerRefused("no-such-member", "the header's proposer is not a member")
-    require_signature(VerifyKey(proposers[0].node), HEADER_TAG, header_hash(signed.header), signed.signature)
+    proposer = orderer(genesis)
+    if signed.header.proposer != member_id(proposer.authority):
+        raise LedgerRefused("wrong-proposer", "the header is not of the member that orders blocks")
+    require_signature(VerifyKey(proposer.node), HEADER_TAG, header_hash(signed.header), signed.signature)
 
 
 def require_linked(previous: SignedHeader, following: SignedHeader) -> None:

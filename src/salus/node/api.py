@@ -19,9 +19,12 @@ from starlette.types import Receive, Scope, Send
 from salus import __version__
 from salus.codec import Record, decode, encode
 from salus.errors import NodeRefused, SalusError
-from salus.exchange.api import MAX_SUBMISSION, Drop, ListingSearch, StatesAnswer, StatesRequest, Submission
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect
+from salus.exchange.api import MAX_SUBMISSION, ListingSearch, StatesAnswer, StatesRequest, Submission
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect
+from salus.exchange.guests import Redemption
 from salus.exchange.listings import SignedListing
+from salus.exchange.peering import PeerAsk
+from salus.exchange.references import CardDeposit
 from salus.node import metrics, problems
 from salus.node.logs import storage_line
 from salus.node.service import NodeService
@@ -41,8 +44,8 @@ def _states(node: NodeService, body: StatesRequest) -> StatesAnswer:
     return StatesAnswer(node.states(body.keys))
 
 
-def _drop(node: NodeService, body: Drop) -> None:
-    node.drop(body.mailbox, body.token, body.sealed)
+def _redeem(node: NodeService, body: Redemption) -> None:
+    node.door.redeem(body)
 
 
 _EVERY = (500, 503)
@@ -56,34 +59,85 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
         "/v1/transactions",
         Submission,
         MAX_SUBMISSION,
-        NodeService.submit,
-        (*_BODY, 403, 409, 422, 429),
+        lambda node, body: node.submit(body),
+        (*_BODY, 403, 409, 422, 429, 502),
         "Submit a transaction with its blobs",
     ),
     ("POST", "/v1/states", StatesRequest, _SMALL, _states, _BODY, "Read state with proofs"),
-    ("POST", "/v1/entries", SignedRead, _SMALL, NodeService.read, (*_BODY, 403, 422), "Read sealed entries as a proven holder"),
+    (
+        "POST",
+        "/v1/entries",
+        SignedRead,
+        _SMALL,
+        lambda node, body: node.read(body),
+        (*_BODY, 403, 422, 502),
+        "Read sealed entries as a proven holder",
+    ),
     (
         "POST",
         "/v1/receipts",
         SignedOwner,
         _SMALL,
-        NodeService.receipts,
-        (*_BODY, 403, 422),
+        lambda node, body: node.receipts(body),
+        (*_BODY, 403, 422, 502),
         "Read a section's receipts as its owner",
     ),
-    ("PUT", "/v1/mailboxes", MailboxClaim, _SMALL, NodeService.open_mailbox, (*_BODY, 403), "Open or change a mailbox"),
-    ("POST", "/v1/mailboxes/letters", Drop, _LETTER, _drop, (*_BODY, 404, 507), "Leave a sealed envelope"),
+    (
+        "PUT",
+        "/v1/mailboxes",
+        MailboxClaim,
+        _SMALL,
+        lambda node, body: node.open_mailbox(body),
+        (*_BODY, 403, 429, 502),
+        "Open or change a mailbox",
+    ),
+    (
+        "POST",
+        "/v1/mailboxes/letters",
+        Drop,
+        _LETTER,
+        lambda node, body: node.drop(body),
+        (*_BODY, 403, 404, 422, 429, 502, 507),
+        "Leave a sealed envelope",
+    ),
     (
         "POST",
         "/v1/mailboxes/collect",
         MailboxCollect,
         _SMALL,
-        NodeService.collect,
-        (*_BODY, 403),
+        lambda node, body: node.collect(body),
+        (*_BODY, 403, 404, 502),
         "Read on in one's own mailbox",
     ),
-    ("PUT", "/v1/listings", SignedListing, _SMALL, NodeService.put_listing, (*_BODY, 403, 409), "Keep a listing"),
-    ("POST", "/v1/listings/search", ListingSearch, _SMALL, NodeService.find_listings, _BODY, "Find listings by words"),
+    ("POST", "/v1/peers", PeerAsk, _SMALL, lambda node, body: node.peer(body), (*_BODY, 403, 422), "Ask as a member's node"),
+    (
+        "PUT",
+        "/v1/cards",
+        CardDeposit,
+        _SMALL,
+        lambda node, body: node.put_card(body),
+        (*_BODY, 403, 404, 502),
+        "Leave one's own sealed card",
+    ),
+    ("PUT", "/v1/guests", Redemption, _SMALL, _redeem, (*_BODY, 403), "Redeem an invitation"),
+    (
+        "PUT",
+        "/v1/listings",
+        SignedListing,
+        _SMALL,
+        lambda node, body: node.put_listing(body),
+        (*_BODY, 403, 409),
+        "Keep a listing",
+    ),
+    (
+        "POST",
+        "/v1/listings/search",
+        ListingSearch,
+        _SMALL,
+        lambda node, body: node.find_listings(body),
+        _BODY,
+        "Find listings by words",
+    ),
 )
 
 
@@ -175,10 +229,16 @@ def _posted(
         if request.headers.get("content-type") != MEDIA:  # which no web page can send to another origin unasked
             raise NodeRefused("wrong-media-type", f"the body is sent as {MEDIA}")
         body = decode(await _bounded(request, bound), shape, limit=bound)
-        answered = await run_in_threadpool(answer, node, body)
+        answered = await run_in_threadpool(_let_in, node, body, answer)
         return Response(encode(answered) if answered is not None else b"", media_type=MEDIA)
 
     return handle
+
+
+def _let_in(node: NodeService, body: R, answer: Callable[[NodeService, R], Record | None]) -> Record | None:
+    """The one place at which what comes from outside is let in or not."""
+    node.door.require(body)
+    return answer(node, body)
 
 
 def _got(node: NodeService, read: Callable[[NodeService, Request], Response]) -> Callable[[Request], Awaitable[Response]]:
@@ -226,10 +286,19 @@ def _header(node: NodeService, request: Request) -> Response:
 
 
 def _result(node: NodeService, request: Request) -> Response:
-    name = str(request.path_params["body"])
+    return Response(encode(node.result(_id(request, "body"))), media_type=MEDIA)
+
+
+def _card(node: NodeService, request: Request) -> Response:
+    return Response(encode(node.card(_id(request, "member"), _id(request, "card"))), media_type=MEDIA)
+
+
+def _id(request: Request, part: str) -> bytes:
+    """The id in the path; ``bad-id`` for anything else."""
+    name = str(request.path_params[part])
     if not re.fullmatch("[0-9a-f]{64}", name):
         raise NodeRefused("bad-id", "an id is 64 hexadecimal digits")
-    return Response(encode(node.result(bytes.fromhex(name))), media_type=MEDIA)
+    return bytes.fromhex(name)
 
 
 def _metrics(node: NodeService, request: Request) -> Response:
@@ -250,5 +319,6 @@ GETS: tuple[tuple[str, Callable[[NodeService, Request], Response], str, tuple[in
     ("/v1/genesis", _genesis, MEDIA, _EVERY, "The genesis document"),
     ("/v1/headers/{height}", _header, MEDIA, (404, *_EVERY), "A signed header, by height or newest"),
     ("/v1/metrics", _metrics, "text/plain", (404, *_EVERY), "What the node counts, for Prometheus, on this machine alone"),
+    ("/v1/cards/{member}/{card}", _card, MEDIA, (400, 404, 502, *_EVERY), "A sealed card at a member, by its hash"),
     ("/v1/transactions/{body}", _result, MEDIA, (400, *_EVERY), "What became of a transaction"),
 )

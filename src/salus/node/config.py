@@ -8,13 +8,16 @@ from typing import Annotated, Literal
 import msgspec
 
 from salus.errors import NodeRefused
+from salus.exchange.peering import Address
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``config.toml``. ``port`` 0 takes a free one; ``anchor_seconds``: how often changed receipt chains are anchored.
 
     ``metrics_public``: whether other machines may read ``/v1/metrics``; ``log``: lines of text or of JSON; ``access_log``:
-    whether each request has a line.
+    whether each request has a line. ``follow``: where the node answers that orders blocks, in every member's node but its own,
+    and how often (``follow_seconds``) it is asked; ``address``: where other members' nodes reach this one.
+    ``guests``: whether whoever comes from outside must have been invited.
     """
 
     host: Annotated[str, msgspec.Meta(max_length=255)] = "127.0.0.1"
@@ -24,6 +27,10 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     metrics_public: bool = False
     log: Literal["text", "json"] = "text"
     access_log: bool = False
+    follow: Address = ""
+    follow_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 1.0
+    address: Address = ""
+    guests: Literal["invited", "open"] = "invited"
 
 
 def read_config(path: Path) -> Config:
@@ -34,3 +41,15 @@ def read_config(path: Path) -> Config:
         return msgspec.toml.decode(path.read_bytes(), type=Config)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NodeRefused("bad-config", f"{path.name}: {error}") from error
+
+
+def following_file(follow: str, address: str) -> bytes:
+    """A ``config.toml`` for a node that follows the one at ``follow``, and is reached at ``address`` ("": where it listens)."""
+    lines = [f"follow = {msgspec.json.encode(follow.rstrip('/')).decode()}"]
+    lines += [f"address = {msgspec.json.encode(address.rstrip('/')).decode()}"] if address else []
+    data = ("\n".join(lines) + "\n").encode()
+    try:
+        msgspec.toml.decode(data, type=Config)
+    except msgspec.ValidationError as error:
+        raise NodeRefused("bad-config", "a node is named by its address, such as https://node.example:443") from error
+    return data

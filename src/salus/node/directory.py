@@ -21,7 +21,8 @@ from salus.exchange.listings import (
     search_words,
 )
 from salus.ids import NetworkId
-from salus.ledger.modules.directory.queries import listed
+from salus.ledger.modules.directory.queries import holders, listed
+from salus.ledger.modules.directory.state import WITHDRAWN
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
 from salus.ledger.store import load
@@ -72,6 +73,19 @@ class Directory:
                     return FoundListings(tuple(found), more=True)
                 found.append(signed)
         return FoundListings(tuple(found), more=False)
+
+    def find(self, holder: bytes) -> SignedListing | None:
+        """The holder's listing, if it is here and stands on the ledger now."""
+        return self._served(holder)
+
+    def lacking(self) -> list[bytes]:
+        """Holders whose listing stands on the ledger, and is not here."""
+        standing = (holder for holder in holders(self._engine.state) if listed(self._engine.state, holder) != WITHDRAWN)
+        return [holder for holder in standing if not self._has(holder)]
+
+    def _has(self, holder: bytes) -> bool:
+        value = self._tables.get(_TABLE, holder)
+        return value is not None and listing_hash(_stored(value).listing) == listed(self._engine.state, holder)
 
     def forget_former(self, holder: bytes) -> None:
         """Delete what the node keeps of the holder, when the ledger does not hold its hash any more."""

@@ -31,8 +31,11 @@ class Engine(Protocol):
 
     genesis: Genesis
 
-    def submit(self, data: bytes) -> Outcome:
-        """Have one transaction ordered and executed; returns when its block is durable here, whatever the result."""
+    def submit(self, data: bytes, blobs: tuple[bytes, ...] = ()) -> Outcome:
+        """Have one transaction ordered and executed; returns when its block is durable here, whatever the result.
+
+        ``blobs`` are those that it anchors, for whoever orders elsewhere; they are durable here already.
+        """
 
     def newest_header(self, *, fresh: bool = False) -> SignedHeader:
         """The newest header; ``fresh``: let one be made, or asked for, when it is stale."""

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from salus import __version__
 from salus.codec import decode, encode
@@ -16,12 +19,18 @@ from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError, refusal
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
-from salus.exchange.envelopes import MailboxClaim, MailboxCollect, Post
+from salus.exchange.client import NodeClient
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
+from salus.exchange.inviting import vouch_as_member
 from salus.exchange.listings import SignedListing
+from salus.exchange.peering import PeerAnswer, PeerAsk
+from salus.exchange.posting import sign_stamp
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ids import BodyHash, MemberId, Millis
-from salus.ledger.genesis import Genesis, network_id
+from salus.ledger.genesis import Genesis, member_id, network_id, orderer
 from salus.ledger.header import SignedHeader, TxResult
 from salus.ledger.modules.directory.messages import PublishListing
+from salus.ledger.modules.members.queries import member
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Rewrite, Rotate
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash
@@ -29,9 +38,12 @@ from salus.ledger.verifying import StateAnswer
 from salus.node.config import Config
 from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
+from salus.node.following import FollowingEngine
+from salus.node.giving import Giving
+from salus.node.guests.admitting import Door
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
-from salus.node.peers import Peers
+from salus.node.peers import OrderingPeer, Own, Peers
 from salus.node.solo import SoloEngine
 from salus.node.storage import write_atomically
 from salus.node.tally import Tally
@@ -39,11 +51,15 @@ from salus.node.vault.anchoring import Anchoring
 from salus.node.vault.blobs import Blobs
 from salus.node.vault.erasing import Erasing
 from salus.node.vault.receipts import ReceiptLog
+from salus.node.vault.replicating import Replicating
 from salus.node.vault.serving import Vault
 from salus.warrants.receipts import ReceiptsAnswer
 from salus.warrants.requests import SignedOwner, SignedRead
 
+T = TypeVar("T")
+
 MAX_STATES = 512
+MAX_PASSING = 8  # requests that wait for other members' nodes at once: one that hangs must not take all of this node with it
 _ANCHOR_EXPIRY = 60_000  # ms
 
 
@@ -62,37 +78,91 @@ class Identity:
 
 
 class NodeService:
-    """A running node over the folder ``home``. Close it with `stop`."""
+    """A running node over the folder ``home``. Close it with `stop`.
 
-    def __init__(self, home: Path, identity: Identity, config: Config, clock: Callable[[], Millis]) -> None:
+    Without ``background`` it has no threads of its own: nothing happens but within a call, and `anchor` is the caller's to call.
+    """
+
+    def __init__(
+        self, home: Path, identity: Identity, config: Config, clock: Callable[[], Millis], *, background: bool = True
+    ) -> None:
         self._genesis, self._member, self._key = identity.genesis, identity.member, identity.key
         self._network, self._clock = network_id(identity.genesis), clock
         self.config, self._home, self.tally = config, home, Tally()
+        self._background = background
         self._arriving, self._under_way = threading.Condition(), set[bytes]()
+        self._passing = threading.BoundedSemaphore(MAX_PASSING)
         with ExitStack() as opened:
             store = LedgerStore(home / "ledger")
             opened.callback(store.close)
             self.blobs = Blobs(home / "vault" / "blobs")
             self._erasing = Erasing(self.blobs, self._alone)
-            self.engine: Engine = SoloEngine(identity.genesis, store, identity.member, self._key, clock, self._committed)
+            self.peers = Peers(Own(self._network, self._member, self._key), clock)
+            opened.callback(self.peers.close)
+            self.replicating: Replicating | None = None
+            self.engine: Engine = self._make_engine(store)
             opened.callback(self.engine.stop)
             self._pending = home / "vault" / "pending"
             self._log = ReceiptLog(home / "vault" / "receipts")
             opened.callback(self._log.close)
-            self.peers = Peers()
-            opened.callback(self.peers.close)
-            self._mailboxes = Mailboxes(home / "mailbox", self._network, self._member, config.mailbox_letters, clock)
+            self._mailboxes = Mailboxes(
+                home / "mailbox", self._network, self._member, config.mailbox_letters, clock, self._node_key
+            )
             opened.callback(self._mailboxes.close)
             self.directory = Directory(home / "directory", self._network, self.engine)
             opened.callback(self.directory.close)
+            everybody, nodes = config.guests == "open", frozenset(member.node for member in identity.genesis.members)
+            self.door = Door(home / "guests", self._network, self._member, clock, self._applied, nodes, everybody=everybody)
+            opened.callback(self.door.close)
             secret = derive(identity.seed, "vault")
             self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
             self._sweep()
             self._erasing.everything(self.engine.state)
             self._anchoring = Anchoring(
-                self.engine, self.vault, self._log, self._member, self._submit_own, config.anchor_seconds, self.tally
+                self.engine,
+                self.vault,
+                self._log,
+                self._member,
+                self._submit_own,
+                config.anchor_seconds,
+                self.tally,
+                background=background,
             )
+            self._giving = Giving(self._member, self.engine, self.blobs, self.directory, self.peers, clock)
+            self._begin_replicating(opened)
             self._opened = opened.pop_all()
+
+    def _make_engine(self, store: LedgerStore) -> Engine:
+        """The first member's node orders blocks; every other one follows it."""
+        ordering = member_id(orderer(self._genesis).authority)
+        if self._member == ordering:
+            own = (self._member, self._key, self._clock, self._committed)
+            return SoloEngine(self._genesis, store, *own, background=self._background)
+        if not self.config.follow:
+            raise NodeRefused("no-orderer", "config.toml does not say where the node answers that orders blocks (follow)")
+        self.peers.address = self.config.address
+        self.peers.know(ordering, self.config.follow)
+        following = OrderingPeer(self.peers, ordering)
+        seconds = self.config.follow_seconds if self._background else None
+        return FollowingEngine(self._genesis, store, following, self._clock, seconds, self._committed)
+
+    def _begin_replicating(self, opened: ExitStack) -> None:
+        """Where there are several members, each keeps what all have sealed."""
+        if len(self._genesis.members) > 1:
+            seconds = self.config.follow_seconds if self._background else None
+            self.replicating = Replicating(
+                self.engine.state, self.blobs, self.directory, self.peers, self._erasing, self._alone, seconds
+            )
+            self.replicating.start()
+            opened.callback(self.replicating.stop)
+
+    def announce(self, address: str) -> None:
+        """Tell other members' nodes that this one answers at ``address``, unless the configuration says where."""
+        self.peers.address = self.config.address or address
+
+    def peer(self, ask: PeerAsk) -> PeerAnswer:
+        """What another member's node asks for."""
+        return self._giving.answer(ask)
 
     def status(self) -> NodeStatus:
         """What this node says of itself."""
@@ -110,10 +180,13 @@ class NodeService:
         """
         limit = self._genesis.parameters.max_transaction
         transaction = decode(submission.transaction, Transaction, limit=limit)
+        sponsored = self._sponsored(transaction)
+        if sponsored is None:
+            return self._pass_on(transaction.body.sponsor, lambda peer: peer.submit(submission))
         body = body_hash(transaction.body)
         with self._alone({body, *anchored(transaction.body)}):
             known = self.engine.result(body)
-            done = self._take(transaction, body, submission.blobs) if known is None else _status(known)
+            done = self._take(sponsored, body, submission.blobs) if known is None else _status(known)
         self._erasing.catch_up(self.engine.state)
         return done
 
@@ -124,7 +197,7 @@ class NodeService:
         for data in given:
             self.blobs.put(data)
         try:
-            outcome = self.engine.submit(self._sponsor(transaction, body))
+            outcome = self.engine.submit(encode(transaction), self._passed_on(transaction.body))
         except SalusError:
             self._unmark(body, fresh)
             raise
@@ -153,27 +226,42 @@ class NodeService:
 
     def read(self, request: SignedRead) -> Served:
         """Sealed entries for a proven holder."""
-        return self.vault.serve(request)
+        return self._at(request.request.vault, lambda: self.vault.serve(request), lambda peer: peer.read(request))
 
     def receipts(self, request: SignedOwner) -> ReceiptsAnswer:
         """A section's receipts, for its owner."""
-        return self.vault.receipts(request)
+        return self._at(request.request.vault, lambda: self.vault.receipts(request), lambda peer: peer.receipts(request))
 
     def open_mailbox(self, claim: MailboxClaim) -> None:
         """Open or change a mailbox."""
-        self._mailboxes.open(claim)
+        vouched = vouch_as_member(self._key, claim)
+        self._at(claim.member, lambda: self._mailboxes.open(claim), lambda peer: peer.open_mailbox(vouched))
 
-    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
-        """Leave a sealed envelope."""
-        self._mailboxes.drop(mailbox, token, sealed)
+    def drop(self, drop: Drop) -> None:
+        """Leave a sealed envelope; who has no token for it does so under this member's stamp."""
+        if drop.token is None and drop.stamp is None:
+            drop = replace(drop, stamp=sign_stamp(self._key, self._network, self._member, drop, self._clock()))
+        self._at(drop.member, lambda: self._mailboxes.drop(drop), lambda peer: peer.drop(drop))
 
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
-        return self._mailboxes.collect(request)
+        return self._at(request.member, lambda: self._mailboxes.collect(request), lambda peer: peer.collect(request))
+
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Keep a sealed card for references."""
+        self._at(deposit.member, lambda: self._mailboxes.put_card(deposit), lambda peer: peer.put_card(deposit))
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """The sealed card of this hash at the member."""
+        return self._at(member, lambda: self._mailboxes.card(card), lambda peer: peer.card(member, card))
 
     def letters(self) -> int:
         """How many letters lie in all mailboxes together."""
         return self._mailboxes.letters()
+
+    def lacking(self) -> int:
+        """How many sealed blobs this vault knows that it lacks, where there are several members."""
+        return 0 if self.replicating is None else self.replicating.lacking()
 
     def disk_free(self) -> int:
         """Bytes that are free on the disk of the node's folder."""
@@ -191,23 +279,59 @@ class NodeService:
         """Listings that match every word."""
         return self.directory.search(search)
 
+    def anchor(self) -> None:
+        """Anchor the receipt chains now, if any changed."""
+        self._anchoring.anchor()
+
     def stop(self) -> None:
         """Anchor what is left, then close everything in order."""
         with self._opened:
             self._anchoring.stop()
 
+    def _at(self, addressed: bytes, here: Callable[[], T], there: Callable[[NodeClient], T]) -> T:
+        """What this node does itself, or passes on to the member that is addressed: so many at once as may wait for others."""
+        return here() if addressed == self._member else self._pass_on(addressed, there)
+
+    def _pass_on(self, addressed: bytes, there: Callable[[NodeClient], T]) -> T:
+        peer = self.peers.of(addressed)
+        if not self._passing.acquire(blocking=False):
+            raise NodeRefused("peer-unreachable", "too much waits for other members' nodes already")
+        try:
+            return there(peer)
+        finally:
+            self._passing.release()
+
+    def _node_key(self, identity: bytes) -> bytes:
+        return member(self.engine.state, identity).node
+
+    def _applied(self, body: bytes) -> bool:
+        known = self.engine.result(body)
+        return known is not None and not known.result.refusal
+
     def _committed(self, results: tuple[TxResult, ...], changes: Mapping[bytes, bytes | None]) -> None:
         self.tally.block([result.refusal for result in results])
         self._erasing.notice(changes)
+        if self.replicating is not None:
+            self.replicating.notice(changes)
 
-    def _sponsor(self, transaction: Transaction, body: BodyHash) -> bytes:
-        """The transaction with this member's signature as its sponsor; rights-protecting ones are never turned away."""
+    def _sponsored(self, transaction: Transaction) -> Transaction | None:
+        """The transaction with its sponsor's signature: this member's, or another's that is there; None where that is missing.
+
+        Rights-protecting ones are never turned away.
+        """
+        sponsor = member(self.engine.state, transaction.body.sponsor)
         if transaction.body.sponsor != self._member:
-            raise NodeRefused("other-sponsor", "the transaction names another sponsor")
-        own = Signature(self._key.public, self._key.sign(SIGNATURE_TAG, body))
+            signed = any(s.key == sponsor.node and any(s.signature) for s in transaction.signatures)
+            return transaction if signed else None
+        own = Signature(self._key.public, self._key.sign(SIGNATURE_TAG, body_hash(transaction.body)))
         others = [signature for signature in transaction.signatures if signature.key != own.key]
-        signatures = tuple(sorted((*others, own), key=lambda signature: signature.key))
-        return encode(Transaction(transaction.body, signatures))
+        return Transaction(transaction.body, tuple(sorted((*others, own), key=lambda signature: signature.key)))
+
+    def _passed_on(self, body: Body) -> tuple[bytes, ...]:
+        """The blobs that the body anchors, for a node that orders elsewhere and keeps them too."""
+        if isinstance(self.engine, SoloEngine):
+            return ()
+        return tuple(data for blob in anchored(body) if (data := self.blobs.get(blob)) is not None)
 
     def _submit_own(self, action: AnchorReceipts) -> None:
         expires = self._clock() + _ANCHOR_EXPIRY

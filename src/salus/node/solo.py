@@ -5,25 +5,23 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 
 import lmdb
 
 from salus.crypto.signing import SigningKey
-from salus.errors import Malformed, NodeRefused, SalusError
+from salus.errors import NodeRefused, SalusError
 from salus.ids import Height, MemberId, Millis
-from salus.ledger.app import Application, results_items
+from salus.ledger.app import results_items
 from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import HEADER_TAG, Header, SignedHeader, header_hash
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
 from salus.ledger.merkle import EMPTY
-from salus.ledger.store import Reader
-from salus.ledger.verifying import StateAnswer
+from salus.node.chain import Chain
 from salus.node.engine import Committed, Outcome
 from salus.node.ledger_store import LedgerStore, StoredBlock
-from salus.node.replaying import replay, require_signed, require_state
 
 TOLERATED_LAG = 60_000  # ms that the clock may run behind the last block
 
@@ -31,8 +29,11 @@ TOLERATED_LAG = 60_000  # ms that the clock may run behind the last block
 _Pending = tuple[bytes, "Future[Outcome]"]
 
 
-class SoloEngine:
-    """Orders blocks in one thread; every other method may be called from any thread. ``clock`` gives ms since the epoch."""
+class SoloEngine(Chain):
+    """Orders blocks in one thread; every other method may be called from any thread. ``clock`` gives ms since the epoch.
+
+    Without ``background`` there is no thread: whoever submits orders the block, so that one schedule gives one history.
+    """
 
     def __init__(
         self,
@@ -42,23 +43,20 @@ class SoloEngine:
         key: SigningKey,
         clock: Callable[[], Millis],
         committed: Committed | None = None,
+        *,
+        background: bool = True,
     ) -> None:
-        self.genesis, self._store, self._member, self._key, self._clock = genesis, store, member, key, clock
-        self._told = committed
-        self._lock = threading.RLock()
+        super().__init__(genesis, store, committed)
+        self._member, self._key, self._clock = member, key, clock
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
-        newest = _intact(store)
-        self.app = Application(genesis, store, newest.header.height if newest else 0)
-        if newest is None:
+        if self._empty:
             self._found()
-        else:
-            require_signed(genesis, newest)
-            require_state(newest, self.app)
         self._open = True
-        self._thread = threading.Thread(target=self._run, name="solo", daemon=True)
-        self._thread.start()
+        self._thread = threading.Thread(target=self._run, name="solo", daemon=True) if background else None
+        if self._thread is not None:
+            self._thread.start()
 
-    def submit(self, data: bytes) -> Outcome:
+    def submit(self, data: bytes, blobs: tuple[bytes, ...] = ()) -> Outcome:
         """Check, order and execute one transaction; returns when its block is durable, whatever the result.
 
         Raises what the check refuses, or `NodeRefused` ``clock-behind``, ``stopped``.
@@ -69,6 +67,8 @@ class SoloEngine:
                 raise _stopped()
             self.app.check_tx(data, self._next_time())
             self._queue.put((data, future))
+        if self._thread is None:
+            self._order(self._waiting(None)[0])
         return future.result()
 
     def newest_header(self, *, fresh: bool = False) -> SignedHeader:
@@ -80,58 +80,18 @@ class SoloEngine:
                 newest = self._newest()
             return newest
 
-    def header(self, height: int) -> SignedHeader:
-        """The header at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
-        found = self._store.header(height)
-        if found is None:
-            raise NodeRefused("no-such-height", "no block of this height")
-        return found
-
-    def block(self, height: int) -> StoredBlock:
-        """The block at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
-        found = self._store.block(height)
-        if found is None:
-            raise NodeRefused("no-such-height", "no block of this height")
-        return found
-
-    def result(self, body: bytes) -> Outcome | None:
-        """What became of a committed body."""
-        found = self._store.result(body)
-        return None if found is None else Outcome(Height(found[0]), found[1])
-
-    def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
-        """State by key with proofs, all under one header."""
-        with self._lock:
-            header = self._newest()
-            answers = [(key, *self.app.query(key)) for key in keys]
-            return tuple(StateAnswer(header, key, value, proof) for key, value, proof in answers)
-
     @property
     def waiting(self) -> int:
         """About how many transactions wait for their block."""
         return self._queue.qsize()
-
-    @property
-    def state(self) -> Reader:
-        """The committed state."""
-        return self._store
-
-    def verify_chain(self) -> int:
-        """Check every header, link, block and result, replay all from genesis, and compare the state; the height reached.
-
-        Raises `NodeRefused` ``chain-damaged`` naming the first height that does not check, or ``state-damaged``.
-        """
-        with self._lock:
-            newest = self._newest()
-            require_state(newest, Application(self.genesis, self._store, newest.header.height))
-        return replay(self.genesis, self._store, newest.header.height)
 
     def stop(self) -> None:
         """Finish what is queued, then stop and close."""
         with self._lock:
             self._open = False
             self._queue.put(None)
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         self._store.close()
 
     def _run(self) -> None:
@@ -140,16 +100,20 @@ class SoloEngine:
         try:
             while not stopping:
                 batch, stopping = self._waiting(self._queue.get())
-                while batch:
-                    fitting = self._fitting(batch)
-                    self._settle(batch[:fitting])
-                    batch = batch[fitting:]
+                self._order(batch)
         finally:
             with self._lock:  # nobody waits for an engine that ended
                 self._open = False
                 for _, future in [*batch, *self._waiting(None)[0]]:
                     if not future.done():
                         future.set_exception(_stopped())
+
+    def _order(self, batch: list[_Pending]) -> None:
+        """Settle the batch in as many blocks as it needs; what is settled leaves it."""
+        while batch:
+            fitting = self._fitting(batch)
+            self._settle(batch[:fitting])
+            del batch[:fitting]
 
     def _fitting(self, batch: list[_Pending]) -> int:
         """How many of the batch's first transactions fit into one block: at least one, as each has its own limit."""
@@ -191,11 +155,7 @@ class SoloEngine:
             final.root,
             self._member,
         )
-        changes = self.app.commit()
-        self._store.commit(self._sign(header), StoredBlock(block.transactions, final.results), changes)
-        self.app.committed()
-        if self._told is not None:
-            self._told(final.results, changes)
+        self._keep(self._sign(header), block.transactions, final)
         return [Outcome(block.height, result) for result in final.results]
 
     def _found(self) -> None:
@@ -210,21 +170,11 @@ class SoloEngine:
     def _sign(self, header: Header) -> SignedHeader:
         return SignedHeader(header, self._key.sign(HEADER_TAG, header_hash(header)))
 
-    def _newest(self) -> SignedHeader:
-        return self.header(self.app.info().height)
-
     def _next_time(self) -> Millis:
         last, now = self._newest().header.time, self._clock()
         if now < last - TOLERATED_LAG:
             raise NodeRefused("clock-behind", "this machine's clock runs behind the last block; set it right")
         return Millis(max(last + 1, now))
-
-
-def _intact(store: LedgerStore) -> SignedHeader | None:
-    try:
-        return store.newest()
-    except Malformed as error:
-        raise NodeRefused("state-damaged", "the newest header cannot be read; restore a backup") from error
 
 
 def _stopped() -> NodeRefused:

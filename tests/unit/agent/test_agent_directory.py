@@ -81,7 +81,7 @@ def test_who_wants_to_be_found_is_found_and_can_be_added(world: World) -> None:
     assert info.licence == licensing.show_licence(world.agent, DOCTOR).licence
     assert names(world, "rey", "de") == [DOCTOR]
     assert names(world, "zurich", "onkologie") == []
-    assert listing.add_found(world.agent, found) in contacts.list_contacts(world.agent)
+    assert listing.add_found(world.agent, found).person in [info.person for info in contacts.list_contacts(world.agent)]
     listing.publish(world.agent, OTHER, ABOUT)
     both = listing.find(world.agent, ["zürich"])
     assert [one.name for one in both.listings] == [OTHER, DOCTOR]
@@ -145,7 +145,7 @@ def test_a_patient_is_in_no_directory(world: World) -> None:
     assert code(lambda: listing.publish(world.agent, PATIENT, ABOUT)) == "agent/not-to-be-found"
     assert code(lambda: listing.withdraw(world.agent, PATIENT)) == "agent/not-to-be-found"
     bare = Listing(
-        world.agent.network_id, people.own_card(world.agent, PATIENT), bytes(32), ("Kardiologie",), (), "Zürich", True, ()
+        world.agent.network_id, people.public_card(world.agent, PATIENT), bytes(32), ("Kardiologie",), (), "Zürich", True, ()
     )
     signed = anchored(world, PATIENT, bare)
     assert code(lambda: world.agent.network.put_listing(signed)) == "warrants/patient-listed"
@@ -205,7 +205,7 @@ def test_an_organisation_is_listed_without_a_licence(world: World) -> None:
 def test_a_text_that_cannot_be_shown_is_refused(world: World, text: str) -> None:
     """DIR-5."""
     assert code(lambda: listing.publish(world.agent, DOCTOR, replace_place(text))) == "warrants/bad-listing-text"
-    bare = Listing(world.agent.network_id, people.own_card(world.agent, DOCTOR), bytes(32), (), (), text, True, ())
+    bare = Listing(world.agent.network_id, people.public_card(world.agent, DOCTOR), bytes(32), (), (), text, True, ())
     assert code(lambda: world.agent.network.put_listing(anchored(world, DOCTOR, bare))) == "warrants/bad-listing-text"
 
 
@@ -219,12 +219,23 @@ def test_a_listing_beyond_its_bounds_is_refused(world: World, about: listing.Abo
 
 def test_a_listing_for_another_network_or_too_large_is_refused(world: World) -> None:
     """DIR-4, DIR-5."""
-    bare = Listing(bytes(32), people.own_card(world.agent, DOCTOR), bytes(32), (), (), "", True, ())
+    bare = Listing(bytes(32), people.public_card(world.agent, DOCTOR), bytes(32), (), (), "", True, ())
     signed = sign_listing(world.agent.wallet(DOCTOR).identity, bare)
     assert code(lambda: world.agent.network.put_listing(signed)) == "warrants/wrong-network"
     large = SignedListing(replace(bare, place="x" * MAX_LISTING), signed.signature)
     assert len(encode(large)) > MAX_LISTING
     assert code(lambda: world.agent.network.put_listing(large)) in ("node/listing-too-large", "codec/not-decodable")
+
+
+def test_a_listing_does_not_publish_the_token_of_a_mailbox(world: World) -> None:
+    """DIR-4."""
+    listing.publish(world.agent, DOCTOR, ABOUT)
+    assert [signed.listing.card.card.token for signed in served(world)] == [None]
+    licence = bytes.fromhex(licensing.show_licence(world.agent, DOCTOR).licence)
+    mine = Listing(world.agent.network_id, people.own_card(world.agent, DOCTOR), licence, ("Kardiologie",), (), "Bern", True, ())
+    signed = anchored(world, DOCTOR, mine)
+    assert code(lambda: world.agent.network.put_listing(signed)) == "warrants/token-listed"
+    assert lied(world, signed) == (0, 1)
 
 
 def test_a_search_needs_a_word(world: World) -> None:

@@ -31,7 +31,7 @@ def refused(act: Any, *args: Any) -> str:
 
 def card(**changes: Any) -> Card:
     usual = Card(
-        NETWORK, Role.PHYSICIAN, "Ada", ADA.public, hpke.public_key(SEED), some("member"), BOX, bytes(16), 1_700_000_000_000
+        NETWORK, Role.PHYSICIAN, "Ada", ADA.public, hpke.public_key(SEED), (some("member"),), BOX, bytes(16), 1_700_000_000_000
     )
     return change(usual, **changes)
 
@@ -48,7 +48,8 @@ def test_a_card_goes_through_text_and_comes_back() -> None:
         ("role", Role.NURSE),
         ("name", "Eve"),
         ("sealing", hpke.public_key(some("other"))),
-        ("member", some("x")),
+        ("members", (some("x"),)),
+        ("token", None),
         ("mailbox", some("x")),
         ("token", b"1" * 16),
         ("issued", 5),
@@ -117,7 +118,7 @@ def test_a_letter_cannot_be_passed_on_or_signed_by_another() -> None:
 
 def test_a_mailbox_is_its_owners() -> None:
     owner = SigningKey(some("box"))
-    claim = sign_claim(owner, NETWORK, bytes(16), 0)
+    claim = sign_claim(owner, NETWORK, some("member"), bytes(16), 0)
     collect = sign_collect(owner, NETWORK, some("member"), 0, 0, bytes(16), 5)
     for message in (claim, collect):
         require_mailbox_owner(message, NETWORK)

@@ -147,7 +147,7 @@ def test_every_field_of_a_header_is_signed(field: str) -> None:
     good = ledger.headers[-1]
     old = getattr(good.header, field)
     header = msgspec.structs.replace(good.header, **{field: old + 1 if isinstance(old, int) else some("other")})
-    expected = {"network": "ledger/wrong-network", "proposer": "ledger/no-such-member"}.get(field, "crypto/bad-signature")
+    expected = {"network": "ledger/wrong-network", "proposer": "ledger/wrong-proposer"}.get(field, "crypto/bad-signature")
     assert refusal(require_header, ledger.genesis, SignedHeader(header, good.signature)) == expected
 
 

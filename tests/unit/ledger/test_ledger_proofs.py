@@ -117,9 +117,9 @@ def test_a_header_is_of_this_network_and_signed_by_its_proposer() -> None:
         header = msgspec.structs.replace(signed.header, **changes)
         return SignedHeader(header, key(by).sign(HEADER_TAG, header_hash(header)))
 
-    assert refused(require_header, ledger.genesis, forged(proposer=some("nobody"))) == "ledger/no-such-member"
+    assert refused(require_header, ledger.genesis, forged(proposer=some("nobody"))) == "ledger/wrong-proposer"
     assert refused(require_header, ledger.genesis, forged(by="lab node")) == "crypto/bad-signature"
-    assert refused(require_header, ledger.genesis, forged(proposer=LAB)) == "crypto/bad-signature"
+    assert refused(require_header, ledger.genesis, forged(by="lab node", proposer=LAB)) == "ledger/wrong-proposer"
     assert refused(require_header, ledger.genesis, SignedHeader(signed.header, bytes(64))) == "crypto/bad-signature"
     for changes in ({"height": 2}, {"previous": some("x")}, {"time": ledger.headers[-2].header.time}):
         assert refused(require_linked, ledger.headers[-2], forged(**changes)) == "ledger/bad-link"

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from node_world import MEMBER, NONE, NodeWorld, ask, blob, key, running
+from node_world import MEMBER, NONE, START, NodeWorld, ask, blob, key, running
 from salus import __version__
 from salus.codec import decode, encode
 from salus.errors import NodeRefused, SalusError
-from salus.exchange.api import Drop, NodeStatus, StatesAnswer, StatesRequest, Submission, TxStatus
-from salus.exchange.envelopes import Post
+from salus.exchange.api import NodeStatus, StatesAnswer, StatesRequest, Submission, TxStatus
+from salus.exchange.envelopes import Drop, Post
 from salus.exchange.posting import mailbox_id, sign_claim, sign_collect
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
@@ -116,13 +116,13 @@ def test_letters_and_receipts_over_the_api(tmp_path: Path) -> None:
     """API-25, API-30, API-31."""
     with running(tmp_path) as world:
         box = mailbox_id(key("Ada").public)
-        opened = ask(world.node, "PUT", "/v1/mailboxes", encode(sign_claim(key("Ada"), world.network, bytes(16), 1)))
+        opened = ask(world.node, "PUT", "/v1/mailboxes", encode(sign_claim(key("Ada"), world.network, MEMBER, bytes(16), 1)))
         assert (opened.status_code, opened.content, opened.headers["content-type"]) == (200, b"", MEDIA)
-        dropped = ask(world.node, "POST", "/v1/mailboxes/letters", encode(Drop(box, bytes(16), b"sealed")))
+        dropped = ask(world.node, "POST", "/v1/mailboxes/letters", encode(Drop(MEMBER, box, bytes(16), b"sealed")))
         assert (dropped.status_code, dropped.content) == (200, b"")
         asked = encode(sign_collect(key("Ada"), world.network, MEMBER, 0, 0, bytes(16), world.clock.now))
         post = decode(ask(world.node, "POST", "/v1/mailboxes/collect", asked).content, Post, limit=10_000)
-        assert [(letter.cursor, letter.sealed) for letter in post.letters] == [(1, b"sealed")]
+        assert [(letter.cursor - START, letter.sealed) for letter in post.letters] == [(1, b"sealed")]
         world.fill("Ada")
         answer = ask(world.node, "POST", "/v1/receipts", encode(world.owner_asks("Ada")))
         assert decode(answer.content, ReceiptsAnswer, limit=10_000).total == 0
@@ -224,6 +224,7 @@ def test_the_bound_of_a_submission_is_64_mebibytes() -> None:
         "/v1/mailboxes": 262_144,
         "/v1/mailboxes/letters": 2_097_152,
         "/v1/mailboxes/collect": 262_144,
+        "/v1/peers": 262_144,
         "/v1/listings": 262_144,
         "/v1/listings/search": 262_144,
     }
@@ -324,7 +325,7 @@ def test_random_bytes_are_a_problem_and_never_a_fault(world: NodeWorld, content:
     valid = {
         "/v1/states": encode(StatesRequest((b"a",))),
         "/v1/transactions": encode(Submission(content, ())),
-        "/v1/mailboxes/letters": encode(Drop(NONE, bytes(16), content)),
+        "/v1/mailboxes/letters": encode(Drop(MEMBER, NONE, bytes(16), content)),
     }.get(place[1], b"")
     for data in (content, valid[:cut] + content, content + valid):
         answer = ask(world.node, *place, data)

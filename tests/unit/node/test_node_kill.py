@@ -10,8 +10,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from node_world import NodeWorld, blob, key, package, running
+from node_world import MEMBER, NodeWorld, blob, key, package, running
 from salus.crypto.hashing import sha256
+from salus.exchange.envelopes import Drop
 from salus.exchange.posting import mailbox_id, sign_claim, sign_collect
 from salus.ledger.modules.sections.queries import entry, section
 from salus.node.vault.blobs import require_intact
@@ -24,7 +25,7 @@ WRITERS = 4
 def work(folder: Path, turn: int) -> None:
     """Four at once, without end: append a blob, read it back, leave a letter; a line of output for each thing done."""
     with running(folder) as world, ThreadPoolExecutor(WRITERS) as pool:
-        world.node.open_mailbox(sign_claim(key("box"), world.network, TOKEN, turn))
+        world.node.open_mailbox(sign_claim(key("box"), world.network, MEMBER, TOKEN, turn))
 
         def write(writer: int) -> None:
             name = f"section {turn} {writer}"
@@ -35,7 +36,7 @@ def work(folder: Path, turn: int) -> None:
                 say("entry", name, number, sha256(data).hex(), body.hex())
                 served = world.node.read(world.read(world.own(name), name, (number,)))
                 say("receipt", name, served.promise.promise.index, served.promise.promise.head.hex())
-                world.node.drop(mailbox_id(key("box").public), TOKEN, data[:100])
+                world.node.drop(Drop(MEMBER, mailbox_id(key("box").public), TOKEN, data[:100]))
                 say("letter", data[:100].hex())
 
         list(pool.map(write, range(WRITERS)))

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from node_world import NODE, blob, code, key, tampered
-from operating_world import BOX, GENESIS, TOKEN, backed_up, child, files, filled, grown, home_in, opened, restored, troubles
+from operating_world import GENESIS, backed_up, child, files, filled, grown, home_in, letter, opened, restored, troubles
 from salus.codec import decode, encode
 from salus.exchange.posting import sign_collect
 from salus.ledger.header import SignedHeader, header_hash
@@ -213,7 +213,7 @@ def test_a_letter_after_a_restore_is_found_by_whoever_had_read_on(tmp_path: Path
     lose(home, "mailbox")
     restored(home, tmp_path / "backup")
     with opened(home) as world:
-        world.node.drop(BOX, TOKEN, b"after")
+        world.node.drop(letter(world, b"after"))
         ask = sign_collect(key("box"), world.network, world.node.status().member, passed, 0, bytes(16), world.clock.now)
         assert [letter.sealed for letter in world.node.collect(ask).letters] == [b"after"]
 

@@ -67,9 +67,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("a held blob of another size", lambda w: replace(appended(w, package("Ada"), size=1), blobs=()), "node/blob-size"),
     ("two sizes of one blob", lambda w: _twice(w), "node/blob-size"),
     (
-        "another sponsor",
+        "another sponsor, who is no member",
         lambda w: w.submission(w.body(w.entry("Ada", ONE), sponsor=NONE), [key("Ada")], [ONE]),
-        "node/other-sponsor",
+        "ledger/no-such-member",
     ),
     ("a signature that does not verify", _bad_signature, "crypto/bad-signature"),
     ("a signature missing", lambda w: w.submission(w.body(w.entry("Ada", ONE)), (), [ONE]), "ledger/wrong-signers"),

@@ -31,12 +31,17 @@ class Contact(Record, frozen=True, tag="contact"):
 
 
 def add_contact(agent: Agent, signed: SignedCard) -> ContactInfo:
-    """Keep a card, after checking it; a newer card of the same person replaces the older one."""
+    """Keep a card, after checking it; a newer card of the same person replaces the older one.
+
+    The card that everybody may have does not replace the one with the token.
+    """
     card = require_card(signed, agent.network_id)
     person = person_id(card.key)
     known = agent.store.find(Contact, b"", person)
     if known is not None and known.card.card.issued > card.issued:
         raise AgentRefused("older-card", "a newer card of this person is known")
+    if known is not None and known.card.card.issued == card.issued and card.token is None:
+        return describe(known.card)
     with agent.store.writing():
         agent.store.put(b"", person, Contact(signed))
     return describe(signed)

@@ -62,7 +62,7 @@ def export_person(agent: Agent, name: str, sink: Sink, passphrase: str, cost: Co
     made = agent.clock()
     writer = ExportWriter(sink, normal(passphrase), cost)
     card = agent.store.find(OwnCard, wallet.person, b"")
-    member = agent.network.status().member if card is None else card.node
+    member = agent.network.status().member if card is None else card.card.card.members[0]
     genesis = encode(agent.genesis)
     writer.put(ExportHead(agent.network_id, genesis, wallet.person, name, member, made, chart.height, chart.as_of, __version__))
     for row in _rows(agent, wallet):

@@ -1,4 +1,4 @@
-"""The inbox: letters in order, each taken once, each sender verified."""
+"""The inbox: letters from each member that keeps the mailbox, each taken once, each sender verified."""
 
 from __future__ import annotations
 
@@ -6,30 +6,39 @@ from dataclasses import dataclass
 
 from salus.agent.home import Agent
 from salus.agent.known import KnownLicence
-from salus.agent.services.contacts import add_contact
+from salus.agent.services.contacts import Contact, add_contact
 from salus.agent.services.manifest import devices
+from salus.agent.services.people import open_mailbox, own_card, seek_second
+from salus.agent.services.posting import GONE, UNREACHABLE
 from salus.agent.services.received import Delegated, ReceivedGrant
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
 from salus.charts.grant import Grant
-from salus.charts.granting import read_grant
+from salus.charts.granting import MAX_GRANT, read_grant
 from salus.codec import Record, decode
+from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import person_id
-from salus.errors import AgentRefused, SalusError, WarrantRefused
+from salus.errors import AgentRefused, NodeRefused, SalusError, WarrantRefused
 from salus.exchange.carding import require_card
 from salus.exchange.cards import SignedCard
-from salus.exchange.envelopes import Delivered, Letter, LetterKind
+from salus.exchange.envelopes import Delivered, Letter, LetterKind, Post
 from salus.exchange.posting import mailbox_id, open_letter, sign_collect
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.licences.state import Licence, licence_key
 
 MAX_LETTER = 1_048_576
+SILENT = "silent"  # the kind of an item that is no letter: a member that keeps the mailbox did not answer
+REMEMBERED = 90 * 86_400_000  # ms for which a letter that was taken is known, should a second copy come
+_FROM_CONTACTS = (LetterKind.GRANT, LetterKind.DELEGATION)  # who sends these becomes a contact, unless it is a stranger
 
 
 @dataclass(frozen=True)
 class InboxItem:
-    """One letter: ``text`` says in plain words what it brings; ``trouble`` is a code when it could not be read."""
+    """One letter: ``text`` says in plain words what it brings; ``trouble`` is a code when it could not be read.
+
+    ``stranger``: it came through the lane of those who were never given a card.
+    """
 
     cursor: int
     kind: str
@@ -39,12 +48,29 @@ class InboxItem:
     text: str
     grant: str
     trouble: str
+    stranger: bool = False
+
+    @property
+    def who(self) -> str:
+        """The sender in words."""
+        return (self.sender or "?") + (" (a stranger)" if self.stranger else "")
+
+    @property
+    def what(self) -> str:
+        """What it brings, or why not, in words."""
+        return self.text + (f" ({self.trouble})" if self.trouble else "")
 
 
 class Cursor(Record, frozen=True, tag="cursor"):
-    """How far a principal has read."""
+    """How far a principal has read at one member; kept by the member's id."""
 
     cursor: Count
+
+
+class TakenLetter(Record, frozen=True, tag="taken-letter"):
+    """A letter that was taken, kept by the SHA-256 of its envelope; ``at`` in ms."""
+
+    at: Count
 
 
 class EntryNotice(Record, frozen=True, tag="entry-notice"):
@@ -55,40 +81,109 @@ class EntryNotice(Record, frozen=True, tag="entry-notice"):
 
 
 def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
-    """What has come since the last time, oldest first. Grants are kept; a letter that cannot be read is shown as such."""
+    """What has come since the last time, by when it was sent. Grants are kept; a letter that cannot be read is shown as such.
+
+    A member that does not answer is named by an item of the kind `SILENT`, as long as another one answers. A mailbox that a
+    member has lost is opened there again.
+    """
     wallet = agent.wallet(name)
+    seek_second(agent, wallet)
     items: list[InboxItem] = []
+    silent: dict[bytes, SalusError] = {}
+    members = own_card(agent, name).card.members
+    for member in members:
+        trouble = _collect_at(agent, wallet, member, items)
+        if trouble is not None:
+            silent[member] = trouble
+    if len(silent) == len(members):
+        raise silent[members[0]]
+    if items:
+        _forget_old(agent, wallet)
+    items.sort(key=lambda item: item.sent)
+    return (*items, *(_silence(member, error) for member, error in silent.items()))
+
+
+def _collect_at(agent: Agent, wallet: Wallet, member: bytes, items: list[InboxItem]) -> SalusError | None:
+    """Take every letter that lies at the member and was not taken before; why the member gives none out, where it does not."""
     more = True
     while more:
-        kept = agent.store.find(Cursor, wallet.person, b"")
-        after = kept.cursor if kept else 0
-        member = agent.network.status().member
-        done = after if len(devices(agent, wallet)) < 2 else 0  # another device may not have read it yet
-        request = sign_collect(wallet.mailbox, agent.network_id, member, after, done, fresh_nonce(), agent.clock())
-        post = agent.network.collect(request)
-        for delivered in post.letters:
-            items.append(_take(agent, wallet, delivered))
-        more = post.more and bool(post.letters)
-    return tuple(items)
-
-
-def _take(agent: Agent, wallet: Wallet, delivered: Delivered) -> InboxItem:
-    """Read one letter and keep what it brings, together with the cursor: taken once, whatever happens."""
-    with agent.store.writing():
         try:
-            item = _read(agent, wallet, delivered)
+            post = _ask(agent, wallet, member)
         except SalusError as error:
-            item = InboxItem(delivered.cursor, "unreadable", "", "", 0, "a letter that cannot be read", "", error.full_code)
-        agent.store.put(wallet.person, b"", Cursor(delivered.cursor))
+            return error
+        for delivered in post.letters:
+            item = _take(agent, wallet, member, delivered)
+            if item is not None:
+                items.append(item)
+        more = post.more and bool(post.letters)
+    return None
+
+
+def _ask(agent: Agent, wallet: Wallet, member: bytes) -> Post:
+    """The next letters at the member; none where the mailbox was lost, which is opened there again."""
+    kept = agent.store.find(Cursor, wallet.person, member)
+    after = kept.cursor if kept else 0
+    done = after if len(devices(agent, wallet)) < 2 else 0  # another device may not have read it yet
+    try:
+        return agent.network.collect(
+            sign_collect(wallet.mailbox, agent.network_id, member, after, done, fresh_nonce(), agent.clock())
+        )
+    except NodeRefused as error:
+        if error.code != GONE:
+            raise
+    open_mailbox(agent, wallet, member)
+    with agent.store.writing():
+        agent.store.drop(Cursor, wallet.person, member)
+    return Post((), more=False)
+
+
+def _silence(member: bytes, error: SalusError) -> InboxItem:
+    text = f"the member {member.hex()[:12]} does not give its letters out now; they come later"
+    return InboxItem(0, SILENT, "", member.hex(), 0, text, "", error.full_code)
+
+
+def _take(agent: Agent, wallet: Wallet, member: bytes, delivered: Delivered) -> InboxItem | None:
+    """Read one letter and keep what it brings, together with the cursor: taken once, whatever happens. None: it was."""
+    identity = sha256(delivered.sealed)
+    with agent.store.writing():
+        item = None
+        if agent.store.find(TakenLetter, wallet.person, identity) is None:
+            item = _opened(agent, wallet, delivered)
+            agent.store.put(wallet.person, identity, TakenLetter(agent.clock()))
+        agent.store.put(wallet.person, member, Cursor(delivered.cursor))
     return item
+
+
+def _forget_old(agent: Agent, wallet: Wallet) -> None:
+    """Letters that were taken so long ago that no second copy comes any more."""
+    until = agent.clock() - REMEMBERED
+    with agent.store.writing():
+        for identity, taken in agent.store.all(TakenLetter, wallet.person):
+            if taken.at < until:
+                agent.store.drop(TakenLetter, wallet.person, identity)
+
+
+def _opened(agent: Agent, wallet: Wallet, delivered: Delivered) -> InboxItem:
+    try:
+        return _read(agent, wallet, delivered)
+    except SalusError as error:
+        if error.code == UNREACHABLE:  # which says nothing of the letter: it is read by the next command
+            raise
+        text = "a letter that cannot be read"
+        return InboxItem(delivered.cursor, "unreadable", "", "", 0, text, "", error.full_code, delivered.stranger)
 
 
 def _read(agent: Agent, wallet: Wallet, delivered: Delivered) -> InboxItem:
     mailbox = mailbox_id(wallet.mailbox.public)
     letter = open_letter(wallet.sealing_seed, delivered.sealed, mailbox, agent.network_id, wallet.person)
     sender = letter.sender.card
+    person = person_id(sender.key)
     text, grant = _bring(agent, wallet, letter)
-    return InboxItem(delivered.cursor, letter.kind, sender.name, person_id(sender.key).hex(), letter.sent, text, grant, "")
+    known = agent.store.find(Contact, b"", person) is not None
+    if known or (letter.kind in _FROM_CONTACTS and not delivered.stranger):
+        _know(agent, letter.sender)
+    shown = (sender.name, person.hex(), letter.sent, text, grant, "")
+    return InboxItem(delivered.cursor, letter.kind, *shown, delivered.stranger)
 
 
 def _know(agent: Agent, sender: SignedCard) -> None:
@@ -107,8 +202,7 @@ def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
         grant = read_grant(letter.body, agent.network_id, wallet.person, wallet.identity.classic.public)
         if grant.patient != person_id(letter.sender.card.key):
             raise WarrantRefused("wrong-sender", "the grant is not its sender's")
-        agent.store.put(wallet.person, grant.grant, ReceivedGrant(letter.body, letter.sender))
-        _know(agent, letter.sender)
+        _keep_grant(agent, wallet, grant, ReceivedGrant(letter.body, letter.sender))
         return f"{sender} lets you {_words(grant)}", grant.grant.hex()
     if letter.kind == LetterKind.DELEGATION:
         return _take_delegation(agent, wallet, letter)
@@ -133,9 +227,15 @@ def _take_delegation(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str,
             raise WarrantRefused("wrong-sender", "the grant is not its sender's")
     if person_id(require_card(passed.patient, agent.network_id).key) != grant.patient:
         raise WarrantRefused("wrong-sender", "the grant is another patient's")
-    agent.store.put(wallet.person, grant.grant, ReceivedGrant(passed.grant, passed.patient))
-    _know(agent, letter.sender)
+    _keep_grant(agent, wallet, grant, ReceivedGrant(passed.grant, passed.patient))
     return f"{sender.name} passes on what {passed.patient.card.name} granted: {_words(grant)}", grant.grant.hex()
+
+
+def _keep_grant(agent: Agent, wallet: Wallet, grant: Grant, received: ReceivedGrant) -> None:
+    """Keep the grant, unless it is known as of a later block: a letter may arrive after one that was written after it."""
+    known = agent.store.find(ReceivedGrant, wallet.person, grant.grant)
+    if known is None or decode(known.grant, Grant, limit=MAX_GRANT).as_of <= grant.as_of:
+        agent.store.put(wallet.person, grant.grant, received)
 
 
 def _take_licence(agent: Agent, wallet: Wallet, letter: Letter) -> str:

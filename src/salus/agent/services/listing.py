@@ -9,7 +9,7 @@ from salus.agent.home import Agent
 from salus.agent.known import learn_licence, licence_of
 from salus.agent.services.contacts import ContactInfo, add_contact
 from salus.agent.services.licensing import RIGHTS
-from salus.agent.services.people import own_card
+from salus.agent.services.people import public_card
 from salus.agent.services.submitting import submit
 from salus.agent.verify import record, records
 from salus.agent.wallet import Wallet
@@ -183,7 +183,7 @@ def _listable(agent: Agent, name: str) -> Wallet:
 
 
 def _composed(agent: Agent, wallet: Wallet, about: About) -> Listing:
-    card = own_card(agent, wallet.record.name)
+    card = public_card(agent, wallet.record.name)
     licence = licence_of(agent, wallet.person) or NO_LICENCE
     listing = Listing(
         agent.network_id, card, licence, about.specialties, about.languages, about.place, about.accepting, about.telecom

@@ -18,7 +18,7 @@ from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import Contact
 from salus.agent.services.erasing import ErasureJob
-from salus.agent.services.inbox import Cursor
+from salus.agent.services.inbox import Cursor, TakenLetter
 from salus.agent.services.listing import OutgoingListing
 from salus.agent.services.manifest import DeviceNote, Seen, ThisDevice
 from salus.agent.services.people import OwnCard
@@ -26,6 +26,7 @@ from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.receipting import SeenChain
 from salus.agent.services.received import AuthoredEntry, ReceivedGrant
 from salus.agent.services.recovering import RecoveryJob
+from salus.agent.services.referring import ShownCard
 from salus.agent.services.rotating import RotationJob
 from salus.agent.services.sealing import Job
 from salus.agent.services.staffing import Staff, StaffLink
@@ -116,20 +117,22 @@ TABLE = (
     Rule(NoteJob, Scope.PERSON, what_is_here),
     Rule(KeptPromise, Scope.PERSON, what_is_here),
     Rule(SeenChain, Scope.PERSON, longer_seen),
-    Rule(Cursor, Scope.PERSON, further_read),  # of one node's mailbox: left out at another node
+    Rule(Cursor, Scope.PERSON, further_read),
+    Rule(TakenLetter, Scope.PERSON, what_is_here),
     Rule(KnownPair, Scope.PERSON, with_history),
     Rule(ThisDevice, Scope.PERSON, what_is_here),  # with the wallet's reading secret and what was read of the manifest
     Rule(Seen, Scope.PERSON, what_is_here),
     Rule(DeviceNote, Scope.PERSON, taken_off),
     Rule(Staff, Scope.PERSON, later_change),
     Rule(StaffLink, Scope.PERSON, what_is_here),
-    Rule(OwnCard, Scope.NEVER, what_is_here),  # names the node's mailbox: made anew where it is restored
+    Rule(OwnCard, Scope.NEVER, what_is_here),  # names the members that keep the mailbox: made anew where it is restored
+    Rule(ShownCard, Scope.NEVER, what_is_here),  # of the own card
     Rule(CaughtNode, Scope.NEVER, what_is_here),  # of the nodes that this home uses
     Rule(KnownSealKey, Scope.NEVER, what_is_here),  # a patient's section's, asked for again when it is needed
     Rule(RecoveryJob, Scope.NEVER, what_is_here),  # holds a cold seed; completed before anything is exported
     Rule(Outgoing, Scope.NEVER, what_is_here),  # expires in minutes; what it was for is signed anew
     Rule(OutgoingListing, Scope.NEVER, what_is_here),  # public, and sent before anything is exported
-    Rule(OutgoingLetter, Scope.NEVER, what_is_here),  # sealed: nobody can tell whose it is; sent before anything is exported
+    Rule(OutgoingLetter, Scope.NEVER, what_is_here),  # sealed: nobody can tell whose it is; sent by the home that wrote it
 )
 NAMED: tuple[type[Job | RotationJob | ErasureJob], ...] = (
     Job,

@@ -8,17 +8,21 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from salus.agent.home import Agent
 from salus.agent.wallet import ColdSeed, PrincipalRecord, Wallet, cold_seed, new_principal
 from salus.codec import Record, decode, encode
 from salus.crypto import hpke
 from salus.crypto.keys import new_seed
-from salus.errors import AgentRefused, Malformed
+from salus.errors import AgentRefused, Malformed, SalusError
 from salus.exchange.carding import require_showable, sign_card
 from salus.exchange.cards import Card, Role, SignedCard
 from salus.exchange.posting import mailbox_id, sign_claim
-from salus.ids import Bytes32
+from salus.ids import Count
+from salus.ledger.genesis import member_id
 
+SEEK_AGAIN = 3_600_000  # ms between two attempts to find the mailbox a second member
 _COLD = b"salus-cold-seed-1\n"
 
 
@@ -33,10 +37,13 @@ class PersonInfo:
 
 
 class OwnCard(Record, frozen=True, tag="own-card"):
-    """The card that a principal hands out; kept, because one half of its signature is never the same twice."""
+    """The card that a principal hands out; kept, because one half of its signature is never the same twice.
+
+    ``sought`` (ms): when a second member was last asked to keep the mailbox too.
+    """
 
     card: SignedCard
-    node: Bytes32
+    sought: Count
 
 
 def add_person(agent: Agent, name: str, role: Role, *, cold_dir: Path) -> PersonInfo:
@@ -45,32 +52,75 @@ def add_person(agent: Agent, name: str, role: Role, *, cold_dir: Path) -> Person
     require_free(agent, name)
     record = new_principal(name, role, new_seed(), cold, new_seed())
     path = write_cold(cold_dir, cold_seed(record, agent.network_id, cold))
-    wallet = keep_person(agent, record)
+    try:
+        wallet = keep_person(agent, record)
+    except SalusError:
+        path.unlink()  # of a wallet that was not made; another try makes another one
+        raise
     return PersonInfo(name, role.value, wallet.person.hex(), str(path))
 
 
 def keep_person(agent: Agent, record: PrincipalRecord) -> Wallet:
-    """Keep the principal, make its card, open its mailbox. Doing it again completes what was interrupted."""
+    """Keep the principal, open its mailbox at the node's member and, where one takes it now, at a second one, make its card.
+
+    Doing it again completes what was interrupted.
+    """
     wallet = Wallet(record)
-    member = agent.network.status().member
-    sealing = hpke.public_key(wallet.sealing_seed)
-    mailbox = mailbox_id(wallet.mailbox.public)
+    home = agent.network.status().member
+    open_mailbox(agent, wallet, home)
+    card = _card(agent, wallet, (home, *_second(agent, wallet, home)))
+    with agent.store.writing():
+        agent.store.put(b"", record.name.encode("utf-8"), record)
+        agent.store.put(wallet.person, b"", OwnCard(card, agent.clock()))
+    return wallet
+
+
+def open_mailbox(agent: Agent, wallet: Wallet, member: bytes) -> None:
+    """Open the mailbox at the member, or open it again where it was lost."""
+    agent.network.open_mailbox(sign_claim(wallet.mailbox, agent.network_id, member, wallet.mailbox_token, 0))
+
+
+def seek_second(agent: Agent, wallet: Wallet) -> None:
+    """Where one member alone keeps the mailbox, ask others, at most once an hour; the card is made anew when one takes it."""
+    kept = agent.store.find(OwnCard, wallet.person, b"")
+    if kept is None or len(agent.genesis.members) < 2 or len(kept.card.card.members) > 1:
+        return
+    if agent.clock() - kept.sought < SEEK_AGAIN:
+        return
+    (home,) = kept.card.card.members
+    second = _second(agent, wallet, home)
+    card = _card(agent, wallet, (home, *second)) if second else kept.card
+    with agent.store.writing():
+        agent.store.put(wallet.person, b"", OwnCard(card, agent.clock()))
+
+
+def _second(agent: Agent, wallet: Wallet, home: bytes) -> tuple[bytes, ...]:
+    """The first other member, in the order of the genesis document, that opens the mailbox now; nobody where none does."""
+    for member in agent.genesis.members:
+        other = member_id(member.authority)
+        try:
+            if other != home:
+                open_mailbox(agent, wallet, other)
+                return (other,)
+        except SalusError:
+            continue
+    return ()
+
+
+def _card(agent: Agent, wallet: Wallet, members: tuple[bytes, ...]) -> SignedCard:
+    record = wallet.record
     card = Card(
         agent.network_id,
         record.role,
         record.name,
         wallet.identity.public,
-        sealing,
-        member,
-        mailbox,
+        hpke.public_key(wallet.sealing_seed),
+        members,
+        mailbox_id(wallet.mailbox.public),
         wallet.mailbox_token,
         agent.clock(),
     )
-    agent.network.open_mailbox(sign_claim(wallet.mailbox, agent.network_id, wallet.mailbox_token, 0))
-    with agent.store.writing():
-        agent.store.put(b"", record.name.encode("utf-8"), record)
-        agent.store.put(wallet.person, b"", OwnCard(sign_card(wallet.identity, card), member))
-    return wallet
+    return sign_card(wallet.identity, card)
 
 
 def list_people(agent: Agent) -> tuple[PersonInfo, ...]:
@@ -84,6 +134,11 @@ def own_card(agent: Agent, name: str) -> SignedCard:
     if kept is None:
         raise AgentRefused("no-such-person", "this home holds no card of that name")
     return kept.card
+
+
+def public_card(agent: Agent, name: str) -> SignedCard:
+    """One's own card for everybody to see: without the token, so that it opens nothing but the lane of strangers."""
+    return sign_card(agent.wallet(name).identity, replace(own_card(agent, name).card, token=None))
 
 
 def write_cold(folder: Path, cold: ColdSeed, *, beside: bool = False) -> Path:

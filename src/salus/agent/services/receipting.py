@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 
+from salus.agent.asking import vaults
 from salus.agent.given import GivenGrant
 from salus.agent.home import Agent
 from salus.agent.own_sections import OwnSection, own_sections
@@ -17,10 +19,11 @@ from salus.agent.wallet import Wallet
 from salus.codec import Record
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import person_id
-from salus.errors import AgentRefused, CryptoRefused, SalusError
+from salus.errors import AgentRefused, CryptoRefused, NodeRefused, SalusError
+from salus.exchange.peering import UNANSWERED
 from salus.ids import Bytes32, Count, VerifyKey
 from salus.ledger.header import header_hash
-from salus.ledger.modules.receipts.state import Anchor, anchor_key
+from salus.ledger.modules.receipts.state import Anchor, AnchorCount, anchor_count_key, anchor_key
 from salus.warrants.delegating import delegate_of
 from salus.warrants.holding import sign_owner
 from salus.warrants.receipting import (
@@ -66,16 +69,32 @@ class SeenChain(Record, frozen=True, tag="seen-chain"):
 
 
 def receipts(agent: Agent, patient: str) -> tuple[ReceiptInfo, ...]:
-    """Every reading of the patient's sections, oldest first. What a vault dropped or altered is a row with ``trouble``."""
+    """Every reading of the patient's sections at every member's vault, oldest first.
+
+    What a vault dropped or altered is a row with ``trouble``, and so is one that has receipts and does not answer.
+    """
     wallet = agent.wallet(patient)
+    sections = own_sections(agent, wallet)
     rows: list[ReceiptInfo] = []
-    for section in own_sections(agent, wallet):
-        rows += _of_section(agent, wallet, section)
+    for vault in vaults(agent):
+        try:
+            rows += [row for section in sections for row in _of_section(agent, wallet, section, vault)]
+        except NodeRefused as error:
+            rows += _silent(agent, wallet, sections, vault, error.full_code)
     return tuple(sorted(rows, key=lambda row: (row.time, row.section)))
 
 
-def _of_section(agent: Agent, wallet: Wallet, section: OwnSection) -> list[ReceiptInfo]:
-    vault = agent.network.status().member
+def _silent(agent: Agent, wallet: Wallet, sections: Sequence[OwnSection], vault: bytes, code: str) -> list[ReceiptInfo]:
+    """What is known of a vault that does not answer: the receipts that were seen, and, if it has anchored any, an alarm."""
+    rows: list[ReceiptInfo] = []
+    for section in sections:
+        seen = agent.store.find(SeenChain, wallet.person + vault, section.identity) or SeenChain(0, (), ())
+        rows += [_info(agent, wallet, section, vault, stored, False) for stored in seen.receipts]
+    anchored = record(agent, anchor_count_key(vault), AnchorCount) is not None
+    return rows + ([_alarm(agent, sections[0], vault, code)] if sections and (rows or anchored) else [])
+
+
+def _of_section(agent: Agent, wallet: Wallet, section: OwnSection, vault: bytes) -> list[ReceiptInfo]:
     seen = agent.store.find(SeenChain, wallet.person + vault, section.identity) or SeenChain(0, (), ())
     anchored = 0
     trouble = ""
@@ -93,6 +112,8 @@ def _of_section(agent: Agent, wallet: Wallet, section: OwnSection) -> list[Recei
     except AgentRefused:
         raise
     except SalusError as error:
+        if error.full_code in UNANSWERED:
+            raise
         trouble = error.full_code
     rows = [_info(agent, wallet, section, vault, stored, stored.index < anchored) for stored in seen.receipts]
     return rows + ([_alarm(agent, section, vault, trouble)] if trouble else [])

@@ -13,7 +13,6 @@ from salus.agent.home import Agent
 from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import Contact
 from salus.agent.services.exporting import normal
-from salus.agent.services.inbox import Cursor
 from salus.agent.services.merging import NAMED, RULES, Rule, Scope
 from salus.agent.services.people import OwnCard, keep_person, require_free
 from salus.agent.services.restored_entries import Shelf
@@ -89,7 +88,7 @@ def import_person(agent: Agent, source: Source, passphrase: str, name: str | Non
             require_own_network(agent, content)
             local = _local_name(agent, content, name)
         elif isinstance(content, ExportRow) and record is not None:
-            _take(agent, head, local, content, record)
+            _take(agent, local, content, record)
 
     with agent.store.writing():
         state = _verify(source, passphrase, keep, agent)
@@ -205,12 +204,6 @@ def _local_name(agent: Agent, head: ExportHead, name: str | None) -> str:
     return local
 
 
-def _mailbox_node(agent: Agent, head: ExportHead) -> bytes:
-    """The member at whose node this home has, or is about to open, the person's mailbox."""
-    card = agent.store.find(OwnCard, head.person, b"")
-    return agent.network.status().member if card is None else card.node
-
-
 def _keep_pin(agent: Agent, pin: Pin | None) -> None:
     """Keep the higher of the export's pin and the home's."""
     here = agent.store.find(Pin, b"", b"")
@@ -218,12 +211,10 @@ def _keep_pin(agent: Agent, pin: Pin | None) -> None:
         agent.store.put(b"", b"", pin if here is None else RULES["pin"].merge(here, pin))
 
 
-def _take(agent: Agent, head: ExportHead, local: str, row: ExportRow, record: Record) -> None:
+def _take(agent: Agent, local: str, row: ExportRow, record: Record) -> None:
     """Keep the record, or what it and the one that is here already merge to."""
     if isinstance(record, Pin):
         return  # kept at the end, when the home's node has shown that ledger
-    if isinstance(record, Cursor) and head.member != _mailbox_node(agent, head):
-        return  # it counts another node's letters
     key = row.key
     if isinstance(record, PrincipalRecord):
         record, key = msgspec.structs.replace(record, name=local), local.encode("utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from salus.agent.home import Agent
 from salus.agent.services.erasing import resume_erasures
 from salus.agent.services.listing import resume_listings
-from salus.agent.services.posting import send_letters
+from salus.agent.services.posting import resume_letters
 from salus.agent.services.recovering import resume_recoveries
 from salus.agent.services.restoring import resume_people
 from salus.agent.services.revoking import resume_revocations
@@ -28,4 +28,4 @@ def resume(agent: Agent) -> None:
     resume_erasures(agent)
     resume_dismissals(agent)
     resume_listings(agent)
-    send_letters(agent)
+    resume_letters(agent)

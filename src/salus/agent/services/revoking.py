@@ -56,6 +56,8 @@ def revoke(agent: Agent, patient: str, grant: str | None = None, reader: str | N
     parts = [part for made in grants for part in made.sections]
     found, _ = records(agent, [revocation_key(part.warrant.links[-1].link.revocation) for part in parts], Revoked)
     gone = [(part, revoked) for part, revoked in zip(parts, found, strict=True) if revoked is not None]
+    if len(gone) < len(parts):
+        raise AgentRefused("not-revoked", "the ledger does not have the revocation; the next command tries again")
     refused = max((revoked for _, revoked in gone), key=lambda revoked: revoked.height)
     anew = max((r for part, r in gone if part.slot_key), key=lambda revoked: revoked.height, default=Revoked(0, 0))
     ids = tuple(info.grant for info in chosen)

@@ -165,8 +165,8 @@ def resume_jobs(agent: Agent) -> None:
 
 def _anchor_section(agent: Agent, wallet: Wallet, job: Job, kind: SectionKind) -> Job:
     """Anchor the job's entries of one section; the job, as it was kept when the last of them was sent."""
-    for _ in range(_ATTEMPTS):
-        section = ensure_section(agent, wallet, kind)
+    for attempt in range(_ATTEMPTS):
+        section = ensure_section(agent, wallet, kind, attempt)
         waiting = [entry for entry in job.entries if entry.kind == kind and not _held(agent, section, entry.blob)]
         job = _renew(agent, wallet, section, job, [entry for entry in waiting if entry.epoch != section.epoch.number])
         waiting = [entry for entry in job.entries if entry.kind == kind and not _held(agent, section, entry.blob)]

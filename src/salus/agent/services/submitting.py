@@ -13,12 +13,14 @@ from salus.agent.verify import newest_header
 from salus.codec import Record, decode, encode
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import SigningKey
-from salus.errors import AgentRefused, SalusError
+from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.api import MAX_SUBMISSION, Submission
 from salus.ids import BodyHash
 from salus.ledger.genesis import member_id
-from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash
+from salus.ledger.tx import RIGHTS_PROTECTING, SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash
 
+#: Refusals that tell of another device, and are looked into by whoever asked.
+_RACES = ("ledger/schedule-changed", "ledger/bad-schedule")
 _EXPIRY = 300_000  # ms ahead; at most the network's max_expiry
 
 
@@ -37,8 +39,29 @@ class Outgoing(Record, frozen=True, tag="outgoing"):
 
 
 def submit(agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey], blobs: Sequence[bytes] = ()) -> Committed:
-    """Sign, keep, send. At most one patient's section a call: nothing on the ledger may link two."""
-    return send(agent, prepare(agent, actions, keys, blobs))
+    """Sign, keep, send. At most one patient's section a call: nothing on the ledger may link two.
+
+    A node that does not take it is passed over, and the next one's member sponsors: no member keeps its people from going on,
+    whatever reason it gives for not sponsoring a revocation, a rotation or a hand-over. When none takes it, the first reason.
+    """
+    reasons: list[SalusError] = []
+    sponsors: list[bytes] = []
+    while True:
+        submission = prepare(agent, actions, keys, blobs)
+        try:
+            return send(agent, submission)
+        except SalusError as error:
+            reasons.append(error)
+            if not _elsewhere(error, actions):
+                raise
+        body = _body(submission)
+        sponsors.append(body.sponsor)
+        if not agent.pass_over() or _sponsor(agent) in sponsors:
+            raise reasons[0]
+        known = agent.network.result(body_hash(body))
+        _forget(agent, body_hash(body))
+        if known.height and not known.refusal:  # the one that did not say so had it committed
+            return Committed(body_hash(body), known.height)
 
 
 def prepare(agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey], blobs: Sequence[bytes] = ()) -> Submission:
@@ -55,7 +78,7 @@ def prepare(agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey],
 
 def send(agent: Agent, submission: Submission) -> Committed:
     """Keep the submission durably, send it, and forget it when the node has answered."""
-    body = _body(submission)
+    body = body_hash(_body(submission))
     with agent.store.writing():
         agent.store.put(b"", body, Outgoing(encode(submission)))
     return _deliver(agent, body, submission)
@@ -87,13 +110,21 @@ def _deliver(agent: Agent, body: BodyHash, submission: Submission) -> Committed:
     return Committed(body, status.height)
 
 
+def _elsewhere(error: SalusError, actions: Sequence[Action]) -> bool:
+    """Whether another member may take what this one refused: not what the ledger itself refuses, as far as that can be told."""
+    if error.full_code in _RACES:
+        return False
+    refused_here = isinstance(error, NodeRefused) or error.full_code in ("ledger/quota-spent", "agent/node-unreachable")
+    return refused_here or all(isinstance(action, RIGHTS_PROTECTING) for action in actions)
+
+
 def _forget(agent: Agent, body: BodyHash) -> None:
     with agent.store.writing():
         agent.store.drop(Outgoing, b"", body)
 
 
-def _body(submission: Submission) -> BodyHash:
-    return body_hash(decode(submission.transaction, Transaction, limit=1_048_576).body)
+def _body(submission: Submission) -> Body:
+    return decode(submission.transaction, Transaction, limit=1_048_576).body
 
 
 def _sponsor(agent: Agent) -> bytes:

@@ -23,6 +23,7 @@ from salus.errors import NodeRefused
 from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import SignedHeader, header_hash
 from salus.node.identity import own_member, read_node_seed
+from salus.node.mailbox.letters import TABLES
 from salus.node.operating.looking import anchored, looking, require_sound
 from salus.node.operating.manifest import File, Manifest, fingerprint, write_manifest
 from salus.node.operating.partials import filling, finish
@@ -32,7 +33,7 @@ from salus.node.vault.blobs import Blobs
 
 PREFIX = ".salus-backup-"
 #: Where a database lies in the node's folder and in a backup, and how many tables it has; in the order in which they are copied.
-DATABASES = (("mailbox", "mailbox", 2), ("ledger", "ledger", 4), ("vault/receipts", "receipts", 5))
+DATABASES = (("mailbox", "mailbox", len(TABLES)), ("ledger", "ledger", 4), ("vault/receipts", "receipts", 5))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import require_header, require_linked
 from salus.node.config import read_config
 from salus.node.identity import own_member, read_node_seed
+from salus.node.mailbox.letters import TABLES
 from salus.node.operating.looking import Ledger, buried, entries, is_buried, is_live, looking, packages, require_sound
 from salus.node.solo import TOLERATED_LAG
 from salus.node.tables import Tables
@@ -162,7 +163,7 @@ def _standing(ledger: Ledger, blobs: list[bytes], still: Callable[[Ledger, bytes
 
 def check_mailbox(found: Findings, node: Path) -> None:
     """Whether the mailboxes' database can be read."""
-    mailbox = Tables(node / "mailbox", ("boxes", "letters"), reading=True)
+    mailbox = Tables(node / "mailbox", TABLES, reading=True)
     try:
         found.well("mailbox", f"{mailbox.size('boxes')} mailboxes with {mailbox.size('letters')} letters")
     finally:

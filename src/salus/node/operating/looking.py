@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lmdb
 
+from salus.codec import decode
 from salus.errors import Malformed, NodeRefused
 from salus.ledger.app import Application
 from salus.ledger.genesis import Genesis
@@ -123,6 +124,17 @@ def buried(state: Reader) -> Iterator[bytes]:
         if blob != before and not is_live(state, blob):
             yield blob
         before = blob
+
+
+def anchored_by(changes: Mapping[bytes, bytes | None]) -> set[bytes]:
+    """The blobs that a block's changes to the state anchor: of entries, and of key packages."""
+    found = set[bytes]()
+    for key, value in changes.items():
+        if value is not None and key.startswith(BLOBS):
+            found.add(key[len(BLOBS) : len(BLOBS) + 32])
+        elif value is not None and key.startswith(_SECTIONS) and key[_SECTION_KEY:].startswith(b"/epoch/"):
+            found.add(decode(value, Epoch, limit=1024).package)
+    return found
 
 
 def entries(state: Reader) -> Iterator[Entry]:

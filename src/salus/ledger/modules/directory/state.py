@@ -6,6 +6,7 @@ from salus.codec import Record
 from salus.ids import Bytes32, Count
 
 WITHDRAWN = bytes(32)
+DIRECTORY = b"directory/"
 
 
 class Listed(Record, frozen=True, tag="listed"):
@@ -18,4 +19,4 @@ class Listed(Record, frozen=True, tag="listed"):
 
 def listing_key(holder: bytes) -> bytes:
     """Where the leaf of a holder's listing stands."""
-    return b"directory/" + holder
+    return DIRECTORY + holder

@@ -1,0 +1,82 @@
+"""What members' nodes ask of one another: blocks, sealed blobs and listings that one lacks.
+
+Each request is signed by the asking member's node key: nobody else may list what a ledger holds. What comes back is believed by
+nobody: blocks are executed again, blobs and listings are held against their hashes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from salus.codec import Record, encode
+from salus.crypto.signing import SigningKey, require_signature
+from salus.errors import WarrantRefused
+from salus.exchange.listings import SignedListing
+from salus.ids import Bytes32, Bytes64, Count, VerifyKey
+from salus.ledger.header import SignedHeader
+
+PEER_TAG = "salus/peer/1"
+MAX_BLOCKS = 256
+MAX_WANTED = 64
+MAX_ANSWER = 32 * 1024 * 1024  # bytes of blocks, and of blobs, in one answer; the first of each always fits
+
+Address = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^(https?://[^\s/?#@]+)?\Z")]
+Wanted = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=MAX_WANTED)]
+
+#: What a node says that cannot pass a request on to the member whom it names.
+UNANSWERED = ("node/no-peer", "node/peer-unreachable")
+
+_UNSIGNED = bytes(64)
+
+
+class Peer(Record, frozen=True, tag="peer"):
+    """Where a member's node answers: scheme, host, port; "" where it does not say."""
+
+    member: Bytes32
+    address: Address
+
+
+class PeerAsk(Record, frozen=True, tag="peer-ask"):
+    """``first`` is the first block wanted, ``blocks`` how many at most; ``listings`` are wanted by holder. ``time`` in ms."""
+
+    network: Bytes32
+    asking: Peer
+    asked: Bytes32
+    first: Count
+    blocks: Annotated[int, msgspec.Meta(ge=0, le=MAX_BLOCKS)]
+    blobs: Wanted
+    listings: Wanted
+    time: Count
+    signature: Bytes64
+
+
+class PeerBlock(Record, frozen=True, tag="peer-block"):
+    """A block without its results, which whoever executes it makes anew."""
+
+    header: SignedHeader
+    transactions: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=65_536)]
+
+
+class PeerAnswer(Record, frozen=True, tag="peer-answer"):
+    """What of it the asked node has, within `MAX_ANSWER`; ``peers``: which other members' nodes it knows."""
+
+    blocks: Annotated[tuple[PeerBlock, ...], msgspec.Meta(max_length=MAX_BLOCKS)]
+    blobs: Annotated[tuple[Annotated[bytes, msgspec.Meta(max_length=8_388_608)], ...], msgspec.Meta(max_length=MAX_WANTED)]
+    listings: Annotated[tuple[SignedListing, ...], msgspec.Meta(max_length=MAX_WANTED)]
+    peers: Annotated[tuple[Peer, ...], msgspec.Meta(max_length=1024)]
+
+
+def sign_ask(key: SigningKey, ask: PeerAsk) -> PeerAsk:
+    """The request, signed by the asking member's node key."""
+    bare = msgspec.structs.replace(ask, signature=_UNSIGNED)
+    return msgspec.structs.replace(ask, signature=key.sign(PEER_TAG, encode(bare)))
+
+
+def require_peer(ask: PeerAsk, network: bytes, asked: bytes, node: VerifyKey) -> None:
+    """Raise unless the request is for this network and member, signed by the ``node`` key of who asks."""
+    if (ask.network, ask.asked) != (network, asked):
+        raise WarrantRefused("wrong-network", "the request is for another network or member")
+    bare = msgspec.structs.replace(ask, signature=_UNSIGNED)
+    require_signature(node, PEER_TAG, encode(bare), ask.signature)

@@ -1,0 +1,69 @@
+"""Two members on one ledger: the first one's node orders blocks, the second one's follows it over loopback HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from salus.agent.nodes import Nodes
+from salus.bootstrap import init_home, join_home, open_node, prepare_home
+from salus.codec import encode
+from salus.node.service import NodeService
+from world import Clock, World, beside, opened, served
+
+FIRST, SECOND = "City Hospital", "Valley Clinic"
+
+
+@dataclass
+class Members:
+    """Both members' worlds, and where their nodes answer."""
+
+    first: World
+    second: World
+    urls: tuple[str, str]
+
+    def follow(self) -> None:
+        """The second node takes every block, and both vaults what they lack."""
+        self.second.node.engine.newest_header(fresh=True)
+        for world in (self.second, self.first):
+            replicate(world.node)
+
+
+def replicate(node: NodeService) -> None:
+    """Let the node look for what it lacks, now."""
+    assert node.replicating is not None
+    node.replicating.look()
+
+
+@contextmanager
+def two_members(folder: Path) -> Iterator[Members]:
+    """A network of two members under one clock; background looks are an hour apart, so that tests say when they happen."""
+    clock = Clock()
+    one, two = folder / "first", folder / "second"
+    genesis = init_home(one, None, FIRST, [prepare_home(two, None, SECOND)])
+    with open_node(one) as founding, served(founding) as url:
+        join_home(two, encode(genesis), url, "", str)
+    with ExitStack() as stack:
+        (one / "node" / "config.toml").write_text('guests = "open"\nfollow_seconds = 3600\n')
+        first = stack.enter_context(opened(one, clock))
+        url = stack.enter_context(served(first.node))
+        (two / "node" / "config.toml").write_text(f'follow = "{url}"\nfollow_seconds = 3600\nguests = "open"\n')
+        second = stack.enter_context(opened(two, clock))
+        other = stack.enter_context(served(second.node))
+        second.node.announce(other)
+        second.node.engine.newest_header(fresh=True)  # with its address in it
+        yield Members(first, second, (url, other))
+
+
+@contextmanager
+def guest(members: Members, folder: Path, *urls: str) -> Iterator[World]:
+    """An agent-only home over these nodes, the one to be asked first in front."""
+    with beside(members.first, folder) as made:
+        nodes = Nodes(urls)
+        made.agent.network, made.agent.turn_away, made.agent.pass_over = nodes, nodes.turn_away, nodes.pass_over
+        try:
+            yield made
+        finally:
+            nodes.close()
