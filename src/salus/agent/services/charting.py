@@ -65,7 +65,7 @@ def open_chart(
     header = newest_header(agent)
     chart = fold(reading.placed)
     shown = [v for v in chart.current() if _wanted(v, types, since)]
-    names = {v.header.author: name_of(agent, v.header.author) for v in chart.versions}
+    names = {author: name_of(agent, author) for author in {v.header.author for v in chart.versions}}
     incomplete = _incomplete(chart) if own and not sections else 0
     return ChartResult(chart, shown, header.time, header.height, reading.unread, more, names, incomplete)
 
