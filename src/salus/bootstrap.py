@@ -16,13 +16,14 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from salus.agent.home import Agent
 from salus.agent.network import Network
-from salus.agent.nodes import MAX_NODES, Nodes, nodes_file, read_nodes
-from salus.agent.services.people import keep_person, write_cold
+from salus.agent.nodes import MAX_NODES, Nodes, named, nodes_file, read_nodes
+from salus.agent.services.moving import chosen_nodes, forget_chosen, move_people
+from salus.agent.services.people import write_cold
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key, write_store_key
 from salus.agent.verify import Pin, newest_header
@@ -30,6 +31,7 @@ from salus.agent.wallet import Wallet, cold_seed, new_principal
 from salus.codec import decode, encode
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
+from salus.durable import make_folder, sync_folder, write_atomically
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
 from salus.ids import Millis
@@ -41,7 +43,6 @@ from salus.node.operating.placing import complete
 from salus.node.operating.restore import Restored, Seen, restore
 from salus.node.replaying import Told
 from salus.node.service import Identity, NodeService
-from salus.node.storage import write_atomically
 
 PATIENCE = 30.0  # seconds that a command waits for another one
 MEMBER_NAME = "Practice"
@@ -55,23 +56,33 @@ def clock() -> Millis:
 
 def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME) -> Genesis:
     """Make an embedded network of one member in ``home``: node, member's wallet, agent's store. ``home-exists`` otherwise."""
-    if (home / "genesis.bin").exists():
-        raise AgentRefused("home-exists", "there is a home in this folder already")
-    for folder in (home, home / "node", home / "agent"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _start_over(home)
     node_seed, cold = new_seed(), new_seed()
     record = new_principal(member, Role.MEMBER, new_seed(), cold, new_seed())
     authority = Wallet(record).authority.public
     node_key = SigningKey(derive(node_seed, "node")).public
     genesis = Genesis(fresh_nonce(), clock(), (GenesisMember(authority, node_key, tuple(LicenceRight)),))
     write_atomically(home / "node" / "node.key", node_seed.hex().encode("ascii") + b"\n")
-    write_store_key(home / "agent" / "agent.key", passphrase)
-    write_cold(home / "cold", cold_seed(record, network_id(genesis), cold))
-    write_atomically(home / "node" / _FOUNDING, b"")
+    key = write_store_key(home / "agent" / "agent.key", passphrase)
+    with closing(Store(home / "agent" / "store.db", key)) as store, store.writing():
+        store.put(b"", record.name.encode("utf-8"), record)
+    write_cold(home / "cold", cold_seed(record, network_id(genesis), cold), beside=True)
     write_atomically(home / "genesis.bin", encode(genesis))
-    with open_home(home, lambda: passphrase or "") as agent:
-        keep_person(agent, record)
-    return genesis
+    with open_home(home, lambda: passphrase or ""):
+        return genesis
+
+
+def _start_over(home: Path) -> None:
+    """Forget what an `init_home` wrote that was cut off before it had made a home; ``home-exists`` where there is one."""
+    founding = home / "node" / _FOUNDING
+    keys = [home / "genesis.bin"] if founding.exists() else [home / "genesis.bin", home / "agent" / "agent.key"]
+    if any(path.exists() for path in keys):
+        raise AgentRefused("home-exists", "there is a home in this folder already")
+    for folder in (home / "node", home / "agent"):
+        make_folder(folder)
+    write_atomically(founding, b"")
+    for path in [home / "agent" / "agent.key", *(home / "agent").glob("*.db*")]:
+        path.unlink(missing_ok=True)
 
 
 def init_guest(home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str | None) -> Genesis:
@@ -83,7 +94,7 @@ def init_guest(home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str
         raise AgentRefused("home-exists", "there is a home in this folder already")
     found = decode(genesis, Genesis, limit=MAX_GENESIS)
     listed = nodes_file(nodes)
-    (home / "agent").mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(home / "agent")
     write_atomically(home / "agent" / "nodes.toml", listed)
     if not (home / "agent" / "agent.key").exists():
         write_store_key(home / "agent" / "agent.key", passphrase)
@@ -105,23 +116,27 @@ def move_home(home: Path, url: str, ask: Callable[[], str]) -> None:
     path = home / "agent" / "nodes.toml"
     if not path.exists():
         raise AgentRefused("no-nodes", "this home has a node of its own; export the person and import elsewhere")
-    before = read_nodes(path).nodes
-    after = nodes_file([url, *(known for known in before if known != url.rstrip("/"))][:MAX_NODES])
-    write_atomically(path, nodes_file([url]))
-    try:
-        with open_home(home, ask) as agent:
-            newest_header(agent)
-            for wallet in agent.wallets():
-                keep_person(agent, wallet.record)
-    except SalusError:
-        write_atomically(path, nodes_file(before))
-        raise
-    write_atomically(path, after)
+    (first,) = named([url]).nodes
+    with open_home(home, ask, (first,)) as agent:
+        newest_header(agent)
+        move_people(agent, [first, *(known for known in read_nodes(path).nodes if known != first)][:MAX_NODES])
+        _settle_nodes(home, agent.store)
+
+
+def _settle_nodes(home: Path, store: Store) -> None:
+    """Write down what a move has decided, if one has."""
+    nodes = chosen_nodes(store)
+    if nodes:
+        write_atomically(home / "agent" / "nodes.toml", nodes_file(nodes))
+        forget_chosen(store)
 
 
 @contextmanager
-def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent]:
-    """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port."""
+def open_home(home: Path, ask: Callable[[], str] = lambda: "", nodes: Sequence[str] = ()) -> Iterator[Agent]:
+    """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port.
+
+    A home without a node asks those of its list, or ``nodes`` alone where they are given.
+    """
     genesis = read_genesis(home)
     with ExitStack() as stack:
         stack.enter_context(_locked(home / "agent" / "lock", PATIENCE))
@@ -130,7 +145,8 @@ def open_home(home: Path, ask: Callable[[], str] = lambda: "") -> Iterator[Agent
         stack.callback(store.close)
         index = Store(home / "agent" / "index.db", derive(key, "index"))
         stack.callback(index.close)
-        network = stack.enter_context(joined(home))
+        _settle_nodes(home, store)
+        network = stack.enter_context(joined(home, nodes))
         agent = Agent(store, index, network, genesis, clock)
         if isinstance(network, Nodes):
             agent.turn_away = network.turn_away
@@ -150,7 +166,9 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
         config = read_config(home / "node" / "config.toml")
         with storage_refusals():
             node = NodeService(home / "node", Identity(genesis, member, seed), config, clock)
-        (home / "node" / _FOUNDING).unlink(missing_ok=True)
+        if (home / "node" / _FOUNDING).exists():
+            (home / "node" / _FOUNDING).unlink()
+            sync_folder(home / "node")
         try:
             with database_refusals():
                 yield node
@@ -162,7 +180,7 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
 def held_node(home: Path, patience: float = 0.0) -> Iterator[None]:
     """Nobody else opens the node of ``home`` meanwhile; an interrupted restore is completed first. ``node-busy``, ``no-node``."""
     require_own_node(home)
-    (home / "node").mkdir(mode=0o700, exist_ok=True)  # one that was lost as a whole is missed by its ledger
+    make_folder(home / "node")  # one that was lost as a whole is missed by its ledger
     with _locked(home / "node" / "lock", patience):
         complete(home)
         yield
@@ -208,7 +226,7 @@ def highest_seen(home: Path, ask: Callable[[], str]) -> Seen | None:
 def restore_node(home: Path, backup: Path, ask: Callable[[], str], told: Told, *, replace: bool) -> Restored:
     """Put back what the node of ``home`` lacks, or all of it; never below what this home's agent has seen (`highest_seen`)."""
     with storage_refusals():
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(home)
         seen = highest_seen(home, ask)
         with held_node(home):
             genesis = read_genesis(home) if (home / "genesis.bin").exists() else None
@@ -249,18 +267,15 @@ def require_same_network(agent: Agent) -> None:
 
 
 @contextmanager
-def joined(home: Path) -> Iterator[Network]:
+def joined(home: Path, nodes: Sequence[str] = ()) -> Iterator[Network]:
     """The node of ``home`` as a network: in this process when no other holds it, else by its loopback port.
 
-    A home without a node uses those that it names.
+    A home without a node uses those that it names, or ``nodes``.
     """
     read_genesis(home)
     if (home / "agent" / "nodes.toml").exists():
-        nodes = Nodes(read_nodes(home / "agent" / "nodes.toml").nodes)
-        try:
-            yield nodes
-        finally:
-            nodes.close()
+        with closing(Nodes(nodes or read_nodes(home / "agent" / "nodes.toml").nodes)) as several:
+            yield several
         return
     deadline = time.monotonic() + PATIENCE
     while True:

@@ -6,7 +6,6 @@ or is locked there by a passphrase. A write transaction is durable when `Store.w
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import apsw
 from salus.codec import Record, decode, encode
 from salus.crypto.keys import new_seed
 from salus.crypto.passphrase import lock, unlock
+from salus.durable import write_new
 from salus.errors import AgentRefused
 
 R = TypeVar("R", bound=Record)
@@ -133,11 +133,7 @@ def write_store_key(path: Path, passphrase: str | None) -> bytes:
     """Make a fresh key and write it to ``path`` (0600), locked when a passphrase is given. The file must not exist."""
     key = new_seed()
     data = lock(passphrase, key) if passphrase else _PLAIN_KEY + key.hex().encode("ascii") + b"\n"
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    write_new(path, data)
     return key
 
 

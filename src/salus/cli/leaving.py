@@ -180,7 +180,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
 
     It is written as ``.NAME.partial`` beside its place; one that a killed command left is replaced. `Misused` ``cannot-write``.
     """
-    from salus.node.storage import sync_folder
+    from salus.durable import sync_folder
 
     try:
         if path.exists() and not path.is_file():

@@ -9,9 +9,9 @@ import pytest
 
 from node_world import blob, code
 from salus.crypto.hashing import sha256
+from salus.durable import write_atomically
 from salus.errors import NodeRefused
 from salus.node.config import Config, read_config
-from salus.node.storage import write_atomically
 from salus.node.vault.blobs import Blobs
 
 

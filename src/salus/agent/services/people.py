@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from salus.agent.wallet import ColdSeed, PrincipalRecord, Wallet, cold_seed, new
 from salus.codec import Record, decode, encode
 from salus.crypto import hpke
 from salus.crypto.keys import new_seed
+from salus.durable import make_folder, write_new
 from salus.errors import AgentRefused, Malformed
 from salus.exchange.carding import require_showable, sign_card
 from salus.exchange.cards import Card, Role, SignedCard
@@ -52,25 +52,29 @@ def add_person(agent: Agent, name: str, role: Role, *, cold_dir: Path) -> Person
 def keep_person(agent: Agent, record: PrincipalRecord) -> Wallet:
     """Keep the principal, make its card, open its mailbox. Doing it again completes what was interrupted."""
     wallet = Wallet(record)
-    member = agent.network.status().member
-    sealing = hpke.public_key(wallet.sealing_seed)
-    mailbox = mailbox_id(wallet.mailbox.public)
+    card = open_mailbox(agent, wallet)
+    with agent.store.writing():
+        agent.store.put(b"", record.name.encode("utf-8"), record)
+        agent.store.put(wallet.person, b"", card)
+    return wallet
+
+
+def open_mailbox(agent: Agent, wallet: Wallet) -> OwnCard:
+    """The wallet's mailbox opened at the node, and a new card that names it, for the caller to keep."""
+    record, member = wallet.record, agent.network.status().member
     card = Card(
         agent.network_id,
         record.role,
         record.name,
         wallet.identity.public,
-        sealing,
+        hpke.public_key(wallet.sealing_seed),
         member,
-        mailbox,
+        mailbox_id(wallet.mailbox.public),
         wallet.mailbox_token,
         agent.clock(),
     )
     agent.network.open_mailbox(sign_claim(wallet.mailbox, agent.network_id, wallet.mailbox_token, 0))
-    with agent.store.writing():
-        agent.store.put(b"", record.name.encode("utf-8"), record)
-        agent.store.put(wallet.person, b"", OwnCard(sign_card(wallet.identity, card), member))
-    return wallet
+    return OwnCard(sign_card(wallet.identity, card), member)
 
 
 def list_people(agent: Agent) -> tuple[PersonInfo, ...]:
@@ -88,20 +92,16 @@ def own_card(agent: Agent, name: str) -> SignedCard:
 
 def write_cold(folder: Path, cold: ColdSeed, *, beside: bool = False) -> Path:
     """The cold seed in a file of its own (0600), named by the person's name made harmless; ``beside`` an older one of hers."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     name = "".join(char if char.isalnum() else "_" for char in cold.name)
     path = folder / f"{name}.cold"
     if beside:
         numbered = (folder / f"{name}-{number}.cold" for number in range(2, 1000))
         path = next((one for one in (path, *numbered) if not one.exists()), path)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(path, _COLD + base64.b64encode(encode(cold)) + b"\n")
     except FileExistsError as error:
         raise AgentRefused("cold-file-exists", "a cold seed file of that name exists; move it away first") from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(_COLD + base64.b64encode(encode(cold)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
     return path
 
 
