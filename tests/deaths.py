@@ -6,7 +6,6 @@ what kill -9 at that moment leaves: what was written is there, what was not comm
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -152,12 +151,10 @@ def vital(number: str) -> dict[str, Any]:
 
 
 RECORD = bundle(
-    {"resourceType": "Patient", "id": "p", "name": [{"family": "Kreiger", "given": ["Clemente"]}], "birthDate": "1961-04-02"},
     vital("v1"),
     vital("v2"),
     {"resourceType": "Condition", "id": "c1", "code": {"text": "Asthma"}, "subject": {"reference": "Patient/p"}},
 )
-RESOURCES = len(json.loads(RECORD)["entry"])
 
 
 def require_settled(world: World, name: str = PATIENT) -> None:

@@ -239,7 +239,7 @@ def test_a_recovery_is_whole_or_not_begun_and_just_one_cold_file_recovers_again(
 def takes_over(world: World, cold: Any) -> bool:
     """Whether the sections have committed to this cold seed."""
     with suppress(SalusError):
-        return len(recovering._takeable(world.agent, cold)) >= 4
+        return len(recovering._takeable(world.agent, cold)) >= 3
     return False
 
 
