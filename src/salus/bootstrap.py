@@ -169,11 +169,11 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
         if (home / "node" / _FOUNDING).exists():
             (home / "node" / _FOUNDING).unlink()
             sync_folder(home / "node")
-        try:
-            with database_refusals():
+        with database_refusals():
+            try:
                 yield node
-        finally:
-            node.stop()
+            finally:
+                node.stop()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typer.main import get_command
 from salus import __version__
 from salus.cli import contact, device, directory, leaving, licence, network, operating, person, proof, record, sharing, staff
 from salus.cli.options import FROM_FILE
-from salus.cli.output import print_error
+from salus.cli.output import give_up_output, print_error
 from salus.errors import Misused, SalusError, storage_failed
 
 app = typer.Typer(
@@ -70,7 +70,7 @@ def main() -> None:
     except SalusError as error:
         code = print_error(error, as_json)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
         code = 0
     except OSError as error:
         code = print_error(storage_failed(error), as_json)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lmdb
 
-from salus.durable import make_folder, sync_folder
+from salus.durable import make_folder, sync_file, sync_folder
 from salus.errors import NodeRefused
 
 _MAP = 1 << 40  # address space, not disk: a map that grew later would cut off whoever reads meanwhile
@@ -20,13 +20,22 @@ def open_database(folder: Path, tables: int) -> lmdb.Environment:
     `NodeRefused` ``state-damaged`` when what is there is no database of this kind.
     """
     make_folder(folder)
-    fresh = not (folder / "data.mdb").exists()
+    if not (folder / "data.mdb").exists():
+        _create(folder)
     with _undamaged(folder):
         opened = lmdb.open(str(folder), max_dbs=tables, map_size=_MAP, max_readers=64, metasync=True, sync=True)
-    if fresh:
-        sync_folder(folder)
     opened.reader_check()  # a reader that was killed would keep old pages for ever
     return opened
+
+
+def _create(folder: Path) -> None:
+    """An empty database in the folder, there whole or not at all: a half-made one would be taken for a damaged one."""
+    partial = folder / ".new.mdb"
+    partial.unlink(missing_ok=True)
+    lmdb.open(str(partial), subdir=False, lock=False).close()
+    sync_file(partial)
+    partial.rename(folder / "data.mdb")
+    sync_folder(folder)
 
 
 def open_reading(folder: Path, tables: int) -> lmdb.Environment:

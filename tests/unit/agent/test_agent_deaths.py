@@ -251,11 +251,13 @@ def test_a_device_is_prepared_or_not_and_one_whose_text_was_lost_is_taken_off_ag
         if labels:
             assert labels == ["first device", "phone"]
             assert code(lambda world=world: pairing.add_device(world.agent, PATIENT, "phone")) == "agent/device-exists"
-        if len(labels) in found[:-1]:
-            continue
-        if labels:
+            if len(labels) in found[:-1]:
+                continue
             pairing.remove_device(world.agent, PATIENT, "phone")
         made = pairing.add_device(world.agent, PATIENT, "phone")
+        assert [info.label for info in pairing.list_devices(world.agent, PATIENT)] == ["first device", "phone"]
+        if len(labels) in found[:-1]:
+            continue
         with beside(world, world.home.parent / "phone") as phone:
             pairing.join(phone.agent, made.text, made.code)
             assert seen(phone) == BEFORE

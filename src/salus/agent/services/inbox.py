@@ -16,7 +16,7 @@ from salus.charts.granting import read_grant
 from salus.codec import Record, decode
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import person_id
-from salus.errors import AgentRefused, SalusError, WarrantRefused
+from salus.errors import AgentRefused, NodeRefused, SalusError, WarrantRefused
 from salus.exchange.carding import require_card
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import Delivered, Letter, LetterKind
@@ -78,6 +78,8 @@ def _take(agent: Agent, wallet: Wallet, delivered: Delivered) -> InboxItem:
         try:
             item = _read(agent, wallet, delivered)
         except SalusError as error:
+            if isinstance(error, NodeRefused) or error.code == "node-unreachable":
+                raise  # says nothing of the letter: it is read by the next command
             item = InboxItem(delivered.cursor, "unreadable", "", "", 0, "a letter that cannot be read", "", error.full_code)
         agent.store.put(wallet.person, b"", Cursor(delivered.cursor))
     return item
