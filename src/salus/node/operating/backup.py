@@ -34,7 +34,12 @@ from salus.node.vault.blobs import Blobs
 
 PREFIX = ".salus-backup-"
 #: Where a database lies in the node's folder and in a backup, and how many tables it has; in the order in which they are copied.
-DATABASES = (("mailbox", "mailbox", len(TABLES)), ("ledger", "ledger", 4), ("vault/receipts", "receipts", 5))
+DATABASES = (
+    ("guests", "guests", 2),
+    ("mailbox", "mailbox", len(TABLES)),
+    ("ledger", "ledger", 4),
+    ("vault/receipts", "receipts", 5),
+)
 
 
 @dataclass(frozen=True)
