@@ -345,6 +345,8 @@ def test_a_grant_is_passed_on_whole_or_not(tmp_path: Path) -> None:
 def test_a_move_to_another_node_is_whole_or_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = Moments(tmp_path / "now", tmp_path / "deaths")
     with ExitStack() as open_until_the_end:
+        (tmp_path / "node" / "node").mkdir(parents=True)
+        (tmp_path / "node" / "node" / "config.toml").write_text('guests = "open"\n')
         near = open_until_the_end.enter_context(small(tmp_path / "node"))
         first, second = (open_until_the_end.enter_context(served(Watched(near.node, moments.look))) for _ in range(2))
         home = tmp_path / "now" / "home"
@@ -361,7 +363,7 @@ def test_a_move_to_another_node_is_whole_or_not_begun(tmp_path: Path, monkeypatc
         found = []
         for left in moments.folders[begun:]:
             with open_home(left / "home") as agent:
-                assert people.own_card(agent, "Ana").card.member == near.node.status().member
+                assert people.own_card(agent, "Ana").card.members == (near.node.status().member,)
                 assert chosen_nodes(agent.store) == ()
             found.append(read_nodes(left / "home" / "agent" / "nodes.toml").nodes)
             move_home(left / "home", second, str)
