@@ -167,8 +167,8 @@ def _opened(agent: Agent, wallet: Wallet, delivered: Delivered) -> InboxItem:
     try:
         return _read(agent, wallet, delivered)
     except SalusError as error:
-        if error.code == UNREACHABLE:  # which says nothing of the letter: it is read by the next command
-            raise
+        if isinstance(error, NodeRefused) or error.code == UNREACHABLE:
+            raise  # says nothing of the letter: it is read by the next command
         text = "a letter that cannot be read"
         return InboxItem(delivered.cursor, "unreadable", "", "", 0, text, "", error.full_code, delivered.stranger)
 
