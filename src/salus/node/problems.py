@@ -43,6 +43,7 @@ STATUS = {
     "ledger/replayed": 409,
     "ledger/blob-held": 409,
     "ledger/blob-erased": 409,
+    "ledger/entry-changed": 409,
     "ledger/epoch-closed": 409,
     "ledger/schedule-changed": 409,
     "ledger/section-exists": 409,
