@@ -1,14 +1,16 @@
 """The agent's store: records of its principals in one encrypted database (SQLite3 Multiple Ciphers).
 
-One table holds canonical `Record` bytes by (shape's tag, owner, id). The 32-byte database key lies in ``agent.key`` (0600),
-or is locked there by a passphrase. A write transaction is durable when `Store.writing` returns.
+One table holds canonical `Record` bytes by (shape's tag, owner, id), another one which of them are about what. The 32-byte
+database key lies in ``agent.key`` (0600), or is locked there by a passphrase. A write transaction is durable when
+`Store.writing` returns.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,18 @@ from salus.crypto.keys import new_seed
 from salus.crypto.passphrase import lock, unlock
 from salus.errors import AgentRefused
 
+
+class Filed(Record, frozen=True):
+    """The parent of shapes that are found by what they are ``about`` as well: some bytes that are not empty."""
+
+    @property
+    def about(self) -> bytes:
+        """What the record is filed under."""
+        raise NotImplementedError
+
+
 R = TypeVar("R", bound=Record)
+F = TypeVar("F", bound=Filed)
 
 MAX_BODY = 64 * 1024 * 1024
 _PLAIN_KEY = b"salus-agent-key-1\n"
@@ -55,6 +68,10 @@ class Store:
                 "create table if not exists records"
                 " (tag text, owner blob, id blob, body blob not null, primary key (tag, owner, id)) without rowid"
             )
+            self._db.execute(
+                "create table if not exists abouts"
+                " (tag text, owner blob, about blob, id blob, primary key (tag, owner, about, id)) without rowid"
+            )
         except apsw.NotADBError as error:
             raise AgentRefused("wrong-store-key", "the agent's store does not open with this key") from error
         self._db.set_busy_timeout(10_000)
@@ -69,7 +86,10 @@ class Store:
 
     def put(self, owner: bytes, key: bytes, record: Record) -> None:
         """Keep ``record`` under (its tag, ``owner``, ``key``), replacing what was there."""
-        self._db.execute("insert or replace into records values (?, ?, ?, ?)", (_tag(type(record)), owner, key, encode(record)))
+        tag = _tag(type(record))
+        self._db.execute("insert or replace into records values (?, ?, ?, ?)", (tag, owner, key, encode(record)))
+        if isinstance(record, Filed):
+            self._file(tag, owner, key, record.about)
 
     def find(self, shape: type[R], owner: bytes, key: bytes) -> R | None:
         """The record, or None."""
@@ -82,6 +102,37 @@ class Store:
         """Every (id, record) of ``owner``, in order of id."""
         rows = self._db.execute("select id, body from records where tag = ? and owner = ? order by id", (_tag(shape), owner))
         return [(key, decode(body, shape, limit=MAX_BODY)) for key, body in rows]
+
+    def some(self, shape: type[R], owner: bytes, keys: Sequence[bytes]) -> dict[bytes, R]:
+        """Those records of ``owner`` that are there, by id: one statement for all, not one an id."""
+        query = (
+            "select records.id, body from json_each(?3) as wanted"
+            " cross join records on tag = ?1 and owner = ?2 and records.id = unhex(wanted.value) order by wanted.key"
+        )
+        wanted = json.dumps([key.hex() for key in keys])
+        return {key: decode(body, shape, limit=MAX_BODY) for key, body in self._db.execute(query, (_tag(shape), owner, wanted))}
+
+    def about(self, shape: type[F], owner: bytes, about: bytes) -> list[tuple[bytes, F]]:
+        """Every (id, record) of ``owner`` that is about ``about``, in order of id, without a look at the others.
+
+        They are filed as they are put; what was there before this was first asked is filed then.
+        """
+        tag = _tag(shape)
+        filed = "select 1 from abouts where tag = ? and owner = ? and about = x'' and id = x''"
+        if not list(self._db.execute(filed, (tag, owner))):
+            with self.writing():
+                for key, record in self.all(shape, owner):
+                    self._file(tag, owner, key, record.about)
+                self._file(tag, owner, b"", b"")
+        query = (
+            "select id, body from abouts join records using (tag, owner, id)"
+            " where tag = ? and owner = ? and about = ? order by id"
+        )
+        rows = [(key, decode(body, shape, limit=MAX_BODY)) for key, body in self._db.execute(query, (tag, owner, about))]
+        return [(key, record) for key, record in rows if record.about == about]
+
+    def _file(self, tag: str, owner: bytes, key: bytes, about: bytes) -> None:
+        self._db.execute("insert or ignore into abouts values (?, ?, ?, ?)", (tag, owner, about, key))
 
     def ids(self, shape: type[R], owner: bytes) -> list[bytes]:
         """Every id of ``owner``, in order."""
