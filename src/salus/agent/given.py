@@ -5,11 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from salus.agent.home import Agent
-from salus.agent.store import Filed
 from salus.agent.wallet import Wallet
 from salus.charts.grant import Grant
 from salus.charts.granting import MAX_GRANT
-from salus.codec import decode
+from salus.codec import Record, decode
 from salus.errors import AgentRefused
 from salus.exchange.cards import SignedCard
 
@@ -22,7 +21,7 @@ class Ending(StrEnum):
     DONE = "done"
 
 
-class GivenGrant(Filed, frozen=True, tag="given-grant"):
+class GivenGrant(Record, frozen=True, tag="given-grant"):
     """A grant that was given, and how far its end has come; it is about its grantee."""
 
     grant: bytes

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import apsw
 
@@ -24,17 +24,16 @@ from salus.crypto.passphrase import lock, unlock
 from salus.errors import AgentRefused
 
 
-class Filed(Record, frozen=True):
-    """The parent of shapes that are found by what they are ``about`` as well: some bytes that are not empty."""
+@runtime_checkable
+class Filed(Protocol):
+    """What shapes have that are found by what they are ``about`` as well: some bytes that are not empty."""
 
     @property
     def about(self) -> bytes:
         """What the record is filed under."""
-        raise NotImplementedError
 
 
 R = TypeVar("R", bound=Record)
-F = TypeVar("F", bound=Filed)
 
 MAX_BODY = 64 * 1024 * 1024
 _PLAIN_KEY = b"salus-agent-key-1\n"
@@ -88,8 +87,8 @@ class Store:
         """Keep ``record`` under (its tag, ``owner``, ``key``), replacing what was there."""
         tag = _tag(type(record))
         self._db.execute("insert or replace into records values (?, ?, ?, ?)", (tag, owner, key, encode(record)))
-        if isinstance(record, Filed):
-            self._file(tag, owner, key, record.about)
+        if _about(record):
+            self._file(tag, owner, key, _about(record))
 
     def find(self, shape: type[R], owner: bytes, key: bytes) -> R | None:
         """The record, or None."""
@@ -112,7 +111,7 @@ class Store:
         wanted = json.dumps([key.hex() for key in keys])
         return {key: decode(body, shape, limit=MAX_BODY) for key, body in self._db.execute(query, (_tag(shape), owner, wanted))}
 
-    def about(self, shape: type[F], owner: bytes, about: bytes) -> list[tuple[bytes, F]]:
+    def about(self, shape: type[R], owner: bytes, about: bytes) -> list[tuple[bytes, R]]:
         """Every (id, record) of ``owner`` that is about ``about``, in order of id, without a look at the others.
 
         They are filed as they are put; what was there before this was first asked is filed then.
@@ -122,14 +121,14 @@ class Store:
         if not list(self._db.execute(filed, (tag, owner))):
             with self.writing():
                 for key, record in self.all(shape, owner):
-                    self._file(tag, owner, key, record.about)
+                    self._file(tag, owner, key, _about(record))
                 self._file(tag, owner, b"", b"")
         query = (
             "select id, body from abouts join records using (tag, owner, id)"
             " where tag = ? and owner = ? and about = ? order by id"
         )
         rows = [(key, decode(body, shape, limit=MAX_BODY)) for key, body in self._db.execute(query, (tag, owner, about))]
-        return [(key, record) for key, record in rows if record.about == about]
+        return [(key, record) for key, record in rows if _about(record) == about]
 
     def _file(self, tag: str, owner: bytes, key: bytes, about: bytes) -> None:
         self._db.execute("insert or ignore into abouts values (?, ?, ?, ?)", (tag, owner, about, key))
@@ -202,3 +201,7 @@ def write_store_key(path: Path, passphrase: str | None) -> bytes:
 
 def _tag(shape: type[Record]) -> str:
     return str(shape.__struct_config__.tag)
+
+
+def _about(record: object) -> bytes:
+    return record.about if isinstance(record, Filed) else b""
