@@ -24,6 +24,7 @@ from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.crypto.keys import derive
 from salus.exchange.cards import Role
 from salus.exchange.client import NodeClient
+from salus.exchange.inviting import GuestKeys, redeem
 from salus.ids import Millis
 from salus.node.api import make_api
 from salus.node.http import listen
@@ -141,13 +142,22 @@ def served(node: Any) -> Iterator[str]:
 @contextmanager
 def _served(node: NodeService) -> Iterator[NodeClient]:
     """The node behind a real socket, and the agent's way to it."""
+    keys = GuestKeys(bytes(32))
+    node.door.enrol_own(keys.at(node.status().member).public)  # as `salus serve` does for its own home
     with served(node) as url:
-        network = NodeClient(url)
+        network = NodeClient(url, guest=keys)
         network.status()
         try:
             yield network
         finally:
             network.close()
+
+
+def guest_of(node: NodeService, name: str = "guest") -> GuestKeys:
+    """The keys of a home that was invited to the node, and has redeemed it."""
+    keys = GuestKeys(name.encode().ljust(32, b"\0"))
+    node.door.redeem(redeem(node.door.book.invite(365 * 24 * HOUR, 1, 10_000), keys.at(node.status().member)))
+    return keys
 
 
 @contextmanager
