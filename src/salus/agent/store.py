@@ -57,12 +57,12 @@ class Store:
 
     def __init__(self, path: Path, key: bytes, *, durable: bool = True) -> None:
         require_ciphers()
-        self._db = apsw.Connection(str(path))
+        self._db, self._safety = apsw.Connection(str(path)), "full" if durable else "normal"
         self._db.pragma("key", f"raw:{key.hex()}")
         self._db.pragma("temp_store", "memory")
         try:
             self._db.pragma("journal_mode", "wal")
-            self._db.pragma("synchronous", "full" if durable else "normal")
+            self._db.pragma("synchronous", self._safety)
             self._db.execute(
                 "create table if not exists records"
                 " (tag text, owner blob, id blob, body blob not null, primary key (tag, owner, id)) without rowid"
@@ -82,6 +82,16 @@ class Store:
         """All puts and drops inside apply together, durably, or not at all."""
         with self._db:
             yield
+
+    @contextmanager
+    def tidying(self) -> Iterator[None]:
+        """As `writing`, of what may as well be done again: a power cut may undo it, whole, until something else is written."""
+        self._db.pragma("synchronous", "normal")
+        try:
+            with self._db:
+                yield
+        finally:
+            self._db.pragma("synchronous", self._safety)
 
     def put(self, owner: bytes, key: bytes, record: Record) -> None:
         """Keep ``record`` under (its tag, ``owner``, ``key``), replacing what was there."""
