@@ -104,10 +104,8 @@ def opened(home: Path, clock: Clock, *, http: bool = False) -> Iterator[World]:
         clock.now = max(clock.now, node.engine.newest_header().header.time)
         network: Network = stack.enter_context(_served(node)) if http else node
         key = read_store_key(home / "agent" / "agent.key", str)
-        store, index = (
-            Store(home / "agent" / "store.db", key),
-            Store(home / "agent" / "index.db", derive(key, "index"), durable=False),
-        )
+        store = Store(home / "agent" / "store.db", key)
+        index = Store(home / "agent" / "index.db", derive(key, "index"), durable=False)
         stack.callback(store.close)
         stack.callback(index.close)
         agent = Agent(store, index, network, read_genesis(home), clock)
