@@ -10,7 +10,7 @@ from salus.agent.own_sections import own_sections
 from salus.agent.sealed_reading import Granted, Reading, read_own, read_snapshot, read_standing
 from salus.agent.services.contacts import name_of
 from salus.agent.services.holding import Held, held_parts
-from salus.agent.services.received import AuthoredEntry, received_grants
+from salus.agent.services.received import AuthoredEntry, received_grants, slots_of
 from salus.agent.services.staffing import employment
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
@@ -250,7 +250,8 @@ def read_part(agent: Agent, held: Held, wanted: Wanted, reading: Reading) -> lis
         read_snapshot(agent, granted, wanted.snapshot, reading)
     numbers = [number for number, _ in wanted.snapshot]
     if part.slot_key:
-        numbers += read_standing(agent, granted, part.slot_key, wanted.standing, reading, history=part.history)
+        slots = slots_of(agent, granted.asking.keeper, part)
+        numbers += read_standing(agent, granted, slots, wanted.standing, reading, history=part.history)
     return numbers
 
 

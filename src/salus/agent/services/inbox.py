@@ -8,7 +8,7 @@ from salus.agent.home import Agent
 from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import add_contact
 from salus.agent.services.manifest import devices
-from salus.agent.services.received import Delegated, ReceivedGrant
+from salus.agent.services.received import Delegated, ReceivedGrant, keep_former_slots
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
 from salus.charts.grant import Grant
@@ -107,6 +107,7 @@ def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
         grant = read_grant(letter.body, agent.network_id, wallet.person, wallet.identity.classic.public)
         if grant.patient != person_id(letter.sender.card.key):
             raise WarrantRefused("wrong-sender", "the grant is not its sender's")
+        keep_former_slots(agent, wallet, grant)
         agent.store.put(wallet.person, grant.grant, ReceivedGrant(letter.body, letter.sender))
         _know(agent, letter.sender)
         return f"{sender} lets you {_words(grant)}", grant.grant.hex()
