@@ -230,10 +230,11 @@ class Wanted:
 
 
 def wanted_of(agent: Agent, wallet: Wallet, part: SectionGrant, seen: frozenset[int]) -> Wanted:
-    """What a part of a grant opens, without what was ``seen`` already; and what one wrote by it."""
+    """What a part of a grant opens, without what was ``seen`` already; and what one wrote by it, and by no other grant."""
     link = part.warrant.links[-1].link
     authored = agent.store.all(AuthoredEntry, wallet.person + link.section) if part.writer_seed else []
-    halves = [(entry.number, entry.half) for entry in part.entries] + [(kept.number, kept.half) for _, kept in authored]
+    own = [(kept.number, kept.half) for _, kept in authored if kept.writer == link.writer]
+    halves = [(entry.number, entry.half) for entry in part.entries] + own
     snapshot = [(number, half) for number, half in halves if number not in seen]
     if not part.slot_key:
         return Wanted(snapshot, [])

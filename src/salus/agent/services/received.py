@@ -37,10 +37,11 @@ class FormerSlot(Record, frozen=True, tag="former-slot"):
 
 
 class AuthoredEntry(Record, frozen=True, tag="authored-entry"):
-    """An entry that one wrote into somebody's section: its number, and the patient's half to read it back."""
+    """An entry that one wrote into somebody's section: its number, the patient's half to read it back, and the writer key."""
 
     number: Count
     half: Bytes32
+    writer: Bytes32
 
 
 def received_grants(agent: Agent, wallet: Wallet) -> list[tuple[Grant, SignedCard]]:
