@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider stories bench lock clean setup
+.PHONY: run test lint types sabotage simulate planted outsider stories bench lock clean setup
 
 setup: $(READY)
 
@@ -33,6 +33,12 @@ types: $(READY)
 
 sabotage: $(READY)  ## Patch out one check at a time; a named test must fail each time
 	$(BIN)/python tools/sabotage.py
+
+simulate: $(READY)  ## A whole network under SEEDS seeds from FROM on; the report is kept in docs/reports/
+	$(BIN)/python tests/simulator.py --seeds $(or $(SEEDS),2000) --from $(or $(FROM),0) --report
+
+planted: $(READY)  ## Plant one bug at a time; the simulator must find each of them
+	$(BIN)/python tools/planted.py
 
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
