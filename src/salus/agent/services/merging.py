@@ -25,7 +25,7 @@ from salus.agent.services.moving import ChosenNodes
 from salus.agent.services.people import OwnCard
 from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.receipting import SeenChain
-from salus.agent.services.received import AuthoredEntry, ReceivedGrant
+from salus.agent.services.received import AuthoredEntry, FormerSlot, ReceivedGrant
 from salus.agent.services.recovering import RecoveryJob
 from salus.agent.services.referring import ShownCard
 from salus.agent.services.rotating import RotationJob
@@ -114,6 +114,7 @@ TABLE = (
     Rule(ErasureJob, Scope.HOME, what_is_here),
     Rule(GivenGrant, Scope.PERSON, further_ended),
     Rule(ReceivedGrant, Scope.PERSON, what_is_here),
+    Rule(FormerSlot, Scope.PERSON, what_is_here),
     Rule(AuthoredEntry, Scope.PERSON, what_is_here),
     Rule(NoteJob, Scope.PERSON, what_is_here),
     Rule(KeptPromise, Scope.PERSON, what_is_here),
