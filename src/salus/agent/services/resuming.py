@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from salus.agent.home import Agent
+from salus.agent.services.copying import seal_due
 from salus.agent.services.erasing import resume_erasures
 from salus.agent.services.listing import resume_listings
 from salus.agent.services.posting import resume_letters
@@ -22,6 +23,7 @@ def resume(agent: Agent) -> None:
     resume_submissions(agent)
     resume_recoveries(agent)
     resume_notes(agent)
+    seal_due(agent)
     resume_jobs(agent)
     resume_rotations(agent)
     resume_revocations(agent)
