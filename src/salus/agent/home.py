@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from salus.agent.network import Network
 from salus.agent.outbox import Outbox
@@ -30,7 +30,7 @@ class Agent:
     clock: Callable[[], Millis]
     turn_away: Callable[[], str] = str
     pass_over: Callable[[], bool] = bool
-    outbox: Outbox = Outbox()
+    outbox: Outbox = field(default_factory=Outbox)
 
     @property
     def network_id(self) -> NetworkId:

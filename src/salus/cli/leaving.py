@@ -96,9 +96,8 @@ def retained(who: As, home: Home = HOME, as_json: Json = False) -> None:
     heads = ("kept by", "what", "written by", "signed", "until", "entry")
     text = table(heads, rows, "nothing is retained")
     if waiting.copies:
-        text += (
-            f"\n{waiting.copies} more wait in this home to be sealed, the last until {when(waiting.until)}; nothing is to be done"
-        )
+        copies = "1 more copy waits" if waiting.copies == 1 else f"{waiting.copies} more copies wait"
+        text += f"\n{copies} in this home, due by {when(waiting.until)}: sent while it is served, or by the next command"
     emit(as_json, {"retained": found, "waiting": waiting}, text)
 
 

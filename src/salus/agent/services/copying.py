@@ -12,7 +12,7 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.services.licensing import organisation_id
-from salus.agent.services.sealing import Draft, Job, Signing, plan_own, silent
+from salus.agent.services.sealing import Draft, Job, JobEntry, Signing, plan_own, silent
 from salus.agent.wallet import Wallet
 from salus.charts.entry import EntryKind, Leaf, Origin, Sealed
 from salus.charts.sections import SectionKind
@@ -92,7 +92,7 @@ def _waiting(agent: Agent, wallet: Wallet) -> list[WaitingCopy]:
 def _sealed(agent: Agent, wallet: Wallet, due: list[WaitingCopy]) -> Job:
     """One job of all these copies. Each is an entry and a batch of its own, as each is of another note and has its own end."""
     source = organisation_id(agent, wallet).hex()
-    entries = []
+    entries: list[JobEntry] = []
     for copy in due:
         signing = Signing(EntryKind.RETAINED, source, agent.clock(), origin=copy.origin)
         job, _ = plan_own(agent, wallet, [Draft(SectionKind.RECORDS, (copy.leaf,), (), copy.entry)], signing, silent)
