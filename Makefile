@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+HARD := $(VENV)/.hard
+SECOND := vectors/ts/node_modules/.package-lock.json
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider stories bench lock clean setup
+.PHONY: run test lint types sabotage outsider stories bench bench-peers determinism mutations mutants fuzz lock clean setup vectors
 
 setup: $(READY)
 
@@ -17,6 +19,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	touch $@
 
+$(HARD): $(READY) requirements-hard.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements-hard.lock \
+	|| { echo "The fuzzer or the mutation tool has no wheel for this Python and machine; use CPython 3.11 on x86_64 Linux." >&2; exit 1; }
+	touch $@
+
 run: $(READY)  ## A patient's story on the real system, every claim checked
 	$(BIN)/salus demo
 
@@ -24,8 +31,8 @@ test: $(READY) lint types  ## Lint, types, contracts, every test, full branch co
 	$(BIN)/pytest $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 lint: $(READY)
-	$(BIN)/ruff check src tests tools
-	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools bench
+	$(BIN)/ruff format --check src tests tools bench
 	$(BIN)/lint-imports --no-logo
 
 types: $(READY)
@@ -34,14 +41,42 @@ types: $(READY)
 sabotage: $(READY)  ## Patch out one check at a time; a named test must fail each time
 	$(BIN)/python tools/sabotage.py
 
+vectors: $(READY) $(SECOND)  ## Two readers give every vector the same verdict; what one seals, the other opens (needs Node.js and npm)
+	$(BIN)/pytest -q tests/test_vectors.py tests/test_vectors_ts.py tests/test_third_party_vectors.py
+
+$(SECOND): vectors/ts/package-lock.json vectors/ts/package.json
+	cd vectors/ts && npm ci --silent
+	touch $@
+
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
 
 stories: $(READY)  ## The stories of patient, practice, home and operator, by the command line over HTTP
 	for story in examples/stories/*.sh; do PATH="$(CURDIR)/$(BIN):$$PATH" bash $$story || exit 1; done
 
+determinism: $(READY)  ## One history of N transactions replayed in eight unlike processes: one application hash a block
+	PYTHONPATH=tests $(BIN)/python tools/determinism.py $(or $(N),100000) $(or $(SEED),1)
+
+mutations: $(READY)  ## N changed bytes of every format that strangers hand over: none is accepted, none is uncaught
+	PYTHONPATH=tests $(BIN)/python tools/mutations.py $(or $(N),100000) $(or $(SEED),1)
+
+bench: $(READY)  ## Speed as ratios, one table, kept in bench/results; peers that are not installed are named
+	$(BIN)/python -m bench
+
+bench-peers: $(READY)  ## What benchmarks are measured against, as far as it comes from package indexes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
+	npm install --prefix bench/peers --no-audit --no-fund --no-package-lock --ignore-scripts
+
+mutants: $(HARD)  ## N mutants (0: all) of the four inner rooms: their tests must notice at least 85 %
+	$(BIN)/python tools/mutants.py $(or $(N),300) $(or $(SEED),1)
+
+fuzz: $(HARD)  ## Coverage-guided fuzzing of every decoder, for MINUTES in all
+	PYTHONPATH=tests $(BIN)/python tools/fuzz.py $(or $(MINUTES),10)
+
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements.lock --group pyproject.toml:hard -o requirements-hard.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group pyproject.toml:bench -o requirements-bench.lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*
+	rm -rf $(VENV) vectors/ts/node_modules vectors/ts/out .pytest_cache .mypy_cache .ruff_cache .hypothesis htmlcov .coverage .coverage.*

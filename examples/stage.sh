@@ -40,7 +40,7 @@ field() {
 import json, sys
 value = json.load(open(sys.argv[1]))
 for part in sys.argv[2].split("."):
-    value = value[int(part)] if part.isdigit() else value[part]
+    value = value[int(part)] if part.isdigit() or part == "-1" else value[part]
 print(value)' "$work/out" "$1"
 }
 
@@ -72,3 +72,15 @@ refused() { local home=$1; shift; SALUS_HOME="$work/$home" no "$@"; }
 
 # done_at HOME COMMAND...: as `ok`, in one of several homes
 done_at() { local home=$1; shift; SALUS_HOME="$work/$home" ok "$@"; }
+
+# before ADDRESS BEHAVIOUR...: a proxy that stands before a node; its address is then in $proxy
+before() {
+    : >"$work/proxy"
+    python3 -I "$root/examples/proxy.py" "$@" >"$work/proxy" 2>/dev/null &
+    in_background $!
+    for _ in $(seq 100); do [ -s "$work/proxy" ] && break; sleep 0.05; done
+    proxy=$(cat "$work/proxy")
+}
+
+# invitation HOME: an invitation of the home's node; it is then in $code
+invitation() { done_at "$1" salus node invite; code=$(field code); }

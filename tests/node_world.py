@@ -22,6 +22,8 @@ from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import SalusError
 from salus.exchange.api import Submission, TxStatus
+from salus.exchange.envelopes import MailboxClaim
+from salus.exchange.inviting import GuestKeys
 from salus.ids import BodyHash, Millis, SectionId
 from salus.ledger.genesis import Genesis, GenesisMember, LicenceRight, Parameters, member_id, network_id
 from salus.ledger.header import header_hash
@@ -54,6 +56,7 @@ def key(name: str) -> SigningKey:
 
 NODE = SigningKey(derive(NODE_SEED, "node"))
 MEMBER = member_id(key("authority").public)
+OWN = GuestKeys(tagged("test/seed", b"own home"))  # by which the node knows its own home, when it comes by the port
 RECEIPT_SEED = tagged("test/seed", b"receipts")
 
 
@@ -255,10 +258,16 @@ def running(
     """The node over ``folder``; it is stopped in the end."""
     clock, genesis = clock or Clock(), genesis or founding()
     node = NodeService(folder, Identity(genesis, MEMBER, NODE_SEED), config, clock)
+    node.door.enrol_own(OWN.at(MEMBER).public)
     try:
         yield NodeWorld(folder, clock, genesis, node)
     finally:
         node.stop()
+
+
+def from_home(message: Submission | MailboxClaim) -> bytes:
+    """The message's bytes, as the node's own home sends it by the port."""
+    return encode(OWN.vouch(message, MEMBER))
 
 
 def tampered(folder: Path, table: bytes, at: bytes, value: bytes | None) -> None:

@@ -8,9 +8,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from salus.agent.services import people
+from salus.agent.services.posting import keep_letter, send_letters
 from salus.bootstrap import init_home, join_home, prepare_home
 from salus.codec import encode
-from salus.exchange.cards import Role
+from salus.exchange.cards import Role, SignedCard
+from salus.exchange.envelopes import LetterKind
 from salus.ledger.genesis import member_id
 from world import Clock, World, introduce, opened, served
 
@@ -57,3 +59,10 @@ def two_members(folder: Path) -> Iterator[TwoMembers]:
             yield two
         finally:
             two.go()
+
+
+def send(world: World, sender: str, recipient: SignedCard, number: int = 0) -> None:
+    """A letter of the kind that brings just a sentence."""
+    with world.agent.store.writing():
+        keep_letter(world.agent, world.agent.wallet(sender), recipient, LetterKind.REVOCATION, bytes([number]) * 32)
+    send_letters(world.agent)

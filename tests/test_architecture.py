@@ -21,28 +21,6 @@ from salus.errors import SalusError
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "salus"
 FILES = sorted(SOURCE.rglob("*.py"))
-IMPURE = [
-    "asyncio",
-    "logging",
-    "os",
-    "random",
-    "secrets",
-    "socket",
-    "sqlite3",
-    "subprocess",
-    "sys",
-    "threading",
-    "time",
-    "datetime",
-    "lmdb",
-    "apsw",
-    "httpx",
-    "fastapi",
-    "starlette",
-    "uvicorn",
-    "uuid",
-    "pathlib",
-]
 BANNED = (r"#\s*type:\s*ignore", r"pragma:\s*no cover", r"#\s*noqa", r"\bTODO\b", r"\bFIXME\b", "TYPE_CHECKING")
 VAGUE = {"utils", "helpers", "common", "misc", "core", "manager", "base"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
@@ -51,30 +29,6 @@ LAZY = {SOURCE / "bootstrap.py", *(SOURCE / "cli").rglob("*.py")}
 
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
-
-
-def impurities(module: ast.AST) -> list[str]:
-    """Imports of the outer world, floats and true divisions."""
-    found = []
-    for node in ast.walk(module):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        found += [name for name in names if name.partition(".")[0] in IMPURE]
-        if isinstance(node, ast.Constant) and isinstance(node.value, float):
-            found.append(f"float {node.value}")
-        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div):
-            found.append("division")
-    return found
-
-
-@pytest.mark.parametrize("path", sorted((SOURCE / "ledger").rglob("*.py")), ids=lambda path: path.stem)
-def test_the_ledger_knows_no_clock_chance_or_disk(path: Path) -> None:
-    assert impurities(tree(path)) == []
-
-
-@pytest.mark.parametrize("breach", ["import time", "from os import path", "x = 0.5", "x = a / b", "x /= 2", "import lmdb.x"])
-def test_an_impurity_is_found(breach: str) -> None:
-    assert impurities(ast.parse(breach))
 
 
 def free_text(shape: object, seen: set[object]) -> list[str]:

@@ -22,6 +22,7 @@ DOCUMENTS = sorted(
     path
     for pattern in ("*.md", "spec/**/*.md", "docs/**/*.md", "bench/**/*.md", "vectors/**/*.md", "examples/**/*.md", "src/**/*.md")
     for path in ROOT.glob(pattern)
+    if "node_modules" not in path.parts
 )
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 
@@ -30,7 +31,19 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`((?:codec|crypto|ledger|warrants|charts|fhir|node|agent|cli|demo)/[a-z][a-z-]*)`")
 _REGISTERED = re.compile(r"^\| `([a-z]+/[a-z-]+)` \|", re.MULTILINE)
 _DEFINED = re.compile(r"^- ([A-Z]{2,8}-\d+):", re.MULTILINE)
-_FORMATS = ("encoding", "transactions", "state", "sections", "entries", "warrants", "grants", "proofs", "members", "directory", "exports")
+_FORMATS = (
+    "encoding",
+    "transactions",
+    "state",
+    "sections",
+    "entries",
+    "warrants",
+    "grants",
+    "proofs",
+    "members",
+    "directory",
+    "exports",
+)
 _SHARED = ("salus.crypto", "salus.ledger", "salus.warrants", "salus.exchange", "salus.charts")
 _API = "salus.exchange.api"  # has a page of its own
 importlib.import_module("salus.bootstrap")  # so that every shape is known

@@ -8,20 +8,63 @@ from pathlib import Path
 
 import pytest
 
-from salus.agent.export_file import MAGIC
-from salus.charts.sealing import open_entry
-from salus.codec import decode
+from salus.agent.export_file import MAGIC, read_export
+from salus.agent.services.people import read_cold
+from salus.agent.wallet import Wallet, new_principal, recovery_key
+from salus.charts.entry import MAX_PLAIN, Opened, Sealed
+from salus.charts.epochs import EpochKeys, open_previous, open_recovery, open_slot
+from salus.charts.sealing import half_of, open_entry, require_committed
+from salus.charts.sections import SectionKind
+from salus.codec import decode, encode
 from salus.crypto import aead, hpke
 from salus.crypto.chunks import read_chunks
+from salus.crypto.hashing import sha256
+from salus.crypto.keys import derive
 from salus.crypto.passphrase import unlock
-from salus.crypto.signing import HybridPublic, HybridSignature, require_hybrid
-from salus.errors import SalusError
-from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters
+from salus.crypto.signing import HybridPublic, HybridSignature, SigningKey, require_hybrid, require_sound_key
+from salus.errors import LedgerRefused, SalusError, WarrantRefused
+from salus.exchange.carding import MAX_CARD, card_from_text, require_card
+from salus.exchange.cards import Role, SignedCard
+from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect
+from salus.exchange.founding import member_from_text
+from salus.exchange.guests import Redemption
+from salus.exchange.inviting import read_invitation, require_redemption, require_vouched
+from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
+from salus.exchange.peering import PeerAsk, require_peer
+from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner, require_stamp
+from salus.exchange.proofs import read_proofs, require_proofs
+from salus.exchange.references import CardDeposit, open_card, reference_from_text
+from salus.ids import VerifyKey
+from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, member_id, network_id
 from salus.ledger.header import SignedHeader
+from salus.ledger.modules.licences.state import Licence
+from salus.ledger.modules.revocations.state import revocation_id
 from salus.ledger.tx import Transaction
 from salus.ledger.verifying import StateAnswer, require_answer, require_header, require_linked
+from salus.warrants.checking import Effective, require_warrant
+from salus.warrants.holding import (
+    require_covered,
+    require_holder,
+    require_licence,
+    require_owner,
+    require_purpose,
+    require_window,
+)
+from salus.warrants.link import Warrant
+from salus.warrants.receipting import (
+    MAX_RECEIPT,
+    blinded,
+    open_receipt,
+    require_anchor,
+    require_chain,
+    require_promise,
+    require_receipt,
+    require_total,
+)
+from salus.warrants.receipts import ReceiptsAnswer, SignedPromise
+from salus.warrants.requests import SignedOwner, SignedRead
 
-VECTORS = sorted((Path(__file__).parents[1] / "vectors").rglob("*.txt"))
+VECTORS = sorted((Path(__file__).parents[1] / "vectors").glob("*/*.txt"))
 Fields = dict[str, str]
 
 
@@ -35,6 +78,113 @@ def follow(genesis: Genesis, previous: SignedHeader, signed: SignedHeader) -> No
     require_linked(previous, signed)
 
 
+def genesis(fields: Fields) -> None:
+    """The document is that of the network which one knows by its id."""
+    if network_id(decode(raw(fields, "genesis"), Genesis, limit=MAX_GENESIS)) != raw(fields, "network"):
+        raise LedgerRefused("wrong-network", "another network's")
+
+
+def following(seeds: dict[str, bytes]) -> dict[str, bytes]:
+    """What follows from the seeds of a wallet and of a node (ENC-21); of the keys for sealing, their hashes."""
+    kind, grant = SectionKind(seeds["section_kind"].decode()), seeds["grant"]
+    made = Wallet(new_principal("name", Role.PATIENT, seeds["seed"], seeds["cold"], seeds["reading"]))
+    section = made.section(kind, seeds["network"])
+    blind = derive(derive(seeds["node"], "vault"), "blind", section.identity)
+    return {
+        "identity": encode(made.identity.public),
+        "person": made.person,
+        "sealing": sha256(hpke.public_key(made.sealing_seed)),
+        "mailbox": mailbox_id(made.mailbox.public),
+        "token": made.mailbox_token,
+        "member": member_id(made.authority.public),
+        "next_owner": made.next_owner(kind),
+        "owner": section.owner.public,
+        "section": section.identity,
+        "receipt_key": sha256(hpke.public_key(section.receipt_seeds[0])),
+        "slot": section.slot_keys[0],
+        "granted_slot": made.granted_slot(section.identity, grant),
+        "writer": SigningKey(made.writer_seed(section.identity, grant)).public,
+        "revocation": revocation_id(made.preimage(grant + section.identity)),
+        "recovery": sha256(recovery_key(seeds["cold"])),
+        "node_key": SigningKey(derive(seeds["node"], "node")).public,
+        "blinded": blinded(blind, section.identity),
+    }
+
+
+def wallet(fields: Fields) -> None:
+    """Each key is the one that stands there."""
+    seeds = ("seed", "cold", "reading", "node", "grant", "network", "section_kind")
+    found = following({name: raw(fields, name) for name in seeds})
+    assert {name: value.hex() for name, value in found.items()} == {name: fields[name] for name in found}
+
+
+def package(fields: Fields) -> None:
+    """The key package opens for the key, and gives the pair."""
+    place = raw(fields, "section"), int(fields["epoch"])
+    verb, key = next((verb, fields[name]) for name, verb in OPENING.items() if name in fields)
+    pair = verb(raw(fields, "package"), bytes.fromhex(key), *place)
+    assert (pair.seal_seed + pair.history).hex() == fields["pair"]
+
+
+def effective(fields: Fields, warrant: Warrant) -> Effective:
+    owner = VerifyKey(raw(fields, "owner"))
+    return require_warrant(warrant, raw(fields, "network"), raw(fields, "section"), owner, int(fields["max_window"]))
+
+
+def reading(fields: Fields) -> None:
+    """The checks of WAR-13 but for those that need the chain and the vault's memory: 5, 6, 8 and 12."""
+    read = decode(raw(fields, "read"), SignedRead, limit=MAX_RECEIPT)
+    try:
+        allowed = effective(fields, read.warrant)
+        require_holder(read, allowed, raw(fields, "network"), raw(fields, "vault"))
+    except SalusError as error:
+        raise WarrantRefused("refused", "until then all refusals are one") from error
+    now, licence = int(fields["now"]), raw(fields, "licence")
+    require_window(allowed, now)
+    require_purpose(read.request, allowed)
+    require_licence(allowed, decode(licence, Licence, limit=4096) if licence else None, now)
+    require_covered(allowed, {number: raw(fields, "writer") for number in read.request.entries})
+    if read.request.packages and not allowed.asks_packages:
+        raise WarrantRefused("not-covered", "no key packages for this holder")
+
+
+def receipt(fields: Fields) -> None:
+    """The receipt opens, and the reader whom it names signed the request in it."""
+    network, section = raw(fields, "network"), raw(fields, "section")
+    opened = open_receipt(raw(fields, "seed"), raw(fields, "receipt"), network, section)
+    owner = VerifyKey(raw(fields, "owner"))
+    require_receipt(opened, network, raw(fields, "vault"), section, owner, int(fields["max_window"]))
+
+
+def receipts(fields: Fields) -> None:
+    """The checks of WAR-24."""
+    first, head = int(fields["first"]), raw(fields, "head")
+    answer = decode(raw(fields, "answer"), ReceiptsAnswer, limit=MAX_GENESIS)
+    require_total(answer, first)
+    require_chain(answer.receipts, first, head)
+    heads = {first: head, **{stored.index + 1: stored.head for stored in answer.receipts}}
+    if answer.anchored:
+        require_anchor(answer, raw(fields, "section"), raw(fields, "root"), int(fields["leaves"]), heads)
+
+
+def guest(fields: Fields) -> None:
+    """The guest vouches for the claim."""
+    claim = decode(raw(fields, "claim"), MailboxClaim, limit=8192)
+    assert require_vouched(claim, raw(fields, "network"), raw(fields, "member")) == raw(fields, "guest")
+
+
+def stamp(fields: Fields) -> None:
+    """The drop has a stamp, and it is for this drop."""
+    drop = decode(raw(fields, "drop"), Drop, limit=8192)
+    assert drop.stamp is not None
+    require_stamp(drop.stamp, raw(fields, "network"), drop, raw(fields, "node"))
+
+
+OPENING: dict[str, Callable[[bytes, bytes, bytes, int], EpochKeys]] = {
+    "slot": open_slot,
+    "recovery": open_recovery,
+    "history": open_previous,
+}
 KINDS: dict[str, Callable[[Fields], object]] = {
     "aead": lambda f: aead.open(raw(f, "key"), raw(f, "context"), raw(f, "sealed")),
     "hpke": lambda f: hpke.open(raw(f, "seed"), raw(f, "info"), raw(f, "sealed")),
@@ -47,12 +197,54 @@ KINDS: dict[str, Callable[[Fields], object]] = {
         decode(raw(f, "signature"), HybridSignature, limit=8192),
     ),
     "entry": lambda f: open_entry(raw(f, "blob"), raw(f, "half"), raw(f, "network"), raw(f, "section"), int(f["epoch"])),
+    "half": lambda f: half_of(raw(f, "blob"), raw(f, "seed"), raw(f, "network"), raw(f, "section"), int(f["epoch"])),
+    "commitment": lambda f: require_committed(
+        Opened(decode(raw(f, "inside"), Sealed, limit=MAX_PLAIN), ()), raw(f, "commitment")
+    ),
+    "package": package,
+    "key": lambda f: require_sound_key(raw(f, "key")),
+    "wallet": wallet,
     "header": lambda f: follow(
         decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS),
         decode(raw(f, "previous"), SignedHeader, limit=1024),
         decode(raw(f, "header"), SignedHeader, limit=8192),
     ),
     "transaction": lambda f: decode(raw(f, "transaction"), Transaction, limit=Parameters().max_transaction),
+    "warrant": lambda f: effective(f, decode(raw(f, "warrant"), Warrant, limit=MAX_RECEIPT)),
+    "reading": reading,
+    "owner": lambda f: require_owner(
+        decode(raw(f, "request"), SignedOwner, limit=8192), VerifyKey(raw(f, "owner")), raw(f, "network"), raw(f, "vault")
+    ),
+    "receipt": receipt,
+    "promise": lambda f: require_promise(
+        decode(raw(f, "promise"), SignedPromise, limit=8192),
+        raw(f, "vault"),
+        VerifyKey(raw(f, "node")),
+        decode(raw(f, "read"), SignedRead, limit=MAX_RECEIPT),
+    ),
+    "receipts": receipts,
+    "card": lambda f: require_card(decode(raw(f, "card"), SignedCard, limit=MAX_CARD), raw(f, "network")),
+    "contact": lambda f: require_card(card_from_text(raw(f, "text").decode()), raw(f, "network")),
+    "letter": lambda f: open_letter(raw(f, "seed"), raw(f, "letter"), raw(f, "mailbox"), raw(f, "network"), raw(f, "recipient")),
+    "claim": lambda f: require_mailbox_owner(decode(raw(f, "claim"), MailboxClaim, limit=8192), raw(f, "network")),
+    "collect": lambda f: require_mailbox_owner(decode(raw(f, "collect"), MailboxCollect, limit=8192), raw(f, "network")),
+    "listing": lambda f: require_listing(decode(raw(f, "listing"), SignedListing, limit=MAX_LISTING), raw(f, "network")),
+    "guest": guest,
+    "redemption": lambda f: require_redemption(
+        decode(raw(f, "redemption"), Redemption, limit=8192), raw(f, "network"), raw(f, "member")
+    ),
+    "invitation": lambda f: read_invitation(raw(f, "text").decode()),
+    "stamp": stamp,
+    "peer": lambda f: require_peer(
+        decode(raw(f, "ask"), PeerAsk, limit=8192), raw(f, "network"), raw(f, "asked"), VerifyKey(raw(f, "node"))
+    ),
+    "reference": lambda f: require_card(open_card(reference_from_text(raw(f, "text")), raw(f, "sealed")), raw(f, "network")),
+    "deposit": lambda f: require_mailbox_owner(decode(raw(f, "deposit"), CardDeposit, limit=32_768), raw(f, "network")),
+    "member": lambda f: member_from_text(raw(f, "text")),
+    "items": lambda f: list(read_export(io.BytesIO(raw(f, "export")), raw(f, "passphrase").decode())),
+    "cold": lambda f: read_cold(raw(f, "file")),
+    "genesis": genesis,
+    "proof": lambda f: require_proofs(decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS), read_proofs(raw(f, "proof"))),
     "answer": lambda f: require_answer(
         decode(raw(f, "genesis"), Genesis, limit=MAX_GENESIS), decode(raw(f, "answer"), StateAnswer, limit=MAX_GENESIS)
     ),

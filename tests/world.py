@@ -24,6 +24,7 @@ from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.crypto.keys import derive
 from salus.exchange.cards import Role
 from salus.exchange.client import NodeClient
+from salus.exchange.inviting import GuestKeys, redeem
 from salus.ids import Millis
 from salus.node.api import make_api
 from salus.node.http import listen
@@ -103,7 +104,10 @@ def opened(home: Path, clock: Clock, *, http: bool = False) -> Iterator[World]:
         clock.now = max(clock.now, node.engine.newest_header().header.time)
         network: Network = stack.enter_context(_served(node)) if http else node
         key = read_store_key(home / "agent" / "agent.key", str)
-        store, index = Store(home / "agent" / "store.db", key), Store(home / "agent" / "index.db", derive(key, "index"))
+        store, index = (
+            Store(home / "agent" / "store.db", key),
+            Store(home / "agent" / "index.db", derive(key, "index"), durable=False),
+        )
         stack.callback(store.close)
         stack.callback(index.close)
         agent = Agent(store, index, network, read_genesis(home), clock)
@@ -140,8 +144,10 @@ def served(node: Any) -> Iterator[str]:
 @contextmanager
 def _served(node: NodeService) -> Iterator[NodeClient]:
     """The node behind a real socket, and the agent's way to it."""
+    keys = GuestKeys(bytes(32))
+    node.door.enrol_own(keys.at(node.status().member).public)  # as `salus serve` does for its own home
     with served(node) as url:
-        network = NodeClient(url)
+        network = NodeClient(url, guest=keys)
         network.status()
         try:
             yield network
@@ -149,12 +155,19 @@ def _served(node: NodeService) -> Iterator[NodeClient]:
             network.close()
 
 
+def guest_of(node: NodeService, name: str = "guest") -> GuestKeys:
+    """The keys of a home that was invited to the node, and has redeemed it."""
+    keys = GuestKeys(name.encode().ljust(32, b"\0"))
+    node.door.redeem(redeem(node.door.book.invite(365 * 24 * HOUR, 1, 10_000), keys.at(node.status().member)))
+    return keys
+
+
 @contextmanager
 def beside(world: World, folder: Path) -> Iterator[World]:
     """Another home on the same node: a store of its own, and nothing else in common with ``world``."""
     folder.mkdir(parents=True)
     key = derive(folder.name.encode().ljust(32, b"\0"), "store")
-    store, index = Store(folder / "store.db", key), Store(folder / "index.db", derive(key, "index"))
+    store, index = Store(folder / "store.db", key), Store(folder / "index.db", derive(key, "index"), durable=False)
     agent = Agent(store, index, world.agent.network, world.agent.genesis, world.clock)
     try:
         yield World(folder, agent, world.node, world.clock)

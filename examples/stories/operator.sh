@@ -9,7 +9,8 @@ done_at practice salus node check
 done_at practice salus node backup --out "$work/early"
 SALUS_HOME="$work/practice" serve --port 0
 cp "$work/practice/genesis.bin" "$work/genesis.bin"
-done_at patient salus init --node "$(address)" --genesis "$work/genesis.bin"
+invitation practice
+done_at patient salus init --node "$(address)" --genesis "$work/genesis.bin" --invite "$code"
 done_at patient salus person add Ana
 done_at patient salus import "$source_file" --as Ana --source "City Hospital"
 python3 -I -c 'import json; print(json.dumps({"resourceType": "Observation", "id": "gone", "status": "final", "code": {"text": "To be erased"}}))' >"$work/gone.json"

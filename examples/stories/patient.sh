@@ -14,7 +14,10 @@ done_at hospital salus init --member "City Hospital"
 SALUS_HOME="$work/hospital" serve --port 0
 node=$(address)
 cp "$work/hospital/genesis.bin" "$work/genesis.bin"
-for home in physician patient phone; do done_at $home salus init --node "$node" --genesis "$work/genesis.bin"; done
+for home in physician patient phone; do
+    invitation hospital
+    done_at $home salus init --node "$node" --genesis "$work/genesis.bin" --invite "$code"
+done
 refused patient 2 cli/usage salus init --node "$node"
 refused patient 1 agent/home-exists salus init --node "$node" --genesis "$work/genesis.bin"
 refused patient 1 agent/no-node salus serve
@@ -92,7 +95,8 @@ done_at physician salus inbox --as "Dr. Ada"
 observations physician "Dr. Ada"
 cp "$work/patient/cold/Ana.cold" "$work/safe.cold"
 cp -r "$work/patient" "$work/thief"
-done_at rescue salus init --node "$node" --genesis "$work/genesis.bin"
+invitation hospital
+done_at rescue salus init --node "$node" --genesis "$work/genesis.bin" --invite "$code"
 refused rescue 1 agent/bad-cold-file salus person recover --cold "$work/note.txt"
 done_at rescue salus person recover --cold "$work/safe.cold"
 is "whose access ended" "$(field ended.0)" "Dr. Ada"

@@ -20,7 +20,10 @@ echo "A hospital with a node; a practice, a patient and a locum without one"
 done_at hospital salus init --member "City Hospital"
 SALUS_HOME="$work/hospital" serve --port 0
 cp "$work/hospital/genesis.bin" "$work/genesis.bin"
-for home in practice patient locum; do done_at $home salus init --node "$(address)" --genesis "$work/genesis.bin"; done
+for home in practice patient locum; do
+    invitation hospital
+    done_at $home salus init --node "$(address)" --genesis "$work/genesis.bin" --invite "$code"
+done
 refused practice 1 agent/not-an-organisation salus staff list
 done_at practice salus person add "Lake Practice" --role organisation
 done_at practice salus person add "Dr. Lind" --role physician

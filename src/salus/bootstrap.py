@@ -204,7 +204,7 @@ def open_home(
         key = read_store_key(home / "agent" / "agent.key", ask)
         store = Store(home / "agent" / "store.db", key)
         stack.callback(store.close)
-        index = Store(home / "agent" / "index.db", derive(key, "index"))
+        index = Store(home / "agent" / "index.db", derive(key, "index"), durable=False)
         stack.callback(index.close)
         network = stack.enter_context(joined(home, GuestKeys(derive(key, "guest"))))
         agent = Agent(store, index, network, genesis, clock, outbox=read_outbox(home / "agent" / "outbox.toml"))

@@ -181,7 +181,8 @@ def test_a_person_moves_to_a_home_without_a_node(place: Path, tmp_path: Path) ->
     try:
         assert serving.stdout is not None
         address = serving.stdout.readline().split()[4]
-        made = salus("init", "--node", address, "--genesis", place / "home" / "genesis.bin", home=guest)
+        code = salus("node", "invite", home=place / "home").stdout.splitlines()[0]
+        made = salus("init", "--node", address, "--genesis", place / "home" / "genesis.bin", "--invite", code, home=guest)
         assert made.returncode == 0, made.stderr
         done = salus("person", "import", place / "ana.export", *key, "--name", "Me", home=guest)
         assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from salus.agent.own_sections import own_section
-from salus.agent.services import granting, inbox, people, revoking, rotating
+from salus.agent.services import erasing, granting, inbox, people, revoking, rotating
 from salus.agent.services.granting import Lasting
 from salus.charts.sections import SectionKind
 from salus.crypto.keys import derive
@@ -70,10 +70,15 @@ def grant(near: World, far: World, lasting: Lasting, hours: int = 72) -> grantin
     return made
 
 
-def later(near: World, number: str) -> None:
+def later(near: World, *numbers: str) -> None:
     category = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
-    value = {"resourceType": "Observation", "id": number, "status": "final", "category": [{"coding": [category]}]}
-    near.take_in(bundle({**value, "code": {"text": "Heart rate"}}), source="Clinic")
+    value = {
+        "resourceType": "Observation",
+        "status": "final",
+        "category": [{"coding": [category]}],
+        "code": {"text": "Heart rate"},
+    }
+    near.take_in(bundle(*({**value, "id": number} for number in numbers)), source="Clinic")
 
 
 def test_a_standing_reader_opens_all_until_the_end_and_nothing_that_was_sealed_after(homes: tuple[World, World]) -> None:
@@ -98,6 +103,17 @@ def test_from_now_on_opens_nothing_from_before(homes: tuple[World, World]) -> No
     later(near, "one")
     rotating.rotate(near.agent, PATIENT, VITALS)
     later(near, "two")
+    assert by_bytes(near, far) == everything(near) - before != set()
+
+
+def test_what_is_left_of_an_entry_from_before_stays_closed_to_a_reader_from_now_on(homes: tuple[World, World]) -> None:
+    """Erasing a resource seals its entry again: under the keys of its epoch, not of today's."""
+    near, far = homes
+    later(near, "one", "two")
+    before = everything(near)
+    grant(near, far, Lasting(True, False))
+    erasing.erase(near.agent, PATIENT, "Observation/one")
+    later(near, "three")
     assert by_bytes(near, far) == everything(near) - before != set()
 
 

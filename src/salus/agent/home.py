@@ -31,6 +31,7 @@ class Agent:
     turn_away: Callable[[], str] = str
     pass_over: Callable[[], bool] = bool
     outbox: Outbox = field(default_factory=Outbox)
+    _wallets: dict[PrincipalRecord, Wallet] = field(default_factory=dict, repr=False)  # deriving the keys takes its time
 
     @property
     def network_id(self) -> NetworkId:
@@ -42,8 +43,14 @@ class Agent:
         record = self.store.find(PrincipalRecord, b"", name.encode("utf-8"))
         if record is None:
             raise AgentRefused("no-such-person", "this home holds no wallet of that name")
-        return Wallet(record)
+        return self._wallet(record)
 
     def wallets(self) -> list[Wallet]:
         """All principals of this home, by name."""
-        return [Wallet(record) for _, record in self.store.all(PrincipalRecord, b"")]
+        return [self._wallet(record) for _, record in self.store.all(PrincipalRecord, b"")]
+
+    def _wallet(self, record: PrincipalRecord) -> Wallet:
+        known = self._wallets.get(record)
+        if known is None:
+            known = self._wallets[record] = Wallet(record)
+        return known

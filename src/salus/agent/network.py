@@ -8,6 +8,7 @@ from typing import Protocol
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.listings import SignedListing
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -50,6 +51,12 @@ class Network(Protocol):
 
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox at the member that the request names."""
+
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Leave one's own sealed card, for references, at the member that the deposit names."""
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """The sealed card of this SHA-256 at the member; ``no-such-card``."""
 
     def put_listing(self, signed: SignedListing) -> None:
         """Keep a listing whose hash the ledger holds."""

@@ -19,6 +19,7 @@ from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys, redeem
 from salus.exchange.listings import SignedListing
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -124,6 +125,14 @@ class Nodes:
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
         return self._ask(lambda node: node.collect(request))
+
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Leave one's own sealed card."""
+        self._ask(lambda node: node.put_card(deposit))
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """A sealed card."""
+        return self._ask(lambda node: node.card(member, card))
 
     def redeem(self, invitation: Invitation) -> None:
         """Become a guest of the member who invited, at that member's node; `AgentRefused` ``no-inviting-node`` without one."""

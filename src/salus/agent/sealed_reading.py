@@ -6,36 +6,27 @@ index, which can be thrown away at any time; a reader's are fetched anew at ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from salus.agent.asking import Asking, as_owner, entries_of, fetch_entries, require_blob
 from salus.agent.epoch_pairs import PairFinder, own_pairs
 from salus.agent.home import Agent
+from salus.agent.opened_index import Opening, look_through, looked_through, numbers_of, recall, remember
 from salus.agent.own_sections import OwnSection
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
-from salus.charts.entry import MAX_PLAIN, Opened, Sealed
+from salus.charts.entry import Opened
+from salus.charts.epochs import EpochKeys
 from salus.charts.fold import NOBODY, Placed
-from salus.charts.sealing import half_of, open_entry, require_committed, version_id
+from salus.charts.sealing import half_of, open_entry, require_committed
 from salus.charts.sections import SectionKind
-from salus.codec import Record, decode, encode
-from salus.crypto.hashing import sha256
-from salus.crypto.signing import person_id
 from salus.errors import AgentRefused, ChartRefused, LedgerRefused, SalusError
-from salus.ids import Bytes32
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
 from salus.ledger.modules.sections.state import Entry, Section, section_key
 
 NO_KEY = "agent/no-epoch-key"  # the code of an entry that was sealed after this device was taken off
-
-
-class Kept(Record, frozen=True, tag="kept-entry"):
-    """An entry of one's own, opened: its patient's half and its inside."""
-
-    half: Bytes32
-    inside: bytes
 
 
 @dataclass
@@ -49,40 +40,80 @@ class Reading:
 
 def read_own(agent: Agent, wallet: Wallet, section: OwnSection, reading: Reading, first: int = 0) -> None:
     """Read all of one's own section from entry ``first`` on into ``reading``."""
-    entries = entries_of(agent, section.identity, range(first, section.count))
-    absent = [entry for entry in entries if agent.index.find(Kept, section.identity, entry.blob) is None]
+    _read_own(agent, wallet, section, range(first, section.count), reading)
+
+
+def read_types(agent: Agent, wallet: Wallet, section: OwnSection, types: Sequence[str], reading: Reading) -> None:
+    """Read those entries of one's own section that hold resources of ``types``: what is new is looked through first."""
+    first, unread = looked_through(agent, section.identity), dict[int, None]()
+    if first < section.count:
+        new = Reading()
+        read_own(agent, wallet, section, new, first)
+        reading.unread += new.unread
+        unread = {number: None for _, number, _ in new.unread}
+        look_through(agent, wallet.person, section.identity, new.placed, min(unread, default=section.count))
+    numbers = [number for number in numbers_of(agent, section.identity, types) if number not in unread]
+    _read_own(agent, wallet, section, numbers, reading)
+
+
+def _read_own(agent: Agent, wallet: Wallet, section: OwnSection, numbers: Sequence[int], reading: Reading) -> None:
+    entries = entries_of(agent, section.identity, numbers)
+    found = {entry.number: recall(agent, section.identity, entry) for entry in entries}
+    absent = [entry for entry in entries if found[entry.number] is None]
     if absent:
-        _fetch_own(agent, wallet, section, absent, reading)
+        found |= _fetch_own(agent, wallet, section, absent, reading)
     for entry in entries:
-        kept = agent.index.find(Kept, section.identity, entry.blob)
-        if kept is not None:
-            opened = _opened(decode(kept.inside, Sealed, limit=MAX_PLAIN))
+        known = found[entry.number]
+        if known is not None:
+            half, opened = known
             trouble = author_trouble(agent, opened, entry, wallet.ids)
             reading.placed.append(Placed(section.kind, entry.number, entry.height, entry.time, opened, trouble))
-            reading.halves[(section.kind, entry.number)] = (kept.half, entry)
+            reading.halves[(section.kind, entry.number)] = (half, entry)
 
 
-def _fetch_own(agent: Agent, wallet: Wallet, section: OwnSection, absent: Sequence[Entry], reading: Reading) -> None:
+def _fetch_own(
+    agent: Agent, wallet: Wallet, section: OwnSection, absent: Sequence[Entry], reading: Reading
+) -> dict[int, tuple[bytes, Opened]]:
     """Fetch what the index does not have; a page that the vault refuses is marked, and the rest goes on."""
     asking = as_owner(agent, wallet, section)
     pairs = own_pairs(agent, wallet, section, {entry.epoch for entry in absent})
     reading.unread += [(section.kind, entry.number, NO_KEY) for entry in absent if entry.epoch not in pairs]
     waiting = [entry for entry in absent if entry.epoch in pairs]
+    found: dict[int, tuple[bytes, Opened]] = {}
     try:
         for page, blobs in fetch_entries(agent, asking, waiting):
             waiting = waiting[len(page) :]
-            for entry, blob in zip(page, blobs, strict=True):
-                _keep(agent, section, entry, blob, pairs[entry.epoch].seal_seed, reading)
+            openings = _open_page(agent, section, page, blobs, pairs, reading)
+            remember(agent, openings.values())
+            found |= {number: (one.half, one.opened) for number, one in openings.items()}
     except AgentRefused:
         raise
     except SalusError as error:
         reading.unread += [(section.kind, entry.number, error.full_code) for entry in waiting]
+    return found
 
 
-def remember(agent: Agent, section: bytes, blob: bytes, half: bytes, inside: Sealed) -> None:
-    """Keep what one has sealed oneself, so that it need not be fetched."""
-    with agent.index.writing():
-        agent.index.put(section, sha256(blob), Kept(half, encode(inside)))
+def _open_page(
+    agent: Agent,
+    section: OwnSection,
+    page: Sequence[Entry],
+    blobs: Sequence[bytes],
+    pairs: Mapping[int, EpochKeys],
+    reading: Reading,
+) -> dict[int, Opening]:
+    """{number: entry} of what verifies; what does not is marked."""
+    found = {}
+    for entry, blob in zip(page, blobs, strict=True):
+        try:
+            require_blob(blob, entry)
+            half = half_of(blob, pairs[entry.epoch].seal_seed, agent.network_id, section.identity, entry.epoch)
+            opened = open_entry(blob, half, agent.network_id, section.identity, entry.epoch)
+            require_committed(opened, entry.commitment)
+        except SalusError as error:
+            reading.unread.append((section.kind, entry.number, error.full_code))
+            continue
+        found[entry.number] = Opening(section.identity, blob, half, opened)
+    return found
 
 
 @dataclass(frozen=True)
@@ -165,27 +196,3 @@ def author_trouble(agent: Agent, opened: Opened, entry: Entry, patient: tuple[by
         return "charts/not-the-licensed"
     active = status_at(licence, entry.time) is LicenceStatus.ACTIVE
     return "" if active else "warrants/licence-not-active"
-
-
-def _keep(agent: Agent, section: OwnSection, entry: Entry, blob: bytes, seal_seed: bytes, reading: Reading) -> None:
-    try:
-        require_blob(blob, entry)
-        half = half_of(blob, seal_seed, agent.network_id, section.identity, entry.epoch)
-        opened = open_entry(blob, half, agent.network_id, section.identity, entry.epoch)
-        require_committed(opened, entry.commitment)
-    except SalusError as error:
-        reading.unread.append((section.kind, entry.number, error.full_code))
-        return
-    remember(agent, section.identity, blob, half, opened.inside)
-
-
-def _opened(inside: Sealed) -> Opened:
-    """An entry that was verified before it was kept."""
-    require_known(inside)
-    return Opened(inside, tuple(version_id(leaf) for leaf in inside.leaves))
-
-
-def require_known(inside: Sealed) -> None:
-    """Raise ``index-damaged`` unless the kept entry is its author's: a cheap look at what the index says of itself."""
-    if person_id(inside.key) != inside.header.author:
-        raise AgentRefused("index-damaged", "the index is damaged; it will be made anew")

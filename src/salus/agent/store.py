@@ -38,16 +38,19 @@ class Row:
 
 
 class Store:
-    """Records by shape, owner (bytes, b"" for the home itself) and id (bytes)."""
+    """Records by shape, owner (bytes, b"" for the home itself) and id (bytes).
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    Of one that is not ``durable`` a power cut may take the last writes, each whole, and nothing else.
+    """
+
+    def __init__(self, path: Path, key: bytes, *, durable: bool = True) -> None:
         require_ciphers()
         self._db = apsw.Connection(str(path))
         self._db.pragma("key", f"raw:{key.hex()}")
         self._db.pragma("temp_store", "memory")
         try:
             self._db.pragma("journal_mode", "wal")
-            self._db.pragma("synchronous", "full")
+            self._db.pragma("synchronous", "full" if durable else "normal")
             self._db.execute(
                 "create table if not exists records"
                 " (tag text, owner blob, id blob, body blob not null, primary key (tag, owner, id)) without rowid"
@@ -79,6 +82,11 @@ class Store:
         """Every (id, record) of ``owner``, in order of id."""
         rows = self._db.execute("select id, body from records where tag = ? and owner = ? order by id", (_tag(shape), owner))
         return [(key, decode(body, shape, limit=MAX_BODY)) for key, body in rows]
+
+    def ids(self, shape: type[R], owner: bytes) -> list[bytes]:
+        """Every id of ``owner``, in order."""
+        rows = self._db.execute("select id from records where tag = ? and owner = ? order by id", (_tag(shape), owner))
+        return [key for (key,) in rows]
 
     def drop(self, shape: type[R], owner: bytes, key: bytes) -> None:
         """Forget the record, if it is there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -90,16 +91,27 @@ def half_of(blob: bytes, seal_seed: bytes, network: bytes, section: bytes, epoch
 
 def open_entry(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: int) -> Opened:
     """The entry behind the patient's ``half``, verified: place, author's id, both signature halves, content root."""
+    inside = decrypt(blob, half, network, section, epoch)
+    require_place(inside.header, network, section)
+    require_author(inside.header, inside.key)
+    require_hybrid(inside.key, ENTRY_TAG, encode(inside.header), inside.signature)
+    versions = tuple(version_id(leaf) for leaf in inside.leaves)
+    require_content(inside.header, versions)
+    return Opened(inside, versions)
+
+
+def as_opened(inside: Sealed) -> Opened:
+    """What one has signed or verified oneself just now, as opening it would give it."""
+    return Opened(inside, tuple(version_id(leaf) for leaf in inside.leaves))
+
+
+def decrypt(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: int) -> Sealed:
+    """What lies in the blob, of which nothing is verified yet but that it was sealed for this place: see `open_entry`."""
     box = decode(blob, Blob, limit=MAX_BLOB)
     if box.released:
         raise ChartRefused("not-released", "the entry needs a release half")
     plain = aead.open(_data_key(half), _context(network, section, epoch), box.ciphertext)
-    inside = decode(_decompress(_unpad(plain)), Sealed, limit=MAX_PLAIN)
-    require_place(inside.header, network, section)
-    require_author(inside.header, inside.key)
-    require_hybrid(inside.key, ENTRY_TAG, encode(inside.header), inside.signature)
-    require_content(inside)
-    return Opened(inside, tuple(version_id(leaf) for leaf in inside.leaves))
+    return decode(_decompress(_unpad(plain)), Sealed, limit=MAX_PLAIN)
 
 
 def require_committed(opened: Opened, committed: bytes) -> None:
@@ -120,9 +132,9 @@ def require_author(header: EntryHeader, key: HybridPublic) -> None:
         raise ChartRefused("wrong-author", "the entry's key is not its author's")
 
 
-def require_content(inside: Sealed) -> None:
-    """Raise ``wrong-content`` unless the leaves are those that were signed."""
-    if content_root(inside.leaves) != inside.header.content:
+def require_content(header: EntryHeader, versions: Sequence[bytes]) -> None:
+    """Raise ``wrong-content`` unless the leaves, by their salted hashes, are those that were signed."""
+    if list_root(versions) != header.content:
         raise ChartRefused("wrong-content", "the entry's resources are not those that were signed")
 
 

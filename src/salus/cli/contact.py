@@ -14,32 +14,46 @@ app = typer.Typer(help="Cards of people: handed out and taken in.", no_args_is_h
 
 
 @app.command()
-def show(name: str, home: Home = HOME, as_json: Json = False) -> None:
-    """The card of a person, as one line of text to hand out."""
-    from salus.agent.services import contacts
+def show(
+    name: str,
+    ref: Annotated[bool, typer.Option("--ref", help="A short line that leads to one's own card: for a sign, a message.")] = False,
+    qr: Annotated[bool, typer.Option("--qr", help="The same as a code to be scanned.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """The card of a person, as one line of text to hand out.
+
+    A reference may be seen by everybody: who follows it writes as a stranger, until you write back.
+    """
+    from salus.agent.services import contacts, referring
+    from salus.cli.qr import as_text
     from salus.cli.session import session
     from salus.exchange.carding import card_to_text
 
     with session(home) as agent:
         signed = contacts.find_contact(agent, name)
+        reference = referring.refer(agent, name).strip() if ref or qr else ""
     info, line = contacts.describe(signed), card_to_text(signed).strip()
-    emit(as_json, {"name": info.name, "role": info.role, "person": info.person, "card": line}, line)
+    value = {"name": info.name, "role": info.role, "person": info.person, "card": line, "reference": reference}
+    emit(as_json, value, as_text(reference) if qr else reference or line)
 
 
 @app.command()
 def add(
-    file: Annotated[str, typer.Argument(help="The card: a file, or - for standard input.")],
+    file: Annotated[str, typer.Argument(help="The card, or a reference to it: a file, or - for standard input.")],
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
-    """Take a card in, once its signature was checked."""
-    from salus.agent.services import contacts
+    """Take a card in, once its signature was checked; a reference is followed to its card, and to no other one."""
+    from salus.agent.services import contacts, referring
     from salus.cli.session import session
     from salus.exchange.carding import card_from_text
+    from salus.exchange.references import ARMOUR
 
-    signed = card_from_text(read_card(read_input(file)))
+    text = read_card(read_input(file)).strip()
+    signed = None if text.startswith(ARMOUR) else card_from_text(text)
     with session(home) as agent:
-        info = contacts.add_contact(agent, signed)
+        info = referring.add_referred(agent, text.encode("ascii")) if signed is None else contacts.add_contact(agent, signed)
     emit(as_json, info, f"{info.name} ({info.role}) is a contact: {info.person}")
 
 

@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import lru_cache
 
 from salus.ids import Hash
+
+_BYTES_32 = (32).to_bytes(8, "big")
+_SMALL = 4096  # bytes: copying so many takes less time than another call
 
 
 def tagged(tag: str, *parts: bytes) -> Hash:
     """SHA-256 over the length-prefixed ``tag`` and each length-prefixed part (8-byte big-endian lengths). 32 bytes."""
-    digest = hashlib.sha256()
-    for part in (tag.encode("ascii"), *parts):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
+    digest, waiting = hashlib.sha256(), _front(tag)
+    for part in parts:
+        waiting += len(part).to_bytes(8, "big")
+        if len(part) > _SMALL:
+            digest.update(waiting)
+            digest.update(part)
+            waiting = b""
+        else:
+            waiting += part
+    digest.update(waiting)
     return Hash(digest.digest())
+
+
+@lru_cache(maxsize=256)
+def _front(tag: str) -> bytes:
+    name = tag.encode("ascii")
+    return len(name).to_bytes(8, "big") + name
+
+
+def tagged_pair(tag: str) -> Callable[[bytes, bytes], Hash]:
+    """A function that gives ``tagged(tag, left, right)``, in half the time where both parts have 32 bytes: trees hash many."""
+    front = _front(tag) + _BYTES_32
+
+    def pair(left: bytes, right: bytes) -> Hash:
+        if len(left) != 32 or len(right) != 32:
+            return tagged(tag, left, right)
+        return Hash(hashlib.sha256(front + left + _BYTES_32 + right).digest())
+
+    return pair
 
 
 def sha256(data: bytes) -> bytes:

@@ -38,10 +38,15 @@ class SigningKey:
 
 def require_signature(key: VerifyKey, tag: str, message: bytes, signature: bytes) -> None:
     """Raise `CryptoRefused` ``bad-signature`` unless ``key`` signed ``message`` under ``tag``."""
+    require_ed25519(key, tagged(tag, message), signature)
+
+
+def require_ed25519(key: bytes, message: bytes, signature: bytes) -> None:
+    """Raise `CryptoRefused` ``bad-signature`` unless ``key`` signed just these bytes, by libsodium's rules."""
     if len(key) != 32 or len(signature) != 64:  # libsodium reads a key's 32 bytes whatever its length
         raise CryptoRefused("bad-signature", "a key or a signature has not the length of Ed25519's")
     try:
-        nacl.bindings.crypto_sign_open(signature + tagged(tag, message), key)
+        nacl.bindings.crypto_sign_open(signature + message, key)
     except nacl.exceptions.BadSignatureError as error:
         raise CryptoRefused("bad-signature", "an Ed25519 signature does not verify") from error
 
@@ -97,8 +102,13 @@ def require_hybrid(key: HybridPublic, tag: str, message: bytes, signature: Hybri
 
 def require_lattice_half(key: HybridPublic, digest: bytes, signature: HybridSignature) -> None:
     """Raise `CryptoRefused` ``bad-signature`` unless the ML-DSA-65 half verifies over ``digest``."""
+    require_mldsa(key.mldsa65, digest, _HYBRID.encode(), signature.mldsa65)
+
+
+def require_mldsa(key: bytes, message: bytes, context: bytes, signature: bytes) -> None:
+    """Raise `CryptoRefused` ``bad-signature`` unless ``key`` signed ``message`` with ``context`` (FIPS 204, ML-DSA-65)."""
     try:
-        MLDSA65PublicKey.from_public_bytes(key.mldsa65).verify(signature.mldsa65, digest, _HYBRID.encode())
+        MLDSA65PublicKey.from_public_bytes(key).verify(signature, message, context)
     except (InvalidSignature, ValueError) as error:
         raise CryptoRefused("bad-signature", "an ML-DSA-65 signature does not verify") from error
 

@@ -24,6 +24,7 @@ from salus.exchange.guests import Redemption
 from salus.exchange.inviting import GuestKeys, body_of
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAnswer, PeerAsk
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import StateAnswer
@@ -91,6 +92,14 @@ class NodeClient:
     def collect(self, request: MailboxCollect) -> Post:
         """Read on in one's own mailbox."""
         return self._send("POST", "/v1/mailboxes/collect", request, Post)
+
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Leave one's own sealed card."""
+        self._call("PUT", "/v1/cards", encode(deposit))
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """A sealed card."""
+        return self._get(f"/v1/cards/{member.hex()}/{card.hex()}", SealedCard)
 
     def redeem(self, redemption: Redemption) -> None:
         """Become a guest of the node."""

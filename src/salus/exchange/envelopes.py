@@ -33,7 +33,7 @@ class Letter(Record, frozen=True, tag="letter-1"):
     """``body`` is the canonical record of its kind; ``recipient`` is a person id, so a letter cannot be passed on."""
 
     network: Bytes32
-    kind: Annotated[str, msgspec.Meta(max_length=32, pattern="^[a-z-]+$")]
+    kind: Annotated[str, msgspec.Meta(max_length=32, pattern=r"^[a-z-]+\Z")]
     recipient: Bytes32
     sender: SignedCard
     sent: Count

@@ -22,6 +22,7 @@ from salus.exchange.envelopes import (
     SignedLetter,
     Stamp,
 )
+from salus.exchange.references import CardDeposit
 from salus.ids import MailboxId, VerifyKey
 
 _UNSIGNED = bytes(64)
@@ -62,7 +63,7 @@ def sign_collect(
     return msgspec.structs.replace(bare, signature=key.sign(MAILBOX_TAG, encode(bare)))
 
 
-def require_mailbox_owner(message: MailboxClaim | MailboxCollect, network: bytes) -> None:
+def require_mailbox_owner(message: MailboxClaim | MailboxCollect | CardDeposit, network: bytes) -> None:
     """Raise unless the mailbox's owner signed this message for this network."""
     if message.network != network:
         raise WarrantRefused("wrong-network", "the message is for another network")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from salus.crypto.hashing import tagged
+from salus.crypto.hashing import tagged, tagged_pair
 from salus.errors import LedgerRefused
 from salus.ids import Hash
 
@@ -66,5 +66,4 @@ def _leaf(item: bytes) -> Hash:
     return tagged("salus/list-leaf/1", item)
 
 
-def _inner(left: bytes, right: bytes) -> Hash:
-    return tagged("salus/list-inner/1", left, right)
+_inner = tagged_pair("salus/list-inner/1")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from salus.codec import Record, decode, encode
 from salus.crypto.signing import require_signature
 from salus.errors import LedgerRefused, SalusError
-from salus.ids import Bytes32, Count, Height, Millis, NetworkId, VerifyKey
+from salus.ids import BodyHash, Bytes32, Count, Height, Millis, NetworkId, VerifyKey
 from salus.ledger.context import Context
 from salus.ledger.deadlines import deadline_key, due
 from salus.ledger.genesis import Genesis, network_id
@@ -54,7 +54,7 @@ class Machine:
             message: handler for module in modules for message, handler in module.handlers.items()
         }
         self._due = {kind: act for module in modules for kind, act in module.due.items()}
-        self._seen: dict[bytes, None] = {}
+        self._seen: dict[bytes, tuple[Transaction, BodyHash]] = {}  # by canonical bytes: what was read, and verified
 
     def found(self, state: Overlay) -> None:
         """Write the state that genesis describes."""
@@ -72,20 +72,19 @@ class Machine:
 
     def apply(self, state: Overlay, height: int, time: int, data: bytes) -> Bytes32:
         """Apply one transaction to ``state`` whole, and return its body's hash; or raise what refuses it, changing nothing."""
-        transaction = decode(data, Transaction, limit=self.genesis.parameters.max_transaction)
+        transaction, identity = self._seen.get(data) or self._read(data)
         body = transaction.body
-        identity = body_hash(body)
         overlay = Overlay(state)
         self._require_in_time(body, time)
         self._require_network(body)
         self._require_new(overlay, body, identity)
         self._require_signers(overlay, transaction)
-        self._require_verified(transaction, identity)
+        self._require_verified(data, transaction, identity)
         self._charge(overlay, body, time)
-        context = Context(overlay, self.network, self.genesis.parameters, Height(height), Millis(time), identity)
+        here = (overlay, self.network, self.genesis.parameters, Height(height), Millis(time), identity)
         for index, action in enumerate(body.actions):
-            self._handlers[type(action)].apply(replace(context, index=index), action)
-        context.at(body.expires, REPLAY, identity)
+            self._handlers[type(action)].apply(Context(*here, index), action)
+        Context(*here).at(body.expires, REPLAY, identity)
         overlay.fold_into(state)
         return identity
 
@@ -95,9 +94,13 @@ class Machine:
         except SalusError as refusal:
             return TxResult(self._identity(data), refusal.full_code)
 
+    def _read(self, data: bytes) -> tuple[Transaction, BodyHash]:
+        transaction = decode(data, Transaction, limit=self.genesis.parameters.max_transaction)
+        return transaction, body_hash(transaction.body)
+
     def _identity(self, data: bytes) -> Bytes32:
         try:
-            return body_hash(decode(data, Transaction, limit=self.genesis.parameters.max_transaction).body)
+            return self._read(data)[1]
         except SalusError:
             return bytes(32)
 
@@ -125,14 +128,13 @@ class Machine:
         if signers != sorted(dict.fromkeys(needed)):
             raise LedgerRefused("wrong-signers", "the signatures are not those of the keys that the actions need")
 
-    def _require_verified(self, transaction: Transaction, identity: bytes) -> None:
-        whole = encode(transaction)
-        if whole in self._seen:
+    def _require_verified(self, data: bytes, transaction: Transaction, identity: BodyHash) -> None:
+        if data in self._seen:
             return
         for signature in transaction.signatures:
             self.verified += 1
             require_signature(VerifyKey(signature.key), SIGNATURE_TAG, identity, signature.signature)
-        self._seen[whole] = None
+        self._seen[data] = (transaction, identity)
         if len(self._seen) > _REMEMBERED:
             for old in list(itertools.islice(self._seen, _REMEMBERED // 2)):
                 del self._seen[old]

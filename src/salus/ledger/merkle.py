@@ -6,6 +6,7 @@ bytes. Nodes are immutable and shared, so a candidate root and the committed one
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from salus.codec import Record
-from salus.crypto.hashing import tagged
+from salus.crypto.hashing import tagged, tagged_pair
 from salus.errors import LedgerRefused
 from salus.ids import Bytes32, Hash
 
@@ -21,15 +22,13 @@ EMPTY = Hash(bytes(32))
 _DEPTH = 256
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(msgspec.Struct, frozen=True, gc=False):
     hash: bytes
     path: bytes
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Inner:
+class _Inner(msgspec.Struct, frozen=True, gc=False):
     hash: bytes
     left: _Leaf | _Inner | None
     right: _Leaf | _Inner | None
@@ -60,7 +59,7 @@ class Tree:
     def changed(self, changes: Iterable[tuple[bytes, bytes | None]]) -> Tree:
         """The tree after setting each key to its value, or removing it (None). A later change of a key wins."""
         hashed = {_path(key): None if value is None else _value(value) for key, value in changes}
-        return Tree(_apply(self.root_node, sorted(hashed.items()), 0))
+        return Tree(_apply(self.root_node, sorted(hashed.items()), 0)) if hashed else self
 
     def prove(self, key: bytes) -> StateProof:
         """A proof for ``key``, of presence or of absence as the case may be."""
@@ -98,22 +97,22 @@ def _require_neighbour(path: bytes, other: bytes, depth: int) -> None:
 def _fold(node: bytes, path: bytes, siblings: tuple[bytes, ...]) -> bytes:
     for depth in range(len(siblings) - 1, -1, -1):
         pair = (siblings[depth], node) if _bit(path, depth) else (node, siblings[depth])
-        node = tagged("salus/state-inner/1", *pair)
+        node = _inner_hash(*pair)
     return node
 
 
 def _apply(node: _Node, changes: list[_Change], depth: int) -> _Node:
-    if not changes:
-        return node
+    """``node`` at ``depth`` after ``changes``, which are sorted by path and not empty."""
     if not isinstance(node, _Inner):
-        present = {} if node is None else {node.path: node}
-        for path, value in changes:
-            if value is None:
-                present.pop(path, None)
-            else:
-                present[path] = _leaf(path, value)
-        return _build(sorted(present.values(), key=lambda leaf: leaf.path), depth)
+        leaves = [_leaf(path, value) for path, value in changes if value is not None]
+        if node is not None and all(path != node.path for path, _ in changes):
+            insort(leaves, node, key=_path_of)
+        return _build(leaves, depth)
     split = _split([path for path, _ in changes], depth)
+    if not split:
+        return _join(node.left, _apply(node.right, changes, depth + 1))
+    if split == len(changes):
+        return _join(_apply(node.left, changes, depth + 1), node.right)
     return _join(_apply(node.left, changes[:split], depth + 1), _apply(node.right, changes[split:], depth + 1))
 
 
@@ -126,19 +125,33 @@ def _build(leaves: list[_Leaf], depth: int) -> _Node:
 
 def _split(paths: list[bytes], depth: int) -> int:
     """How many of the sorted ``paths``, equal up to ``depth``, go left."""
-    return sum(1 for path in paths if not _bit(path, depth))
+    byte, bit, first, end = depth >> 3, 0x80 >> (depth & 7), 0, len(paths)
+    while first < end:
+        middle = (first + end) >> 1
+        if paths[middle][byte] & bit:
+            end = middle
+        else:
+            first = middle + 1
+    return first
 
 
 def _join(left: _Node, right: _Node) -> _Node:
-    if left is None and not isinstance(right, _Inner):
-        return right
-    if right is None and not isinstance(left, _Inner):
-        return left
-    return _Inner(tagged("salus/state-inner/1", _hash(left), _hash(right)), left, right)
+    if left is None or right is None:
+        other = right if left is None else left
+        return other if not isinstance(other, _Inner) else _Inner(_inner_hash(_hash(left), _hash(right)), left, right)
+    return _Inner(_inner_hash(left.hash, right.hash), left, right)
 
 
 def _leaf(path: bytes, value: bytes) -> _Leaf:
-    return _Leaf(tagged("salus/state-leaf/1", path, value), path, value)
+    return _Leaf(_leaf_hash(path, value), path, value)
+
+
+def _path_of(leaf: _Leaf) -> bytes:
+    return leaf.path
+
+
+_inner_hash = tagged_pair("salus/state-inner/1")
+_leaf_hash = tagged_pair("salus/state-leaf/1")
 
 
 def _hash(node: _Node) -> bytes:

@@ -24,6 +24,7 @@ from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect
 from salus.exchange.guests import Redemption
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAsk
+from salus.exchange.references import CardDeposit
 from salus.node import metrics, problems
 from salus.node.logs import storage_line
 from salus.node.service import NodeService
@@ -109,6 +110,15 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
         "Read on in one's own mailbox",
     ),
     ("POST", "/v1/peers", PeerAsk, _SMALL, lambda node, body: node.peer(body), (*_BODY, 403, 422), "Ask as a member's node"),
+    (
+        "PUT",
+        "/v1/cards",
+        CardDeposit,
+        _SMALL,
+        lambda node, body: node.put_card(body),
+        (*_BODY, 403, 404, 502),
+        "Leave one's own sealed card",
+    ),
     ("PUT", "/v1/guests", Redemption, _SMALL, _redeem, (*_BODY, 403), "Redeem an invitation"),
     (
         "PUT",
@@ -276,10 +286,19 @@ def _header(node: NodeService, request: Request) -> Response:
 
 
 def _result(node: NodeService, request: Request) -> Response:
-    name = str(request.path_params["body"])
+    return Response(encode(node.result(_id(request, "body"))), media_type=MEDIA)
+
+
+def _card(node: NodeService, request: Request) -> Response:
+    return Response(encode(node.card(_id(request, "member"), _id(request, "card"))), media_type=MEDIA)
+
+
+def _id(request: Request, part: str) -> bytes:
+    """The id in the path; ``bad-id`` for anything else."""
+    name = str(request.path_params[part])
     if not re.fullmatch("[0-9a-f]{64}", name):
         raise NodeRefused("bad-id", "an id is 64 hexadecimal digits")
-    return Response(encode(node.result(bytes.fromhex(name))), media_type=MEDIA)
+    return bytes.fromhex(name)
 
 
 def _metrics(node: NodeService, request: Request) -> Response:
@@ -300,5 +319,6 @@ GETS: tuple[tuple[str, Callable[[NodeService, Request], Response], str, tuple[in
     ("/v1/genesis", _genesis, MEDIA, _EVERY, "The genesis document"),
     ("/v1/headers/{height}", _header, MEDIA, (404, *_EVERY), "A signed header, by height or newest"),
     ("/v1/metrics", _metrics, "text/plain", (404, *_EVERY), "What the node counts, for Prometheus, on this machine alone"),
+    ("/v1/cards/{member}/{card}", _card, MEDIA, (400, 404, 502, *_EVERY), "A sealed card at a member, by its hash"),
     ("/v1/transactions/{body}", _result, MEDIA, (400, *_EVERY), "What became of a transaction"),
 )

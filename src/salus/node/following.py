@@ -39,7 +39,10 @@ class Orderer(Protocol):
 
 
 class FollowingEngine(Chain):
-    """Looks for blocks every ``seconds``, and whenever it is asked for what is newest. ``clock`` gives ms since the epoch."""
+    """Looks for blocks every ``seconds`` (None: never by itself), and whenever it is asked for what is newest.
+
+    ``clock`` gives ms since the epoch.
+    """
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class FollowingEngine(Chain):
         store: LedgerStore,
         orderer: Orderer,
         clock: Callable[[], Millis],
-        seconds: float,
+        seconds: float | None,
         committed: Committed | None = None,
     ) -> None:
         super().__init__(genesis, store, committed)
@@ -59,7 +62,8 @@ class FollowingEngine(Chain):
         else:
             self._try()
         self._thread = threading.Thread(target=self._run, name="following", daemon=True)
-        self._thread.start()
+        if seconds is not None:
+            self._thread.start()
 
     def submit(self, data: bytes, blobs: tuple[bytes, ...] = ()) -> Outcome:
         """Have the transaction ordered; returns once its block was executed and is durable here.
@@ -102,7 +106,8 @@ class FollowingEngine(Chain):
     def stop(self) -> None:
         """Stop following, and close."""
         self._stopping.set()
-        self._thread.join()
+        if self._seconds is not None:
+            self._thread.join()
         with self._following:
             self._store.close()
 

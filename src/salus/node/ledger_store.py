@@ -105,14 +105,14 @@ class LedgerStore:
         with self._env.begin(write=True) as txn:
             txn.put(height, encode(header), db=self._headers)
             txn.put(height, encode(block), db=self._blocks)
-            for index, result in enumerate(block.results):
-                if not result.refusal:
-                    txn.put(result.body, encode(_Place(header.header.height, index)), db=self._results)
+            applied = [(result.body, index) for index, result in enumerate(block.results) if not result.refusal]
+            with txn.cursor(db=self._results) as cursor:
+                cursor.putmulti([(body, encode(_Place(header.header.height, index))) for body, index in sorted(applied)])
+            with txn.cursor(db=self._state) as cursor:
+                cursor.putmulti([(key, value) for key, value in sorted(changes.items()) if value is not None])
             for key, value in changes.items():
                 if value is None:
                     txn.delete(key, db=self._state)
-                else:
-                    txn.put(key, value, db=self._state)
         self.commits += 1
 
     def close(self) -> None:

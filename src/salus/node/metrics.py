@@ -31,6 +31,7 @@ class Figures(Collector):
             ("salus_queue", "Transactions that wait for their block", self._node.engine.waiting),
             ("salus_blobs", "Sealed blobs on disk", blobs),
             ("salus_blob_bytes", "Bytes of sealed blobs on disk", size),
+            ("salus_blobs_lacking", "Sealed blobs that the ledger anchors and this vault lacks", self._node.lacking()),
             ("salus_letters", "Letters in all mailboxes", self._node.letters()),
             ("salus_disk_free_bytes", "Bytes that are free on the node's disk", self._node.disk_free()),
         ):

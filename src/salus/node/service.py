@@ -25,6 +25,7 @@ from salus.exchange.inviting import vouch_as_member
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAnswer, PeerAsk
 from salus.exchange.posting import sign_stamp
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ids import BodyHash, MemberId, Millis
 from salus.ledger.genesis import Genesis, member_id, network_id, orderer
 from salus.ledger.header import SignedHeader, TxResult
@@ -77,12 +78,18 @@ class Identity:
 
 
 class NodeService:
-    """A running node over the folder ``home``. Close it with `stop`."""
+    """A running node over the folder ``home``. Close it with `stop`.
 
-    def __init__(self, home: Path, identity: Identity, config: Config, clock: Callable[[], Millis]) -> None:
+    Without ``background`` it has no threads of its own: nothing happens but within a call, and `anchor` is the caller's to call.
+    """
+
+    def __init__(
+        self, home: Path, identity: Identity, config: Config, clock: Callable[[], Millis], *, background: bool = True
+    ) -> None:
         self._genesis, self._member, self._key = identity.genesis, identity.member, identity.key
         self._network, self._clock = network_id(identity.genesis), clock
         self.config, self._home, self.tally = config, home, Tally()
+        self._background = background
         self._arriving, self._under_way = threading.Condition(), set[bytes]()
         self._passing = threading.BoundedSemaphore(MAX_PASSING)
         with ExitStack() as opened:
@@ -112,7 +119,14 @@ class NodeService:
             self._sweep()
             self._erasing.everything(self.engine.state)
             self._anchoring = Anchoring(
-                self.engine, self.vault, self._log, self._member, self._submit_own, config.anchor_seconds, self.tally
+                self.engine,
+                self.vault,
+                self._log,
+                self._member,
+                self._submit_own,
+                config.anchor_seconds,
+                self.tally,
+                background=background,
             )
             self._giving = Giving(self._member, self.engine, self.blobs, self.directory, self.peers, clock)
             self._begin_replicating(opened)
@@ -122,19 +136,22 @@ class NodeService:
         """The first member's node orders blocks; every other one follows it."""
         ordering = member_id(orderer(self._genesis).authority)
         if self._member == ordering:
-            return SoloEngine(self._genesis, store, self._member, self._key, self._clock, self._committed)
+            own = (self._member, self._key, self._clock, self._committed)
+            return SoloEngine(self._genesis, store, *own, background=self._background)
         if not self.config.follow:
             raise NodeRefused("no-orderer", "config.toml does not say where the node answers that orders blocks (follow)")
         self.peers.address = self.config.address
         self.peers.know(ordering, self.config.follow)
         following = OrderingPeer(self.peers, ordering)
-        return FollowingEngine(self._genesis, store, following, self._clock, self.config.follow_seconds, self._committed)
+        seconds = self.config.follow_seconds if self._background else None
+        return FollowingEngine(self._genesis, store, following, self._clock, seconds, self._committed)
 
     def _begin_replicating(self, opened: ExitStack) -> None:
         """Where there are several members, each keeps what all have sealed."""
         if len(self._genesis.members) > 1:
+            seconds = self.config.follow_seconds if self._background else None
             self.replicating = Replicating(
-                self.engine.state, self.blobs, self.directory, self.peers, self._erasing, self._alone, self.config.follow_seconds
+                self.engine.state, self.blobs, self.directory, self.peers, self._erasing, self._alone, seconds
             )
             self.replicating.start()
             opened.callback(self.replicating.stop)
@@ -230,9 +247,21 @@ class NodeService:
         """Read on in one's own mailbox."""
         return self._at(request.member, lambda: self._mailboxes.collect(request), lambda peer: peer.collect(request))
 
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Keep a sealed card for references."""
+        self._at(deposit.member, lambda: self._mailboxes.put_card(deposit), lambda peer: peer.put_card(deposit))
+
+    def card(self, member: bytes, card: bytes) -> SealedCard:
+        """The sealed card of this hash at the member."""
+        return self._at(member, lambda: self._mailboxes.card(card), lambda peer: peer.card(member, card))
+
     def letters(self) -> int:
         """How many letters lie in all mailboxes together."""
         return self._mailboxes.letters()
+
+    def lacking(self) -> int:
+        """How many sealed blobs this vault knows that it lacks, where there are several members."""
+        return 0 if self.replicating is None else self.replicating.lacking()
 
     def disk_free(self) -> int:
         """Bytes that are free on the disk of the node's folder."""
@@ -249,6 +278,10 @@ class NodeService:
     def find_listings(self, search: ListingSearch) -> FoundListings:
         """Listings that match every word."""
         return self.directory.search(search)
+
+    def anchor(self) -> None:
+        """Anchor the receipt chains now, if any changed."""
+        self._anchoring.anchor()
 
     def stop(self) -> None:
         """Anchor what is left, then close everything in order."""

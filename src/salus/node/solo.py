@@ -30,7 +30,10 @@ _Pending = tuple[bytes, "Future[Outcome]"]
 
 
 class SoloEngine(Chain):
-    """Orders blocks in one thread; every other method may be called from any thread. ``clock`` gives ms since the epoch."""
+    """Orders blocks in one thread; every other method may be called from any thread. ``clock`` gives ms since the epoch.
+
+    Without ``background`` there is no thread: whoever submits orders the block, so that one schedule gives one history.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,8 @@ class SoloEngine(Chain):
         key: SigningKey,
         clock: Callable[[], Millis],
         committed: Committed | None = None,
+        *,
+        background: bool = True,
     ) -> None:
         super().__init__(genesis, store, committed)
         self._member, self._key, self._clock = member, key, clock
@@ -47,8 +52,9 @@ class SoloEngine(Chain):
         if self._empty:
             self._found()
         self._open = True
-        self._thread = threading.Thread(target=self._run, name="solo", daemon=True)
-        self._thread.start()
+        self._thread = threading.Thread(target=self._run, name="solo", daemon=True) if background else None
+        if self._thread is not None:
+            self._thread.start()
 
     def submit(self, data: bytes, blobs: tuple[bytes, ...] = ()) -> Outcome:
         """Check, order and execute one transaction; returns when its block is durable, whatever the result.
@@ -61,6 +67,8 @@ class SoloEngine(Chain):
                 raise _stopped()
             self.app.check_tx(data, self._next_time())
             self._queue.put((data, future))
+        if self._thread is None:
+            self._order(self._waiting(None)[0])
         return future.result()
 
     def newest_header(self, *, fresh: bool = False) -> SignedHeader:
@@ -82,7 +90,8 @@ class SoloEngine(Chain):
         with self._lock:
             self._open = False
             self._queue.put(None)
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         self._store.close()
 
     def _run(self) -> None:
@@ -91,16 +100,20 @@ class SoloEngine(Chain):
         try:
             while not stopping:
                 batch, stopping = self._waiting(self._queue.get())
-                while batch:
-                    fitting = self._fitting(batch)
-                    self._settle(batch[:fitting])
-                    batch = batch[fitting:]
+                self._order(batch)
         finally:
             with self._lock:  # nobody waits for an engine that ended
                 self._open = False
                 for _, future in [*batch, *self._waiting(None)[0]]:
                     if not future.done():
                         future.set_exception(_stopped())
+
+    def _order(self, batch: list[_Pending]) -> None:
+        """Settle the batch in as many blocks as it needs; what is settled leaves it."""
+        while batch:
+            fitting = self._fitting(batch)
+            self._settle(batch[:fitting])
+            del batch[:fitting]
 
     def _fitting(self, batch: list[_Pending]) -> int:
         """How many of the batch's first transactions fit into one block: at least one, as each has its own limit."""

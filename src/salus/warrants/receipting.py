@@ -101,6 +101,8 @@ def require_anchor(answer: ReceiptsAnswer, section: bytes, root: bytes, sections
     leaf = answer.leaf
     if leaf is None or len(answer.blind) != 32 or leaf.blinded != blinded(answer.blind, section):
         raise WarrantRefused("bad-anchor", "the anchor does not name this section")
+    if answer.leaves != sections:
+        raise WarrantRefused("bad-anchor", "the answer counts other leaves than the anchor on the ledger")
     require_in_list(root, encode(leaf), answer.leaf_index, sections, answer.proof)
     if heads.get(leaf.count) != leaf.head:
         raise WarrantRefused("anchor-mismatch", "the receipts are not those that the vault anchored")

@@ -227,6 +227,17 @@ def test_a_listing_for_another_network_or_too_large_is_refused(world: World) -> 
     assert code(lambda: world.agent.network.put_listing(large)) in ("node/listing-too-large", "codec/not-decodable")
 
 
+def test_a_listing_does_not_publish_the_token_of_a_mailbox(world: World) -> None:
+    """DIR-4."""
+    listing.publish(world.agent, DOCTOR, ABOUT)
+    assert [signed.listing.card.card.token for signed in served(world)] == [None]
+    licence = bytes.fromhex(licensing.show_licence(world.agent, DOCTOR).licence)
+    mine = Listing(world.agent.network_id, people.own_card(world.agent, DOCTOR), licence, ("Kardiologie",), (), "Bern", True, ())
+    signed = anchored(world, DOCTOR, mine)
+    assert code(lambda: world.agent.network.put_listing(signed)) == "warrants/token-listed"
+    assert lied(world, signed) == (0, 1)
+
+
 def test_a_search_needs_a_word(world: World) -> None:
     """DIR-8."""
     assert code(lambda: listing.find(world.agent, ["!!"])) == "warrants/no-words"

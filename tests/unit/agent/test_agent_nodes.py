@@ -21,7 +21,7 @@ from salus.crypto.signing import SigningKey
 from salus.errors import SalusError
 from salus.exchange.cards import Role
 from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
-from world import CLEMENTE, World, beside, served, thread
+from world import CLEMENTE, HOUR, World, beside, guest_of, served, thread
 
 NOWHERE = "http://127.0.0.1:9"
 ANA = "Ana"
@@ -60,7 +60,7 @@ def near(tmp_path: Path) -> Iterator[World]:
 def home(near: World, folder: Path, *urls: str) -> Iterator[World]:
     """An agent-only home over these nodes, with Ana in it."""
     with beside(near, folder) as made:
-        nodes = Nodes(urls)
+        nodes = Nodes(urls, guest=guest_of(near.node))
         made.agent.network, made.agent.turn_away = nodes, nodes.turn_away
         try:
             yield made
@@ -152,7 +152,7 @@ def test_a_home_moves_to_a_node_that_shows_its_network_and_otherwise_stays(near:
     home, listed = tmp_path / "ana", tmp_path / "ana" / "agent" / "nodes.toml"
     old = near.node.header(1)
     with served(near.node) as first, served(near.node) as second:
-        init_guest(home, [first], encode(near.agent.genesis), None)
+        init_guest(home, [first], encode(near.agent.genesis), None, [near.node.door.book.invite(HOUR, 1, 100)])
         with open_home(home) as agent:
             people.add_person(agent, ANA, Role.PATIENT, cold_dir=tmp_path)
             newest_header(agent)

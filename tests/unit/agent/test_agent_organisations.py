@@ -19,10 +19,11 @@ from salus.errors import SalusError
 from salus.exchange.cards import Duty, Role
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.warrants.link import Purpose, Right
-from world import DOCTOR, HOUR, OTHER, PATIENT, World, beside, introduce, license_abroad, thread
+from world import DOCTOR, HOUR, OTHER, PATIENT, World, beside, bundle, introduce, license_abroad, thread
 
 NURSE, DESK, PRACTICE = "Kim", "Lee", "Practice"
 SECTIONS = (SectionKind.VITALS, SectionKind.COVERAGE)
+REPORT = {"resourceType": "DocumentReference", "id": "report", "status": "current", "content": [{"attachment": {"title": "x"}}]}
 
 
 @pytest.fixture
@@ -47,6 +48,11 @@ def sections(world: World, reader: str) -> set[SectionKind]:
     chart = charting.open_chart(world.agent, reader, PATIENT)
     assert not chart.unread
     return {version.section for version in chart.shown}
+
+
+def test_when_the_grant_has_ended_staff_is_told_so(practice: World) -> None:
+    practice.clock.now += 73 * HOUR
+    assert code(lambda: sections(practice, NURSE)) == "warrants/expired"
 
 
 def test_staff_opens_what_its_duty_needs_and_stands_in_the_receipt(practice: World) -> None:
@@ -136,6 +142,23 @@ def test_the_end_of_the_patients_grant_ends_what_was_passed_on(practice: World, 
         revoking.revoke(practice.agent, PATIENT, reader=PRACTICE)
         assert code(lambda: sections(locum, "Dr. Locum")) == "warrants/revoked"
         assert code(lambda: sections(practice, NURSE)) == "warrants/revoked"
+
+
+def test_what_one_wrote_is_passed_on_only_as_far_as_the_grant_names_it(practice: World) -> None:
+    """Writing lets its author read it back; it is no right to show it to others, and takes nothing from what is."""
+    practice.take_in(bundle(REPORT), source="Clinic")
+    documents = (SectionKind.DOCUMENTS,)
+    both = practice.grant(DOCTOR, sections=documents, rights=(Right.READ, Right.APPEND))
+    until = practice.clock.now + HOUR
+    written = writing.write_note(practice.agent, DOCTOR, PATIENT, b"Seen.", amends=None, entered_in_error=None)
+    delegating.delegate(practice.agent, DOCTOR, both.grant, OTHER, until)
+    inbox.collect(practice.agent, OTHER)
+    shown = {version.header.entry.hex() for version in charting.open_chart(practice.agent, OTHER, PATIENT).shown}
+    assert shown
+    assert written.entry not in shown
+    alone = practice.grant(OTHER, sections=documents, rights=(Right.APPEND,))
+    writing.write_note(practice.agent, OTHER, PATIENT, b"Mine.", amends=None, entered_in_error=None)
+    assert code(lambda: delegating.delegate(practice.agent, OTHER, alone.grant, DOCTOR, until)) == "agent/nothing-to-grant"
 
 
 def test_what_is_passed_on_has_an_end_and_a_grant(practice: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from node_world import code
-from post_world import TwoMembers, two_members
+from post_world import TwoMembers, send, two_members
 from salus.agent.services import contacts, granting, inbox, people
 from salus.agent.services.inbox import REMEMBERED, SILENT, TakenLetter
 from salus.agent.services.people import SEEK_AGAIN
@@ -34,11 +34,8 @@ def two(tmp_path: Path) -> Iterator[TwoMembers]:
 
 
 def write(world: World, sender: str, to: str, number: int = 0) -> None:
-    """A letter of the kind that brings just a sentence."""
-    recipient = contacts.find_contact(world.agent, to)
-    with world.agent.store.writing():
-        keep_letter(world.agent, world.agent.wallet(sender), recipient, LetterKind.REVOCATION, bytes([number]) * 32)
-    send_letters(world.agent)
+    """A letter to a contact."""
+    send(world, sender, contacts.find_contact(world.agent, to), number)
 
 
 def read(world: World, name: str) -> list[str]:
@@ -52,12 +49,14 @@ def outbox(world: World) -> list[OutgoingLetter]:
 
 
 def test_a_card_names_both_members_with_the_home_first(two: TwoMembers) -> None:
+    """GRA-40."""
     assert people.own_card(two.near.agent, "Ana").card.members == tuple(two.ids)
     assert people.own_card(two.far.agent, "Ben").card.members == tuple(reversed(two.ids))
     assert people.own_card(two.far.agent, "Clinic").card.members == tuple(reversed(two.ids))
 
 
 def test_a_letter_lies_at_both_members_and_is_taken_once(two: TwoMembers) -> None:
+    """GRA-25, GRA-41."""
     write(two.near, "Ana", "Ben", 1)
     write(two.near, "Ana", "Ben", 2)
     assert [two.near.node.letters(), two.far.node.letters(), len(outbox(two.near))] == [2, 2, 0]
@@ -82,6 +81,7 @@ def test_a_letter_that_was_sent_twice_to_one_member_is_taken_once(two: TwoMember
 
 
 def test_one_member_that_is_gone_stops_neither_sending_nor_reading(two: TwoMembers) -> None:
+    """GRA-41, GRA-42."""
     write(two.far, "Ben", "Ana", 1)
     two.go()
     write(two.near, "Ana", "Ana", 2)
@@ -100,6 +100,7 @@ def test_one_member_that_is_gone_stops_neither_sending_nor_reading(two: TwoMembe
 
 
 def test_a_copy_that_cannot_be_left_is_given_up_after_a_week(two: TwoMembers) -> None:
+    """GRA-41."""
     two.go()
     write(two.near, "Ana", "Ben", 1)
     two.near.clock.now += GIVEN_UP
@@ -108,6 +109,7 @@ def test_a_copy_that_cannot_be_left_is_given_up_after_a_week(two: TwoMembers) ->
 
 
 def test_a_letter_that_nobody_takes_is_an_error_once_and_keeps_nobody_from_working(two: TwoMembers) -> None:
+    """GRA-41."""
     ben = two.far.agent.wallet("Ben")
     card = people.own_card(two.far.agent, "Ben").card
     contacts.add_contact(two.near.agent, sign_card(ben.identity, replace(card, token=bytes(16))))
@@ -121,7 +123,18 @@ def test_a_letter_that_nobody_takes_is_an_error_once_and_keeps_nobody_from_worki
     assert (waiting.members, waiting.taken) == (card.members, False)
 
 
+def test_a_letter_that_is_refused_after_a_crash_keeps_nobody_from_working(two: TwoMembers) -> None:
+    """GRA-41."""
+    ben = two.far.agent.wallet("Ben")
+    wrong = sign_card(ben.identity, replace(people.own_card(two.far.agent, "Ben").card, token=bytes(16)))
+    with two.near.agent.store.writing():
+        keep_letter(two.near.agent, two.near.agent.wallet("Ana"), wrong, LetterKind.REVOCATION, bytes(32))
+    resume(two.near.agent)
+    assert [letter.taken for letter in outbox(two.near)] == [False]
+
+
 def test_where_a_mailbox_is_lost_the_copy_there_is_not_waited_for(two: TwoMembers) -> None:
+    """GRA-41."""
     two.lose_far_mailboxes()
     write(two.near, "Ana", "Ben", 1)
     assert outbox(two.near) == []
@@ -129,6 +142,7 @@ def test_where_a_mailbox_is_lost_the_copy_there_is_not_waited_for(two: TwoMember
 
 
 def test_a_lost_mailbox_loses_no_letter_and_is_opened_again_by_its_owner(two: TwoMembers) -> None:
+    """GRA-42, GRA-43."""
     for number in range(3):
         write(two.near, "Ana", "Ben", number)
     assert read(two.far, "Ben") == ["0", "1", "2"]
@@ -143,6 +157,7 @@ def test_a_lost_mailbox_loses_no_letter_and_is_opened_again_by_its_owner(two: Tw
 
 
 def test_when_no_member_answers_the_inbox_says_so(two: TwoMembers) -> None:
+    """GRA-42."""
     stranger = two.near.agent.wallet("Ana")
     kept = two.near.agent.store.find(people.OwnCard, stranger.person, b"")
     assert kept is not None
@@ -154,6 +169,7 @@ def test_when_no_member_answers_the_inbox_says_so(two: TwoMembers) -> None:
 
 
 def test_a_second_member_is_found_later_and_contacts_learn_of_it_by_the_next_letter(two: TwoMembers, tmp_path: Path) -> None:
+    """GRA-40, GRA-45."""
     two.go()
     people.add_person(two.near.agent, "Eva", Role.PATIENT, cold_dir=tmp_path)
     assert people.own_card(two.near.agent, "Eva").card.members == (two.ids[0],)
@@ -172,6 +188,7 @@ def test_a_second_member_is_found_later_and_contacts_learn_of_it_by_the_next_let
 
 
 def test_letters_that_were_taken_are_not_remembered_for_ever(two: TwoMembers) -> None:
+    """GRA-25."""
     write(two.near, "Ana", "Ben", 1)
     assert read(two.far, "Ben") == ["1"]
     two.near.clock.now += REMEMBERED + 1
@@ -181,6 +198,7 @@ def test_letters_that_were_taken_are_not_remembered_for_ever(two: TwoMembers) ->
 
 
 def test_an_older_letter_that_comes_late_does_not_replace_a_newer_grant(two: TwoMembers) -> None:
+    """GRA-45."""
     two.near.take_in(CLEMENTE, "Ana")
     made = granting.grant(
         two.near.agent,

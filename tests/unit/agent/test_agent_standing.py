@@ -16,6 +16,7 @@ from salus.agent.services.granting import Lasting
 from salus.agent.services.rotating import full_hour, rotate
 from salus.charts.sections import SectionKind
 from salus.errors import SalusError
+from salus.ids import Millis
 from salus.warrants.link import Right
 from world import DOCTOR, HOUR, OTHER, PATIENT, World, bundle, thread
 
@@ -114,6 +115,22 @@ def test_a_snapshot_that_is_taken_back_rotates_nothing(near: World) -> None:
     done = revoking.revoke(near.agent, PATIENT, grant=made.grant)
     assert (done.sealed_anew_since_height, done.sealed_anew_since_time) == (0, 0)
     assert own_section(near.agent, near.agent.wallet(PATIENT), SectionKind.VITALS).epoch.number == 0
+
+
+@pytest.mark.parametrize(
+    ("after", "off"), [(5 * HOUR, 0), (60_000, -90_000), (-60_000, 90_000)], ids=["right", "behind", "ahead"]
+)
+def test_on_a_ledger_that_rests_one_can_take_back_when_the_hour_strikes(near: World, after: int, off: int) -> None:
+    """Nobody has made a block since a planned end: neither a clock that is right nor one that is wrong is kept from it."""
+    standing(near, hours=3)
+    other = standing(near, to=OTHER, hours=300)
+    own = own_section(near.agent, near.agent.wallet(PATIENT), SectionKind.VITALS)
+    end = min(epoch.activation for epoch in own.schedule if epoch.activation > near.clock.now)
+    near.clock.now = end + after
+    near.agent.clock = lambda: Millis(near.clock() + off)
+    revoking.revoke(near.agent, PATIENT, grant=other.grant)
+    later(near, "after")
+    assert code(lambda: ids(near.agent, OTHER)) == "warrants/revoked"
 
 
 def test_who_stays_reads_on_when_another_leaves(near: World) -> None:

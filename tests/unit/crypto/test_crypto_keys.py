@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from ledger_world import some
-from salus.crypto.hashing import sha256, tagged
+from salus.crypto.hashing import sha256, tagged, tagged_pair
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 
 
@@ -17,6 +17,22 @@ def test_a_tagged_hash_is_over_length_prefixed_parts() -> None:
         (3).to_bytes(8, "big") + b"tag" + (1).to_bytes(8, "big") + b"a" + (2).to_bytes(8, "big") + b"bc"
     ).digest()
     assert tagged("tag", b"a", b"bc") == expected
+
+
+@pytest.mark.parametrize("length", [0, 31, 32, 4096, 4097, 10_000])
+def test_a_part_of_any_length_is_hashed_the_same_way(length: int) -> None:
+    """ENC-9."""
+    part, whole = bytes(length), hashlib.sha256((3).to_bytes(8, "big") + b"tag")
+    for one in (part, b"end"):
+        whole.update(len(one).to_bytes(8, "big") + one)
+    assert tagged("tag", part, b"end") == whole.digest()
+
+
+@pytest.mark.parametrize("left", [31, 32, 33])
+@pytest.mark.parametrize("right", [31, 32, 33])
+def test_a_pair_is_hashed_as_two_parts(left: int, right: int) -> None:
+    """ENC-9: no pair of other lengths shares its hash with a pair of 32 bytes each."""
+    assert tagged_pair("tag")(bytes(left), bytes(right)) == tagged("tag", bytes(left), bytes(right))
 
 
 def test_no_two_lists_of_parts_share_a_hash() -> None:

@@ -30,7 +30,7 @@ def test_a_rewritten_entry_keeps_its_number_its_time_and_its_commitment() -> Non
     first = AppendEntry(mine, 0, public("owner"), some("a"), 10, some("signed"))
     ledger.done(first, by=["owner"])
     before = entry_of(ledger.store, mine, 0)
-    ledger.done(Rewrite(mine, 0, 0, some("b"), 20), by=["owner"])
+    ledger.done(Rewrite(mine, 0, some("a"), some("b"), 20), by=["owner"])
     after = entry_of(ledger.store, mine, 0)
     assert (after.blob, after.size, after.rewritten) == (some("b"), 20, START + 3 * STEP)
     kept = ("number", "writer", "time", "height", "commitment", "erased")
@@ -41,23 +41,43 @@ def test_a_rewritten_entry_keeps_its_number_its_time_and_its_commitment() -> Non
     assert load(ledger.store, blob_key(mine, some("b")), Place) == Place(0)
 
 
+def test_an_entry_is_rewritten_to_its_own_epoch_whatever_is_current() -> None:
+    """SEC-24: whoever was let in later, from now on, gets no key to it."""
+    ledger = Ledger()
+    mine = ledger.section("owner")
+    ledger.done(entry(mine, "owner", "a"), by=["owner"])
+    now = section_of(ledger.store, mine).schedule
+    ledger.done(Rotate(mine, schedule_hash(now), (now[0], epoch(1, ledger.time))), by=["owner"])
+    ledger.done(Rewrite(mine, 0, some("a"), some("b"), 1), by=["owner"])
+    assert entry_of(ledger.store, mine, 0).epoch == 0
+
+
 @pytest.mark.parametrize(
-    ("number", "number_of_epoch", "blob", "code"),
+    ("number", "before", "blob", "code"),
     [
-        (7, 0, "new", "ledger/no-such-entry"),
-        (1, 0, "new", "ledger/already-erased"),
-        (0, 1, "new", "ledger/epoch-closed"),
-        (0, 0, "a", "ledger/blob-held"),
-        (0, 0, "b", "ledger/blob-erased"),
+        (7, "a", "new", "ledger/no-such-entry"),
+        (1, "b", "new", "ledger/already-erased"),
+        (0, "b", "new", "ledger/entry-changed"),
+        (0, "a", "a", "ledger/blob-held"),
+        (0, "a", "b", "ledger/blob-erased"),
     ],
 )
-def test_a_rewriting_that_does_not_fit_is_refused(number: int, number_of_epoch: int, blob: str, code: str) -> None:
+def test_a_rewriting_that_does_not_fit_is_refused(number: int, before: str, blob: str, code: str) -> None:
     ledger = Ledger()
     mine = ledger.section("owner")
     ledger.done(entry(mine, "owner", "a"), by=["owner"])
     ledger.done(entry(mine, "owner", "b"), by=["owner"])
     ledger.done(Entomb(mine, 1), by=["owner"])
-    assert ledger.do(Rewrite(mine, number, number_of_epoch, some(blob), 1), by=["owner"]) == code
+    assert ledger.do(Rewrite(mine, number, some(before), some(blob), 1), by=["owner"]) == code
+
+
+def test_a_rewriting_does_not_undo_that_of_another_device() -> None:
+    """SEC-24: it names the blob that it read."""
+    ledger = Ledger()
+    mine = ledger.section("owner")
+    ledger.done(entry(mine, "owner", "a"), by=["owner"])
+    ledger.done(Rewrite(mine, 0, some("a"), some("b"), 1), by=["owner"])
+    assert ledger.do(Rewrite(mine, 0, some("a"), some("c"), 1), by=["owner"]) == "ledger/entry-changed"
 
 
 def test_only_the_owner_rewrites() -> None:
@@ -65,7 +85,7 @@ def test_only_the_owner_rewrites() -> None:
     mine = ledger.section("owner")
     ledger.done(AdmitWriter(mine, public("w"), 9, 99, FAR), by=["owner"])
     ledger.done(entry(mine, "w", "a"), by=["w"])
-    assert ledger.do(Rewrite(mine, 0, 0, some("b"), 1), by=["w"]) == "ledger/wrong-signers"
+    assert ledger.do(Rewrite(mine, 0, some("a"), some("b"), 1), by=["w"]) == "ledger/wrong-signers"
 
 
 def test_a_hand_over_ends_every_writer_that_the_owner_before_admitted() -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from node_world import MEMBER, NONE, START, NodeWorld, ask, blob, key, running
+from node_world import MEMBER, NONE, START, NodeWorld, ask, blob, from_home, key, running
 from salus import __version__
 from salus.codec import decode, encode
 from salus.errors import NodeRefused, SalusError
@@ -93,7 +93,7 @@ def test_a_transaction_goes_in_and_its_end_is_told(tmp_path: Path) -> None:
     """API-13, API-14."""
     with running(tmp_path) as world:
         body = world.body(world.creation("Ada"))
-        submission = encode(world.submission(body, [key("Ada")], [blob("package of Ada")]))
+        submission = from_home(world.submission(body, [key("Ada")], [blob("package of Ada")]))
         done = decode(ask(world.node, "POST", "/v1/transactions", submission).content, TxStatus, limit=1_000)
         assert (done.height, done.refusal) == (1, "")
         told = ask(world.node, "GET", f"/v1/transactions/{done.body.hex()}")
@@ -116,7 +116,8 @@ def test_letters_and_receipts_over_the_api(tmp_path: Path) -> None:
     """API-25, API-30, API-31."""
     with running(tmp_path) as world:
         box = mailbox_id(key("Ada").public)
-        opened = ask(world.node, "PUT", "/v1/mailboxes", encode(sign_claim(key("Ada"), world.network, MEMBER, bytes(16), 1)))
+        claim = sign_claim(key("Ada"), world.network, MEMBER, bytes(16), 1)
+        opened = ask(world.node, "PUT", "/v1/mailboxes", from_home(claim))
         assert (opened.status_code, opened.content, opened.headers["content-type"]) == (200, b"", MEDIA)
         dropped = ask(world.node, "POST", "/v1/mailboxes/letters", encode(Drop(MEMBER, box, bytes(16), b"sealed")))
         assert (dropped.status_code, dropped.content) == (200, b"")
@@ -224,7 +225,9 @@ def test_the_bound_of_a_submission_is_64_mebibytes() -> None:
         "/v1/mailboxes": 262_144,
         "/v1/mailboxes/letters": 2_097_152,
         "/v1/mailboxes/collect": 262_144,
+        "/v1/guests": 262_144,
         "/v1/peers": 262_144,
+        "/v1/cards": 262_144,
         "/v1/listings": 262_144,
         "/v1/listings/search": 262_144,
     }
@@ -275,7 +278,7 @@ def test_what_breaks_inside_tells_nothing_of_itself(
         method, path, content = request_
         if method == "POST":
             submission = world.submission(world.body(world.entry("Ada", blob("one"))), [key("Ada")], [blob("one")])
-            content = encode(submission)
+            content = from_home(submission)
         harm(world)
         answer = ask(world.node, method, path, content)
         require_problem(answer, status, code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from node_world import MEMBER, NONE, START, NodeWorld, code, key, running
+from node_world import MEMBER, NONE, START, Clock, NodeWorld, code, key, running
 from salus.crypto.keys import fresh_nonce
 from salus.exchange.envelopes import MAX_ENVELOPE, Drop, MailboxCollect
 from salus.exchange.posting import mailbox_id, sign_claim, sign_collect
@@ -162,6 +163,21 @@ def test_a_request_to_collect_is_for_one_node_and_a_short_time(
     with running(tmp_path) as world:
         opened(world)
         assert code(lambda: world.node.collect(collecting(world, **changed))) == expected
+
+
+def test_a_mailbox_that_was_lost_goes_on_above_where_its_owner_has_read(tmp_path: Path) -> None:
+    """GRA-28, GRA-43."""
+    with running(tmp_path) as world:
+        box = opened(world)
+        for _ in range(3):
+            drop(world, box, TOKEN, b"x")
+        passed = max(cursor for cursor, _ in collected(world))
+    shutil.rmtree(tmp_path / "mailbox")
+    with running(tmp_path, Clock(START + 1_000)) as world:
+        assert code(lambda: collected(world, passed)) == "node/no-such-mailbox"
+        opened(world)
+        drop(world, box, TOKEN, b"y")
+        assert [sealed for _, sealed in collected(world, passed)] == [b"y"]
 
 
 def test_a_claim_is_for_one_network(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_an_entombed_blob_is_gone_when_the_block_is_answered(tmp_path: Path) -> 
 def test_a_rewritten_blob_is_gone_and_the_new_one_stays(tmp_path: Path) -> None:
     with running(tmp_path) as world:
         world.fill("Ada", ONE)
-        world.submit(Rewrite(world.section("Ada"), 0, 0, sha256(NEW), len(NEW)), keys=[key("Ada")], blobs=[NEW])
+        world.submit(Rewrite(world.section("Ada"), 0, sha256(ONE), sha256(NEW), len(NEW)), keys=[key("Ada")], blobs=[NEW])
         assert not world.blob_path(ONE).exists()
         assert world.blob_path(NEW).read_bytes() == NEW
 

@@ -130,7 +130,9 @@ def test_an_anchor_that_does_not_fit_is_found() -> None:
         (anchored(leaf=other)[0], top, 2, {}, "warrants/bad-anchor"),
         (anchored(leaf_index=0)[0], top, 2, {}, "ledger/bad-list-proof"),
         (given, some("x"), 2, {}, "ledger/bad-list-proof"),
-        (given, top, 3, {}, "ledger/bad-list-proof"),
+        (given, top, 3, {}, "warrants/bad-anchor"),
+        (anchored(leaves=3)[0], top, 2, {2: some("head")}, "warrants/bad-anchor"),
+        (anchored(leaves=3)[0], top, 3, {2: some("head")}, "ledger/bad-list-proof"),
         (given, top, 2, {2: some("other head")}, "warrants/anchor-mismatch"),
         (given, top, 2, {}, "warrants/anchor-mismatch"),
     ):

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from salus.agent.home import Agent
+from salus.agent.opened_index import incomplete_batches
 from salus.agent.own_sections import own_sections
-from salus.agent.sealed_reading import Granted, Reading, read_own, read_snapshot, read_standing
+from salus.agent.sealed_reading import Granted, Reading, read_own, read_snapshot, read_standing, read_types
 from salus.agent.services.contacts import name_of
 from salus.agent.services.holding import Held, held_parts
 from salus.agent.services.received import AuthoredEntry, received_grants
@@ -59,14 +60,16 @@ def open_chart(
     if own:
         for section in own_sections(agent, wallet):
             if section.kind is not SectionKind.MANIFEST and (not sections or section.kind in sections):
-                read_own(agent, wallet, section, reading)
+                read_types(agent, wallet, section, types, reading) if types else read_own(agent, wallet, section, reading)
     else:
         more = _read_grants(agent, wallet, patient, sections, reading)
     header = newest_header(agent)
     chart = fold(reading.placed)
     shown = [v for v in chart.current() if _wanted(v, types, since)]
-    names = {v.header.author: name_of(agent, v.header.author) for v in chart.versions}
-    incomplete = _incomplete(chart) if own and not sections else 0
+    names = {author: name_of(agent, author) for author in dict.fromkeys(v.header.author for v in chart.versions)}
+    incomplete = 0
+    if own and not sections:
+        incomplete = incomplete_batches(agent, wallet.person) if types else _incomplete(chart)
     return ChartResult(chart, shown, header.time, header.height, reading.unread, more, names, incomplete)
 
 

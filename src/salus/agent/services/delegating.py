@@ -50,6 +50,9 @@ def delegate(agent: Agent, holder: str, grant: str, to: str, until_ms: int) -> G
     identity = new_seed()
     window = (header.time, min(until_ms, given.not_after))
     held = [Held(given, patient, part, as_oneself(wallet, part)) for part in given.sections]
+    parts = [part for one in held if (part := _part(agent, wallet, one, signed, identity, window)) is not None]
+    if not parts:
+        raise AgentRefused("nothing-to-grant", "there is nothing in this grant that could be passed on")
     made = msgspec.structs.replace(
         given,
         grant=identity,
@@ -58,18 +61,29 @@ def delegate(agent: Agent, holder: str, grant: str, to: str, until_ms: int) -> G
         not_after=window[1],
         as_of=header.time,
         height=header.height,
-        sections=tuple(_part(agent, wallet, one, signed, identity, window) for one in held),
+        sections=tuple(parts),
     )
     _give(agent, wallet, made, signed, patient)
     return info_of(made, signed, "active")
 
 
-def _part(agent: Agent, wallet: Wallet, held: Held, to: SignedCard, identity: bytes, window: tuple[int, int]) -> SectionGrant:
-    """One section of it: read as the holder, so that each entry's half can be handed on."""
+def _part(
+    agent: Agent, wallet: Wallet, held: Held, to: SignedCard, identity: bytes, window: tuple[int, int]
+) -> SectionGrant | None:
+    """One section of it: read as the holder, so that each entry's half can be handed on; None where there is nothing to read.
+
+    What the holder wrote is read by its writer's key: it is passed on only as far as the warrant names it as well.
+    """
     part, reading = held.part, Reading()
     read_part(agent, held, wanted_of(agent, wallet, part, frozenset()), reading)
-    entries = tuple(GrantedEntry(number, entry.blob, half) for (_, number), (half, entry) in sorted(reading.halves.items()))
     last = part.warrant.links[-1].link
+    entries = tuple(
+        GrantedEntry(number, entry.blob, half)
+        for (_, number), (half, entry) in sorted(reading.halves.items())
+        if any(span.first <= number <= span.last for span in last.entries)
+    )
+    if not entries:
+        return None
     licence = LicenceRight.TREAT if to.card.role in RIGHTS else last.licence
     narrowing = Narrowing((Right.READ,), spans_of(tuple(e.number for e in entries)), *window, licence)
     revocation = revocation_id(wallet.preimage(identity + last.section))

@@ -13,11 +13,12 @@ from typing import Annotated
 import msgspec
 
 from salus.agent.asking import entries_of
-from salus.agent.epoch_pairs import own_pair
+from salus.agent.epoch_pairs import own_pairs
 from salus.agent.given import Ending, given_grants
 from salus.agent.home import Agent
+from salus.agent.opened_index import Opening, forget, remember
 from salus.agent.own_sections import OwnSection, own_section, own_sections
-from salus.agent.sealed_reading import Kept, Reading, read_own, remember
+from salus.agent.sealed_reading import Reading, read_own
 from salus.agent.services.contacts import name_of
 from salus.agent.services.manifest import plan_notes, sync
 from salus.agent.services.posting import keep_letter, send_letters
@@ -28,7 +29,7 @@ from salus.agent.wallet import Name, Wallet
 from salus.charts.entry import EntryKind, Erased, Sealed
 from salus.charts.fold import NOBODY, Placed, source_key
 from salus.charts.grant import Grant, GrantedEntry
-from salus.charts.sealing import seal, version_id, without
+from salus.charts.sealing import as_opened, seal, version_id, without
 from salus.charts.sections import SectionKind
 from salus.codec import Record, encode
 from salus.crypto import hpke
@@ -38,8 +39,9 @@ from salus.errors import AgentRefused, LedgerRefused
 from salus.exchange.envelopes import LetterKind
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.sections.messages import Entomb, Rewrite
+from salus.ledger.modules.sections.state import Entry
 
-_ATTEMPTS = 5  # epochs that may close under an erasure
+_ATTEMPTS = 5  # times that another device may erase meanwhile
 
 
 class Erasure(Record, frozen=True, tag="erasure"):
@@ -155,29 +157,30 @@ def _erase_one(agent: Agent, wallet: Wallet, erasure: Erasure) -> None:
         try:
             if not erasure.versions:
                 submit(agent, [Entomb(section.identity, erasure.number)], [section.keys.owner])
-            elif not _rewrite(agent, wallet, section, erasure):
+            elif not _rewrite(agent, wallet, section, entry, erasure):
                 return
         except LedgerRefused as error:
-            if error.code not in ("epoch-closed", "already-erased"):
+            if error.code not in ("entry-changed", "already-erased"):
                 raise
             continue
-        with agent.index.writing():
-            agent.index.drop(Kept, section.identity, entry.blob)
+        forget(agent, section.identity, [entry.blob])
         return
     raise AgentRefused("section-busy", "the section's keys change all the time; try again")
 
 
-def _rewrite(agent: Agent, wallet: Wallet, section: OwnSection, erasure: Erasure) -> bool:
-    """Seal the entry again without the versions; False where they are gone already."""
+def _rewrite(agent: Agent, wallet: Wallet, section: OwnSection, entry: Entry, erasure: Erasure) -> bool:
+    """Seal the entry again, to its epoch, without the versions; False where they are gone already."""
     inside = _inside(agent, wallet, section, erasure.number)
     left = without(inside, frozenset(erasure.versions))
     if left == inside:
         return False
-    epoch = section.epoch.number
-    blob, half = seal(left, hpke.public_key(own_pair(agent, wallet, section).seal_seed), epoch)
-    action = Rewrite(section.identity, erasure.number, epoch, sha256(blob), len(blob))
+    pairs = own_pairs(agent, wallet, section, [entry.epoch])
+    if entry.epoch not in pairs:
+        raise AgentRefused("no-epoch-key", "this device has no key to the entry; was it taken off?")
+    blob, half = seal(left, hpke.public_key(pairs[entry.epoch].seal_seed), entry.epoch)
+    action = Rewrite(section.identity, entry.number, entry.blob, sha256(blob), len(blob))
     submit(agent, [action], [section.keys.owner], [blob])
-    remember(agent, section.identity, blob, half, left)
+    remember(agent, [Opening(section.identity, blob, half, as_opened(left))])
     return True
 
 

@@ -27,6 +27,7 @@ from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.receipting import SeenChain
 from salus.agent.services.received import AuthoredEntry, ReceivedGrant
 from salus.agent.services.recovering import RecoveryJob
+from salus.agent.services.referring import ShownCard
 from salus.agent.services.rotating import RotationJob
 from salus.agent.services.sealing import Job
 from salus.agent.services.staffing import Staff, StaffLink
@@ -127,6 +128,7 @@ TABLE = (
     Rule(Staff, Scope.PERSON, later_change),
     Rule(StaffLink, Scope.PERSON, what_is_here),
     Rule(OwnCard, Scope.NEVER, what_is_here),  # names the members that keep the mailbox: made anew where it is restored
+    Rule(ShownCard, Scope.NEVER, what_is_here),  # of the own card
     Rule(CaughtNode, Scope.NEVER, what_is_here),  # of the nodes that this home uses
     Rule(KnownSealKey, Scope.NEVER, what_is_here),  # a patient's section's, asked for again when it is needed
     Rule(RecoveryJob, Scope.NEVER, what_is_here),  # holds a cold seed; completed before anything is exported

@@ -114,7 +114,6 @@ def _takeable(agent: Agent, cold: ColdSeed) -> tuple[Taken, ...]:
 
 def _complete(agent: Agent, job: RecoveryJob) -> Wallet:
     name = job.principal.name
-    keep_person(agent, agent.wallet(name).record)
     wallet = agent.wallet(name)
     kinds = [taken.kind for taken in job.principal.taken]
     for kind in kinds:
@@ -123,6 +122,7 @@ def _complete(agent: Agent, job: RecoveryJob) -> Wallet:
         _reopen(agent, wallet, own_section(agent, wallet, kind), job.cold)
     for kind in sorted(kinds, key=lambda kind: kind is not SectionKind.MANIFEST):
         rotate(agent, name, kind)
+    keep_person(agent, agent.wallet(name).record)  # after what no node may refuse: a mailbox needs an invitation
     wallet = sync(agent, name)
     notes = plan_notes(agent, wallet, [WalletNote(wallet.record)])
     with agent.store.writing():

@@ -14,20 +14,28 @@ from salus.agent.services.rotating import resume_rotations
 from salus.agent.services.sealing import resume_jobs
 from salus.agent.services.staffing import resume_dismissals
 from salus.agent.services.submitting import resume_submissions
+from salus.agent.services.waiting import may_wait
 from salus.agent.services.writing import resume_notes
+
+#: People who were taken in and submissions as they were signed first, letters last; in between what else may be left.
+STEPS = (
+    resume_people,
+    resume_submissions,
+    resume_recoveries,
+    resume_notes,
+    seal_due,
+    resume_jobs,
+    resume_rotations,
+    resume_revocations,
+    resume_erasures,
+    resume_dismissals,
+    resume_listings,
+    resume_letters,
+)
 
 
 def resume(agent: Agent) -> None:
-    """People who were taken in and submissions as they were signed first, letters last; in between what else may be left."""
-    resume_people(agent)
-    resume_submissions(agent)
-    resume_recoveries(agent)
-    resume_notes(agent)
-    seal_due(agent)
-    resume_jobs(agent)
-    resume_rotations(agent)
-    resume_revocations(agent)
-    resume_erasures(agent)
-    resume_dismissals(agent)
-    resume_listings(agent)
-    resume_letters(agent)
+    """Complete what was left; what the node does not take in now waits, and the rest goes on."""
+    for step in STEPS:
+        with may_wait():
+            step(agent)

@@ -15,6 +15,7 @@ from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.rotating import Due, rotate
 from salus.agent.services.sealing import roll_forward, silent
 from salus.agent.services.submitting import submit
+from salus.agent.services.waiting import may_wait
 from salus.agent.verify import record, records
 from salus.agent.wallet import Wallet
 from salus.charts.grant import SectionGrant
@@ -84,7 +85,8 @@ def _end(agent: Agent, wallet: Wallet, identity: bytes) -> None:
         agent.store.put(wallet.person, identity, done)
         agent.store.put(b"", job.batch, job)
         keep_letter(agent, wallet, given.reader, LetterKind.REVOCATION, identity)
-    roll_forward(agent, job, silent)
+    with may_wait():  # the end itself needs no invitation and is on the ledger; the note of it does
+        roll_forward(agent, job, silent)
     send_letters(agent)
 
 

@@ -86,9 +86,9 @@ def rotate(
 
     Where another device was quicker, everything is looked at again.
     """
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         wallet = sync(agent, name)
-        section = own_section(agent, wallet, kind)
+        section = own_section(agent, wallet, kind, attempt)
         actions, keys = due(wallet, section)
         plan = plan_rotation(wallet, section, own_pair(agent, wallet, section), _holders(agent, wallet, section, leaving))
         rotation = Rotate(section.identity, schedule_hash(section.schedule), plan.schedule)
@@ -154,7 +154,7 @@ def _holders(agent: Agent, wallet: Wallet, section: OwnSection, leaving: bytes) 
         for given, made in given_grants(agent, wallet)
         for part in made.sections
         if part.slot_key and part.warrant.links[0].link.section == section.identity
-        if given.ending is Ending.NOT and made.grant != leaving and made.not_after > section.time
+        if given.ending is Ending.NOT and made.grant != leaving and made.not_after > section.now
     ]
     keys = [revocation_key(part.warrant.links[0].link.revocation) for part, _ in candidates]
     revoked, _ = records(agent, keys, Revoked)

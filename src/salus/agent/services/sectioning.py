@@ -15,9 +15,9 @@ from salus.crypto.hashing import sha256
 from salus.ledger.modules.sections.messages import CreateSection, Epoch
 
 
-def ensure_section(agent: Agent, wallet: Wallet, kind: SectionKind) -> OwnSection:
-    """The section, made now if it was not there."""
-    section = own_section(agent, wallet, kind)
+def ensure_section(agent: Agent, wallet: Wallet, kind: SectionKind, attempt: int = 0) -> OwnSection:
+    """The section, made now if it was not there. ``attempt``: see `present`."""
+    section = own_section(agent, wallet, kind, attempt)
     if section.exists:
         return section
     pair = new_epoch_keys()
@@ -27,4 +27,4 @@ def ensure_section(agent: Agent, wallet: Wallet, kind: SectionKind) -> OwnSectio
     keep_pair(agent, wallet.person, section.identity, sealed_to, pair)
     action = CreateSection(section.keys.owner.public, wallet.next_owner(kind), schedule)
     submit(agent, [action], [section.keys.owner], [package])
-    return own_section(agent, wallet, kind)
+    return own_section(agent, wallet, kind, attempt)

@@ -20,7 +20,7 @@ from salus.agent.wallet import Wallet
 from salus.charts.grant import SectionGrant
 from salus.charts.sections import SectionKind
 from salus.codec import Record
-from salus.errors import AgentRefused, LedgerRefused
+from salus.errors import AgentRefused, LedgerRefused, WarrantRefused
 from salus.exchange.cards import Duty
 from salus.ids import Bytes32, Count
 from salus.ledger.genesis import LicenceRight
@@ -162,7 +162,7 @@ def staff_warrant(agent: Agent, wallet: Wallet, job: Employment, part: SectionGr
         return kept.warrant
     last = part.warrant.links[-1].link
     if now >= last.not_after:
-        return part.warrant  # which the vault refuses, with the reason
+        raise WarrantRefused("expired", "the warrant has expired")  # there is nothing that could be passed on
     licensed = any(duty in LICENSED and part.kind in OPENS[duty] for duty in job.duties)
     licence = last.licence or (LicenceRight.TREAT if licensed else None)
     narrowing = Narrowing(last.rights, last.entries, now, now + SHIFT, licence)

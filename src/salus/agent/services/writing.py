@@ -11,6 +11,7 @@ from salus.agent.asking import Asking
 from salus.agent.epoch_pairs import seal_key_for
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
+from salus.agent.own_sections import present
 from salus.agent.services.charting import open_chart
 from salus.agent.services.copying import WaitingCopy, keep_copy, new_copy, seal_due
 from salus.agent.services.holding import Held, held_parts
@@ -248,12 +249,13 @@ def _plan(agent: Agent, held: Held, asking: Asking, inside: Sealed) -> NoteJob:
     )
 
 
-def _sealed(agent: Agent, asking: Asking, inside: Sealed) -> tuple[int, bytes, bytes]:
-    """(epoch, blob, patient's half) of the note, sealed to the epoch that is current."""
+def _sealed(agent: Agent, asking: Asking, inside: Sealed, attempt: int = 0) -> tuple[int, bytes, bytes]:
+    """(epoch, blob, patient's half) of the note, sealed to the epoch that is current. ``attempt``: see `present`."""
+    now = present(agent, attempt)
     (section,), header = records(agent, [section_key(asking.section)], Section)
     if section is None:
         raise LedgerRefused("no-such-section", "the ledger has no section of a grant")
-    epoch = current_epoch(section.schedule, header.time)
+    epoch = current_epoch(section.schedule, max(header.time, now))
     return epoch.number, *seal(inside, seal_key_for(agent, asking, epoch), epoch.number)
 
 
@@ -276,7 +278,7 @@ def _complete(agent: Agent, wallet: Wallet, job: NoteJob) -> None:
 
 def _anchor(agent: Agent, wallet: Wallet, job: NoteJob) -> tuple[NoteJob, Place]:
     """The note's place on the ledger, appended if need be; sealed again where its epoch has closed."""
-    for _ in range(_ATTEMPTS):
+    for attempt in range(1, _ATTEMPTS + 1):
         digest = sha256(job.blob)
         place = record(agent, blob_key(job.section, digest), Place)
         if place is not None:
@@ -287,7 +289,7 @@ def _anchor(agent: Agent, wallet: Wallet, job: NoteJob) -> tuple[NoteJob, Place]
             submit(agent, [action], [writer], [job.blob])
         except LedgerRefused as error:
             if error.code == "epoch-closed":
-                job = _sealed_again(agent, wallet, job)
+                job = _sealed_again(agent, wallet, job, attempt)
                 continue
             with agent.store.writing():
                 agent.store.drop(NoteJob, wallet.person, job.entry)
@@ -295,11 +297,11 @@ def _anchor(agent: Agent, wallet: Wallet, job: NoteJob) -> tuple[NoteJob, Place]
     raise AgentRefused("section-busy", "the section's keys change all the time; try again")
 
 
-def _sealed_again(agent: Agent, wallet: Wallet, job: NoteJob) -> NoteJob:
+def _sealed_again(agent: Agent, wallet: Wallet, job: NoteJob, attempt: int) -> NoteJob:
     """The same signed note under the keys of now; kept before it is sent."""
     inside = open_entry(job.blob, job.half, agent.network_id, job.section, job.epoch).inside
     asking = Asking(wallet, wallet.identity.classic, job.warrant, job.on_behalf_of)
-    epoch, blob, half = _sealed(agent, asking, inside)
+    epoch, blob, half = _sealed(agent, asking, inside, attempt)
     job = msgspec.structs.replace(job, epoch=epoch, blob=blob, half=half)
     with agent.store.writing():
         agent.store.put(wallet.person, job.entry, job)

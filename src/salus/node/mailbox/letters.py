@@ -12,11 +12,13 @@ from salus.codec import Record, decode, encode
 from salus.errors import NodeRefused
 from salus.exchange.envelopes import MAX_ENVELOPE, Delivered, Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.posting import mailbox_id, require_mailbox_owner
+from salus.exchange.references import CardDeposit, SealedCard
 from salus.ids import Bytes16, Count, MemberId, Millis, NetworkId
+from salus.node.mailbox.cards import CARDS, HASHES, find_card, keep_card
 from salus.node.mailbox.strangers import COUNTS, MOST_STRANGERS, count_stranger, require_fresh_stamp
 from salus.node.tables import Tables, Write
 
-TABLES = ("boxes", "letters", COUNTS)
+TABLES = ("boxes", "letters", COUNTS, CARDS, HASHES)
 RAISED = 1 << 32  # by how much a restore lets cursors jump: more letters than a mailbox ever gets
 _PAGE = 64
 _CLOCKS_APART = 300_000  # ms that the owner's clock and the node's may differ
@@ -102,6 +104,19 @@ class Mailboxes:
         rows = self._tables.range("letters", identity + (request.after + 1).to_bytes(8, "big"), identity + b"\xff" * 8, _PAGE + 1)
         letters = tuple(Delivered(int.from_bytes(key[32:], "big"), kept[1:], kept[:1] == _STRANGER) for key, kept in rows[:_PAGE])
         return Post(letters, len(rows) > _PAGE)
+
+    def put_card(self, deposit: CardDeposit) -> None:
+        """Keep a sealed card for references, of the mailbox's owner alone."""
+        require_mailbox_owner(deposit, self._network)
+        mailbox = mailbox_id(deposit.owner)
+        with self._tables.writing() as write:
+            if write.get("boxes", mailbox) is None:
+                raise NodeRefused("no-such-mailbox", "this node has no mailbox of this owner")
+            keep_card(write, mailbox, deposit)
+
+    def card(self, card: bytes) -> SealedCard:
+        """The sealed card of this hash; ``no-such-card``."""
+        return find_card(self._tables, card)
 
     def letters(self) -> int:
         """How many letters lie in all mailboxes together."""

@@ -20,7 +20,10 @@ from salus.node.vault.serving import Vault
 
 
 class Anchoring:
-    """A thread that looks once an interval. ``submit`` sends one action, signed by the node key, as a transaction."""
+    """A thread that looks once an interval. ``submit`` sends one action, signed by the node key, as a transaction.
+
+    Without ``background`` there is no thread: `anchor` is called by whoever keeps the time.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,8 @@ class Anchoring:
         submit: Callable[[AnchorReceipts], None],
         seconds: int,
         tally: Tally,
+        *,
+        background: bool = True,
     ) -> None:
         self._engine, self._vault, self._log, self._member, self._submit = engine, vault, log, member, submit
         self._seconds, self._tally = seconds, tally
@@ -39,7 +44,8 @@ class Anchoring:
         if log.next_anchor(0, vault.blind).leaves != (newest.leaves if newest else ()):
             vault.changed.set()  # what a crash left unanchored
         self._thread = threading.Thread(target=self._run, name="anchoring", daemon=True)
-        self._thread.start()
+        if background:
+            self._thread.start()
 
     def anchor(self) -> None:
         """Anchor all chains now, if any changed since the last anchor. What the ledger refuses is tried again later."""
@@ -69,7 +75,8 @@ class Anchoring:
     def stop(self) -> None:
         """Anchor what is left, and end the thread."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self.anchor()
 
     def _run(self) -> None:

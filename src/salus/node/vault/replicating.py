@@ -21,7 +21,7 @@ from salus.node.vault.erasing import Erasing
 
 
 class Replicating:
-    """A thread that looks every ``seconds``. ``alone`` keeps submissions that name a blob out while it is looked at."""
+    """A thread that looks every ``seconds``, or none. ``alone`` keeps submissions that name a blob out while it is looked at."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Replicating:
         peers: Peers,
         erasing: Erasing,
         alone: Callable[[set[bytes]], AbstractContextManager[None]],
-        seconds: float,
+        seconds: float | None,
     ) -> None:
         self._state, self._blobs, self._directory, self._peers = state, blobs, directory, peers
         self._erasing, self._alone = erasing, alone
@@ -42,7 +42,8 @@ class Replicating:
     def start(self) -> None:
         """Search for what is lacking, and begin."""
         self.search()
-        self._thread.start()
+        if self._seconds is not None:
+            self._thread.start()
 
     def search(self) -> None:
         """Look through the whole ledger for what is lacking here."""
@@ -72,7 +73,8 @@ class Replicating:
     def stop(self) -> None:
         """End the thread."""
         self._stopping.set()
-        self._thread.join()
+        if self._seconds is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._seconds):

@@ -77,7 +77,9 @@ def _appender(reader: Reader, message: AppendEntry) -> tuple[VerifyKey, ...]:
 
 def _append(context: Context, message: AppendEntry) -> None:
     found = section(context.state, message.section)
-    _require_sealable(context, found, message)
+    if message.epoch != current_epoch(found.schedule, context.time).number:
+        raise LedgerRefused("epoch-closed", "seal the entry to the current epoch and append again")
+    _require_new(context, message.blob)
     if message.writer != found.owner:
         _spend(context, message, found)
     number = found.count
@@ -100,12 +102,10 @@ def _append(context: Context, message: AppendEntry) -> None:
     context.put(section_key(message.section), msgspec.structs.replace(found, count=number + 1))
 
 
-def _require_sealable(context: Context, found: Section, message: AppendEntry | Rewrite) -> None:
-    if message.epoch != current_epoch(found.schedule, context.time).number:
-        raise LedgerRefused("epoch-closed", "seal the entry to the current epoch and append again")
-    if _stands(context, BLOBS, message.blob):
+def _require_new(context: Context, blob: bytes) -> None:
+    if _stands(context, BLOBS, blob):
         raise LedgerRefused("blob-held", "a section holds this blob already")
-    if _stands(context, TOMBSTONES, message.blob):
+    if _stands(context, TOMBSTONES, blob):
         raise LedgerRefused("blob-erased", "this blob was erased and does not come back")
 
 
@@ -189,10 +189,13 @@ def _hand_over(context: Context, message: HandOver) -> None:
 
 
 def _rewrite(context: Context, message: Rewrite) -> None:
+    """The epoch stays: what is left of an entry is for nobody who did not have all of it."""
     found = _standing(context, message)
-    _require_sealable(context, section(context.state, message.section), message)
+    if message.before != found.blob:
+        raise LedgerRefused("entry-changed", "another device has rewritten the entry; read it and rewrite it again")
+    _require_new(context, message.blob)
     _bury(context, message.section, found)
-    changed = msgspec.structs.replace(found, epoch=message.epoch, blob=message.blob, size=message.size, rewritten=context.time)
+    changed = msgspec.structs.replace(found, blob=message.blob, size=message.size, rewritten=context.time)
     context.put(entry_key(message.section, message.number), changed)
     context.put(blob_key(message.section, message.blob), Place(message.number))
 

@@ -86,11 +86,14 @@ class HandOver(Record, frozen=True, tag="hand-over"):
 
 
 class Rewrite(Record, frozen=True, tag="rewrite"):
-    """Seal an entry again, under its number, without what was erased from it. The blob before is for vaults to delete."""
+    """Seal an entry again, under its number and to the epoch that it has, without what was erased from it.
+
+    ``before`` is the blob that is replaced, and for vaults to delete: a rewriting of another device is not undone by it.
+    """
 
     section: Bytes32
     number: Count
-    epoch: Count
+    before: Bytes32
     blob: Bytes32
     size: Count
 
