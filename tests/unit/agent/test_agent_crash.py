@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
-from salus.agent.services import charting, granting, inbox, proving, revoking, writing
+from members_world import FIRST, two_members
+from salus.agent.services import charting, copying, granting, inbox, proving, revoking, writing
 from salus.agent.services.resuming import resume
+from salus.agent.verify import record
+from salus.charts.sections import SectionKind
 from salus.exchange.cards import Role
-from world import CLEMENTE, DOCTOR, PATIENT, Clock, World, opened, thread
+from salus.ledger.modules.sections.state import Section, section_key
+from world import CLEMENTE, DOCTOR, HOUR, PATIENT, Clock, World, opened, thread
 
 CHANGING = ("submit", "drop")
 
@@ -126,6 +130,32 @@ def test_a_note_killed_anywhere_appears_once_with_its_letter_and_its_copy(tmp_pa
 
         seen: list[str] = []
         assert killed_everywhere(world, act, check) >= 4
+
+
+def test_a_copy_that_waits_is_neither_lost_nor_doubled_wherever_a_command_is_killed(tmp_path: Path) -> None:
+    """Two members: the note, and half a day later its copy, each killed at every call."""
+    with two_members(tmp_path) as members:
+        world, notes = members.first, iter(range(1000))
+        world.person(DOCTOR, Role.PHYSICIAN)
+        world.person(PATIENT)
+
+        def act() -> None:
+            world.may_write()
+            writing.write_note(world.agent, DOCTOR, PATIENT, b"Note %d" % next(notes), amends=None, entered_in_error=None)
+            world.clock.now += 12 * HOUR
+            resume(world.agent)
+
+        def check() -> None:
+            world.clock.now += 12 * HOUR
+            resume(world.agent)
+            written = charting.open_chart(world.agent, PATIENT, PATIENT, types=("DocumentReference",)).shown
+            section = world.agent.wallet(FIRST).section(SectionKind.RECORDS, world.agent.network_id).identity
+            anchored = record(world.agent, section_key(section), Section)
+            assert copying.waiting(world.agent, FIRST).copies == 0
+            assert len(written) == (anchored.count if anchored else 0)  # on the ledger itself
+            assert len(written) == len(charting.open_chart(world.agent, FIRST, FIRST).chart.versions)
+
+        assert killed_everywhere(world, act, check) >= 6
 
 
 def test_a_home_whose_index_is_gone_makes_it_anew(tmp_path: Path) -> None:

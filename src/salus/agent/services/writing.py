@@ -22,6 +22,7 @@ from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.received import AuthoredEntry
 from salus.agent.services.sealing import Draft, Signing, resume_jobs, seal_own, sign_draft, silent
 from salus.agent.services.submitting import submit
+from salus.agent.services.waiting import may_wait
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
 from salus.charts.entry import MAX_BLOB, EntryKind, Leaf, Replaced, Sealed
@@ -272,8 +273,9 @@ def _complete(agent: Agent, wallet: Wallet, job: NoteJob) -> None:
             keep_copy(agent, job.copy)
         agent.store.drop(NoteJob, wallet.person, job.entry)
     send_letters(agent)
-    seal_due(agent)
-    resume_jobs(agent)
+    with may_wait():  # the note is where it belongs
+        seal_due(agent)
+        resume_jobs(agent)
 
 
 def _anchor(agent: Agent, wallet: Wallet, job: NoteJob) -> tuple[NoteJob, Place]:
