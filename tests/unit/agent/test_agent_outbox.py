@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from leaving_world import CHEAP
 from members_world import FIRST, Members, two_members
 from salus.agent.attending import BUSY, Attending
+from salus.agent.home import Agent
 from salus.agent.outbox import Outbox, read_outbox
 from salus.agent.services import charting, copying, exporting, people, recovering, restoring, retaining, writing
 from salus.agent.services.copying import WaitingCopy
@@ -27,6 +29,7 @@ from salus.agent.store import Store, read_store_key
 from salus.agent.wallet import PrincipalRecord, Wallet
 from salus.bootstrap import init_home, open_home, prepare_home
 from salus.charts.sections import SectionKind
+from salus.cli.output import rfc3339, when
 from salus.codec import decode
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
@@ -250,6 +253,23 @@ def served(home: Path) -> Iterator[None]:
             server.wait()
 
 
+def founded(folder: Path) -> Path:
+    """The home of the first of two members, the second of which has not joined yet."""
+    init_home(folder / "home", None, FIRST, [prepare_home(folder / "second", None, "Valley Clinic")])
+    return folder / "home"
+
+
+def one_note(home: Path, agent: Agent) -> int:
+    """Somebody writes a note, by the clock of the machine: when its copy is due."""
+    node: Any = agent.network
+    world = World(home, agent, node, Clock(agent.clock()))
+    world.person(PATIENT)
+    world.person(DOCTOR, Role.PHYSICIAN)
+    world.may_write()
+    note(world)
+    return copying.waiting(agent, FIRST).until
+
+
 def left(home: Path) -> int:
     """What the home has still to send, read without opening the home: to open it would send it."""
     store = Store(home / "agent" / "store.db", read_store_key(home / "agent" / "agent.key", str))
@@ -260,21 +280,25 @@ def left(home: Path) -> int:
         store.close()
 
 
+def test_what_waits_is_shown_in_text_and_json(tmp_path: Path) -> None:
+    home = founded(tmp_path)
+    with open_home(home) as agent:
+        until = one_note(home, agent)
+    text, data = (
+        subprocess.run([sys.executable, "-m", "salus", "retained", "--as", FIRST, *words], capture_output=True, text=True).stdout
+        for words in (("--home", str(home)), ("--home", str(home), "--json"))
+    )
+    assert f"1 more copy waits in this home, due by {when(until)}" in text
+    assert json.loads(data) == {"retained": [], "waiting": {"copies": 1, "until": rfc3339(until)}}
+
+
 def test_a_served_home_sends_what_becomes_due_with_nobody_there(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    init_home(home, None, FIRST, [prepare_home(tmp_path / "second", None, "Valley Clinic")])
-    delay = 0.001  # hours
-    (home / "agent" / "outbox.toml").write_text(f"shortest_hours = {delay}\nlongest_hours = {delay}\nlook_seconds = 1\n")
+    home, hours = founded(tmp_path), 0.001
+    (home / "agent" / "outbox.toml").write_text(f"shortest_hours = {hours}\nlongest_hours = {hours}\nlook_seconds = 1\n")
     with served(home):
         with open_home(home) as agent:
-            node: Any = agent.network
-            world = World(home, agent, node, Clock(agent.clock()))
-            world.person(PATIENT)
-            world.person(DOCTOR, Role.PHYSICIAN)
-            world.may_write()
-            note(world)
-            assert copying.waiting(agent, FIRST).copies == 1
-        deadline, pause = time.monotonic() + 60, threading.Event()
+            assert one_note(home, agent) > 0
+        deadline, pause = time.monotonic() + 30, threading.Event()
         while left(home) and time.monotonic() < deadline:
             pause.wait(0.1)
         assert left(home) == 0
