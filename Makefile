@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+HARD := $(VENV)/.hard
 SECOND := vectors/ts/node_modules/.package-lock.json
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider stories bench bench-peers determinism mutations mutants fuzz lock clean setup vectors
+.PHONY: run test lint types sabotage simulate planted outsider stories bench bench-peers determinism mutations mutants fuzz lock clean setup vectors
 
 setup: $(READY)
 
@@ -16,6 +17,11 @@ $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $@
+
+$(HARD): $(READY) requirements-hard.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements-hard.lock \
+	|| { echo "The fuzzer or the mutation tool has no wheel for this Python and machine; use CPython 3.11 on x86_64 Linux." >&2; exit 1; }
 	touch $@
 
 run: $(READY)  ## A patient's story on the real system, every claim checked
@@ -41,6 +47,11 @@ vectors: $(READY) $(SECOND)  ## Two readers give every vector the same verdict; 
 $(SECOND): vectors/ts/package-lock.json vectors/ts/package.json
 	cd vectors/ts && npm ci --silent
 	touch $@
+simulate: $(READY)  ## A whole network under SEEDS seeds from FROM on; the report is kept in docs/reports/
+	$(BIN)/python tests/simulator.py --seeds $(or $(SEEDS),2000) --from $(or $(FROM),0) --report
+
+planted: $(READY)  ## Plant one bug at a time; the simulator must find each of them
+	$(BIN)/python tools/planted.py
 
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
@@ -53,6 +64,7 @@ determinism: $(READY)  ## One history of N transactions replayed in eight unlike
 
 mutations: $(READY)  ## N changed bytes of every format that strangers hand over: none is accepted, none is uncaught
 	PYTHONPATH=tests $(BIN)/python tools/mutations.py $(or $(N),100000) $(or $(SEED),1)
+
 bench: $(READY)  ## Speed as ratios, one table, kept in bench/results; peers that are not installed are named
 	$(BIN)/python -m bench
 
@@ -60,8 +72,15 @@ bench-peers: $(READY)  ## What benchmarks are measured against, as far as it com
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
 	npm install --prefix bench/peers --no-audit --no-fund --no-package-lock --ignore-scripts
 
+mutants: $(HARD)  ## N mutants (0: all) of the four inner rooms: their tests must notice at least 85 %
+	$(BIN)/python tools/mutants.py $(or $(N),300) $(or $(SEED),1)
+
+fuzz: $(HARD)  ## Coverage-guided fuzzing of every decoder, for MINUTES in all
+	PYTHONPATH=tests $(BIN)/python tools/fuzz.py $(or $(MINUTES),10)
+
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements.lock --group pyproject.toml:hard -o requirements-hard.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group pyproject.toml:bench -o requirements-bench.lock
 
 clean:

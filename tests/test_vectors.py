@@ -33,6 +33,7 @@ from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
 from salus.exchange.peering import PeerAsk, require_peer
 from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner, require_stamp
 from salus.exchange.proofs import read_proofs, require_proofs
+from salus.exchange.references import CardDeposit, open_card, reference_from_text
 from salus.ids import VerifyKey
 from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, member_id, network_id
 from salus.ledger.header import SignedHeader
@@ -237,6 +238,8 @@ KINDS: dict[str, Callable[[Fields], object]] = {
     "peer": lambda f: require_peer(
         decode(raw(f, "ask"), PeerAsk, limit=8192), raw(f, "network"), raw(f, "asked"), VerifyKey(raw(f, "node"))
     ),
+    "reference": lambda f: require_card(open_card(reference_from_text(raw(f, "text")), raw(f, "sealed")), raw(f, "network")),
+    "deposit": lambda f: require_mailbox_owner(decode(raw(f, "deposit"), CardDeposit, limit=32_768), raw(f, "network")),
     "member": lambda f: member_from_text(raw(f, "text")),
     "items": lambda f: list(read_export(io.BytesIO(raw(f, "export")), raw(f, "passphrase").decode())),
     "cold": lambda f: read_cold(raw(f, "file")),

@@ -104,7 +104,8 @@ def opened(home: Path, clock: Clock, *, http: bool = False) -> Iterator[World]:
         clock.now = max(clock.now, node.engine.newest_header().header.time)
         network: Network = stack.enter_context(_served(node)) if http else node
         key = read_store_key(home / "agent" / "agent.key", str)
-        store, index = Store(home / "agent" / "store.db", key), Store(home / "agent" / "index.db", derive(key, "index"))
+        store = Store(home / "agent" / "store.db", key)
+        index = Store(home / "agent" / "index.db", derive(key, "index"), durable=False)
         stack.callback(store.close)
         stack.callback(index.close)
         agent = Agent(store, index, network, read_genesis(home), clock)
@@ -162,9 +163,9 @@ def guest_of(node: NodeService, name: str = "guest") -> GuestKeys:
 @contextmanager
 def beside(world: World, folder: Path) -> Iterator[World]:
     """Another home on the same node: a store of its own, and nothing else in common with ``world``."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     key = derive(folder.name.encode().ljust(32, b"\0"), "store")
-    store, index = Store(folder / "store.db", key), Store(folder / "index.db", derive(key, "index"))
+    store, index = Store(folder / "store.db", key), Store(folder / "index.db", derive(key, "index"), durable=False)
     agent = Agent(store, index, world.agent.network, world.agent.genesis, world.clock)
     try:
         yield World(folder, agent, world.node, world.clock)

@@ -8,6 +8,7 @@ from typing import Any
 from charts_world import NETWORK, key, some
 from salus.codec import Record, encode
 from salus.crypto import hpke
+from salus.crypto.hashing import sha256
 from salus.crypto.signing import HybridKey, person_id
 from salus.exchange.carding import ARMOUR, card_to_text, sign_card
 from salus.exchange.cards import Card, Role, SignedCard
@@ -18,13 +19,14 @@ from salus.exchange.inviting import GuestKeys, invitation_text, redeem
 from salus.exchange.listings import NO_LICENCE, Listing, sign_listing
 from salus.exchange.peering import Peer, PeerAsk, sign_ask
 from salus.exchange.posting import mailbox_id, seal_letter, sign_claim, sign_collect, sign_stamp
+from salus.exchange.references import CardReference, reference_to_text, seal_card, sign_deposit
 from salus.ledger.genesis import GenesisMember, LicenceRight
 from scenarios import NOT_CANONICAL, NOT_DECODABLE, Fields, Scenario, change, flipped, malformed, put, reshaped
 
 ADA, BOB = HybridKey(some("vector ada")), HybridKey(some("vector bob"))
 OWNER, SEED = key("vector mailbox"), some("vector sealing")
 BOX = mailbox_id(OWNER.public)
-UNSIGNED, BAD_INVITATION = "crypto/bad-signature", "agent/bad-invitation"
+UNSIGNED, CLOSED, BAD_INVITATION = "crypto/bad-signature", "crypto/cannot-open", "agent/bad-invitation"
 MEMBER, GUEST = some("member"), GuestKeys(some("vector guest"))
 
 
@@ -37,6 +39,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from guests()
     yield from stamps()
     yield from peers()
+    yield from references()
     yield from founders()
     yield from listings()
 
@@ -126,13 +129,12 @@ def letters() -> Iterator[Scenario]:
     good = seal_letter(ADA, letter, sealing, BOX)
     base: Fields = {"seed": SEED, "mailbox": BOX, "network": NETWORK, "recipient": bob, "letter": good}
     yield "letter", "arrives", "accepted", base
-    closed = "crypto/cannot-open"
     for what, expect, changes in (
-        ("for-another-seed", closed, {"seed": some("x")}),
-        ("in-another-mailbox", closed, {"mailbox": some("x")}),
-        ("in-another-network", closed, {"network": some("x")}),
-        ("changed", closed, {"letter": flipped(good, -20)}),
-        ("cut-off", closed, {"letter": good[:-1]}),
+        ("for-another-seed", CLOSED, {"seed": some("x")}),
+        ("in-another-mailbox", CLOSED, {"mailbox": some("x")}),
+        ("in-another-network", CLOSED, {"network": some("x")}),
+        ("changed", CLOSED, {"letter": flipped(good, -20)}),
+        ("cut-off", CLOSED, {"letter": good[:-1]}),
         ("passed-on", "warrants/wrong-recipient", {"recipient": person_id(ADA.public)}),
     ):
         yield "letter", what, expect, {**base, **changes}
@@ -277,6 +279,39 @@ def peers() -> Iterator[Scenario]:
         yield "peer", what, expect, {**base, "ask": encode(ask)}
     for what, raw, expect in (*malformed(encode(good)), *reshaped(encode(good))):
         yield "peer", what, expect, {**base, "ask": raw}
+
+
+def references() -> Iterator[Scenario]:
+    """A card that lies sealed at members, and the reference that leads to it."""
+    opening = some("vector card key")
+    sealed = seal_card(opening, sign_card(ADA, card()))
+    meant = CardReference(NETWORK, (MEMBER,), sha256(sealed), opening)
+    text = reference_to_text(meant).strip()
+    for what, expect, line, found in (
+        ("leads-to-a-card", "accepted", text + "\n", sealed),
+        ("to-another-card", "warrants/card-altered", text, seal_card(opening, sign_card(ADA, card()))),
+        ("changed-on-its-way", "warrants/card-altered", text, flipped(sealed, -1)),
+        ("with-another-key", CLOSED, reference_to_text(change(meant, key=some("x"))), sealed),
+        ("of-another-network", CLOSED, reference_to_text(change(meant, network=some("x"))), sealed),
+        ("another-armour", NOT_DECODABLE, text.replace("card-ref-1", "card-ref-2"), sealed),
+        ("cut-off", NOT_DECODABLE, text[:-4], sealed),
+        ("something-behind", NOT_DECODABLE, text + "AAAA", sealed),
+        ("to-no-member", NOT_DECODABLE, reference_to_text(change(meant, members=())), sealed),
+    ):
+        yield "reference", what, expect, {"text": line.encode(), "network": NETWORK, "sealed": found}
+    good = sign_deposit(OWNER, NETWORK, MEMBER, 1_700_000_000_000, b"sealed")
+    yield "deposit", "is-the-owners", "accepted", {"network": NETWORK, "deposit": encode(good)}
+    yield "deposit", "for-another-network", "warrants/wrong-network", {"network": some("x"), "deposit": encode(good)}
+    for what, deposit in (
+        ("by-a-thief", change(good, signature=key("vector thief").sign(MAILBOX_TAG, encode(change(good, signature=bytes(64)))))),
+        ("of-another-card", change(good, sealed=b"Sealed")),
+        ("at-another-member", change(good, member=some("x"))),
+        ("issued-later", change(good, issued=good.issued + 1)),
+        ("not-signed", change(good, signature=bytes(64))),
+    ):
+        yield "deposit", what, UNSIGNED, {"network": NETWORK, "deposit": encode(deposit)}
+    for what, raw, expect in (*malformed(encode(good)), *reshaped(encode(good))):
+        yield "deposit", what, expect, {"network": NETWORK, "deposit": raw}
 
 
 def founders() -> Iterator[Scenario]:

@@ -33,7 +33,7 @@ ACTIONS = {
     "remove-writer": RemoveWriter(SECTION, public("writer")),
     "rotate": Rotate(SECTION, some("schedule"), (epoch(1, 5), epoch(2, 1_800_000_000_000))),
     "hand-over": HandOver(SECTION, public("next owner"), some("commitment")),
-    "rewrite": Rewrite(SECTION, 255, 1, some("blob"), 65_536),
+    "rewrite": Rewrite(SECTION, 255, some("before"), some("blob"), 65_536),
     "entomb": Entomb(SECTION, 2**53 - 1),
     "revoke": Revoke(some("secret")),
     "anchor-receipts": AnchorReceipts(CLINIC, 4_294_967_296, some("root"), 3),

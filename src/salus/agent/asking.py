@@ -21,6 +21,7 @@ from salus.ids import VerifyKey
 from salus.ledger.genesis import member_id
 from salus.ledger.header import header_hash
 from salus.ledger.modules.members.state import Member, member_key
+from salus.ledger.modules.revocations.state import revocation_id
 from salus.ledger.modules.sections.messages import Epoch
 from salus.ledger.modules.sections.state import Entry, entry_key, epoch_key
 from salus.warrants.checking import NOBODY, warrant_id
@@ -71,7 +72,7 @@ def as_owner(agent: Agent, wallet: Wallet, section: OwnSection) -> Asking:
     now = max(agent.clock(), newest_header(agent).time)
     owner = section.keys.owner
     terms = Terms(owner.public, (Right.READ,), (Purpose.PATRQT,), max(0, now - _OWN_WINDOW), now + _OWN_WINDOW, None)
-    revocation = sha256(wallet.preimage(b"own" + section.identity))
+    revocation = revocation_id(wallet.preimage(b"own" + section.identity))
     warrant = root_warrant(owner, agent.network_id, section.identity, terms, (), section.receipt_key, revocation)
     return Asking(wallet, owner, warrant)
 

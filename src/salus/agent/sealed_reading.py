@@ -6,36 +6,27 @@ index, which can be thrown away at any time; a reader's are fetched anew at ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from salus.agent.asking import Asking, as_owner, entries_of, fetch_entries, require_blob
 from salus.agent.epoch_pairs import PairFinder, own_pairs
 from salus.agent.home import Agent
+from salus.agent.opened_index import Opening, look_through, looked_through, numbers_of, recall, remember
 from salus.agent.own_sections import OwnSection
-from salus.agent.verify import record
+from salus.agent.verify import record, records
 from salus.agent.wallet import Wallet
-from salus.charts.entry import MAX_PLAIN, Opened, Sealed
+from salus.charts.entry import Opened
+from salus.charts.epochs import EpochKeys
 from salus.charts.fold import NOBODY, Placed
-from salus.charts.sealing import half_of, open_entry, require_committed, version_id
+from salus.charts.sealing import half_of, open_entry, require_committed
 from salus.charts.sections import SectionKind
-from salus.codec import Record, decode, encode
-from salus.crypto.hashing import sha256
-from salus.crypto.signing import person_id
 from salus.errors import AgentRefused, ChartRefused, LedgerRefused, SalusError
-from salus.ids import Bytes32
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
 from salus.ledger.modules.sections.state import Entry, Section, section_key
 
 NO_KEY = "agent/no-epoch-key"  # the code of an entry that was sealed after this device was taken off
-
-
-class Kept(Record, frozen=True, tag="kept-entry"):
-    """An entry of one's own, opened: its patient's half and its inside."""
-
-    half: Bytes32
-    inside: bytes
 
 
 @dataclass
@@ -49,40 +40,77 @@ class Reading:
 
 def read_own(agent: Agent, wallet: Wallet, section: OwnSection, reading: Reading, first: int = 0) -> None:
     """Read all of one's own section from entry ``first`` on into ``reading``."""
-    entries = entries_of(agent, section.identity, range(first, section.count))
-    absent = [entry for entry in entries if agent.index.find(Kept, section.identity, entry.blob) is None]
+    _read_own(agent, wallet, section, range(first, section.count), reading)
+
+
+def read_types(agent: Agent, wallet: Wallet, section: OwnSection, types: Sequence[str], reading: Reading) -> None:
+    """Read those entries of one's own section that hold resources of ``types``: what is new is looked through first."""
+    first, unread = looked_through(agent, section.identity), dict[int, None]()
+    if first < section.count:
+        new = Reading()
+        read_own(agent, wallet, section, new, first)
+        reading.unread += new.unread
+        unread = {number: None for _, number, _ in new.unread}
+        look_through(agent, wallet.person, section.identity, new.placed, min(unread, default=section.count))
+    numbers = [number for number in numbers_of(agent, section.identity, types) if number not in unread]
+    _read_own(agent, wallet, section, numbers, reading)
+
+
+def _read_own(agent: Agent, wallet: Wallet, section: OwnSection, numbers: Sequence[int], reading: Reading) -> None:
+    entries = entries_of(agent, section.identity, numbers)
+    found = recall(agent, section.identity, entries)
+    absent = [entry for entry in entries if entry.number not in found]
     if absent:
-        _fetch_own(agent, wallet, section, absent, reading)
-    for entry in entries:
-        kept = agent.index.find(Kept, section.identity, entry.blob)
-        if kept is not None:
-            opened = _opened(decode(kept.inside, Sealed, limit=MAX_PLAIN))
-            trouble = author_trouble(agent, opened, entry, wallet.ids)
-            reading.placed.append(Placed(section.kind, entry.number, entry.height, entry.time, opened, trouble))
-            reading.halves[(section.kind, entry.number)] = (kept.half, entry)
+        found |= _fetch_own(agent, wallet, section, absent, reading)
+    there = [(entry, found[entry.number][1]) for entry in entries if entry.number in found]
+    for (entry, opened), trouble in zip(there, author_troubles(agent, there, wallet.ids), strict=True):
+        reading.placed.append(Placed(section.kind, entry.number, entry.height, entry.time, opened, trouble))
+        reading.halves[(section.kind, entry.number)] = (found[entry.number][0], entry)
 
 
-def _fetch_own(agent: Agent, wallet: Wallet, section: OwnSection, absent: Sequence[Entry], reading: Reading) -> None:
+def _fetch_own(
+    agent: Agent, wallet: Wallet, section: OwnSection, absent: Sequence[Entry], reading: Reading
+) -> dict[int, tuple[bytes, Opened]]:
     """Fetch what the index does not have; a page that the vault refuses is marked, and the rest goes on."""
     asking = as_owner(agent, wallet, section)
     pairs = own_pairs(agent, wallet, section, {entry.epoch for entry in absent})
     reading.unread += [(section.kind, entry.number, NO_KEY) for entry in absent if entry.epoch not in pairs]
     waiting = [entry for entry in absent if entry.epoch in pairs]
+    found: dict[int, tuple[bytes, Opened]] = {}
     try:
         for page, blobs in fetch_entries(agent, asking, waiting):
             waiting = waiting[len(page) :]
-            for entry, blob in zip(page, blobs, strict=True):
-                _keep(agent, section, entry, blob, pairs[entry.epoch].seal_seed, reading)
+            openings = _open_page(agent, section, page, blobs, pairs, reading)
+            remember(agent, openings.values())
+            found |= {number: (one.half, one.opened) for number, one in openings.items()}
     except AgentRefused:
         raise
     except SalusError as error:
         reading.unread += [(section.kind, entry.number, error.full_code) for entry in waiting]
+    return found
 
 
-def remember(agent: Agent, section: bytes, blob: bytes, half: bytes, inside: Sealed) -> None:
-    """Keep what one has sealed oneself, so that it need not be fetched."""
-    with agent.index.writing():
-        agent.index.put(section, sha256(blob), Kept(half, encode(inside)))
+def _open_page(
+    agent: Agent,
+    section: OwnSection,
+    page: Sequence[Entry],
+    blobs: Sequence[bytes],
+    pairs: Mapping[int, EpochKeys],
+    reading: Reading,
+) -> dict[int, Opening]:
+    """{number: entry} of what verifies; what does not is marked."""
+    found = {}
+    for entry, blob in zip(page, blobs, strict=True):
+        try:
+            require_blob(blob, entry)
+            half = half_of(blob, pairs[entry.epoch].seal_seed, agent.network_id, section.identity, entry.epoch)
+            opened = open_entry(blob, half, agent.network_id, section.identity, entry.epoch)
+            require_committed(opened, entry.commitment)
+        except SalusError as error:
+            reading.unread.append((section.kind, entry.number, error.full_code))
+            continue
+        found[entry.number] = Opening(section.identity, blob, half, opened)
+    return found
 
 
 @dataclass(frozen=True)
@@ -102,7 +130,7 @@ def read_snapshot(agent: Agent, granted: Granted, wanted: Sequence[tuple[int, by
 
 
 def read_standing(
-    agent: Agent, granted: Granted, slot_key: bytes, numbers: Iterable[int], reading: Reading, *, history: bool
+    agent: Agent, granted: Granted, slot_keys: tuple[bytes, ...], numbers: Iterable[int], reading: Reading, *, history: bool
 ) -> list[int]:
     """Read entries of a section that was granted standing, by the epochs' keys; the numbers that the grant opens.
 
@@ -111,7 +139,7 @@ def read_standing(
     asking = granted.asking
     entries = entries_of(agent, asking.section, list(numbers))
     newest = newest_epoch(agent, asking.section)
-    pairs = PairFinder(agent, asking, (slot_key,), newest).find({entry.epoch for entry in entries})
+    pairs = PairFinder(agent, asking, slot_keys, newest).find({entry.epoch for entry in entries})
     if not history:
         entries = [entry for entry in entries if entry.epoch in pairs]
 
@@ -136,6 +164,7 @@ def _read(
     agent: Agent, granted: Granted, entries: Sequence[Entry], half: Callable[[Entry, bytes], bytes], reading: Reading
 ) -> None:
     for page, blobs in fetch_entries(agent, granted.asking, entries):
+        there: list[tuple[Entry, Opened]] = []
         for entry, blob in zip(page, blobs, strict=True):
             try:
                 require_blob(blob, entry)
@@ -145,47 +174,30 @@ def _read(
             except SalusError as error:
                 reading.unread.append((granted.kind, entry.number, error.full_code))
                 continue
-            trouble = author_trouble(agent, opened, entry, granted.patient)
-            reading.placed.append(Placed(granted.kind, entry.number, entry.height, entry.time, opened, trouble))
+            there.append((entry, opened))
             reading.halves[(granted.kind, entry.number)] = (found, entry)
+        for (entry, opened), trouble in zip(there, author_troubles(agent, there, granted.patient), strict=True):
+            reading.placed.append(Placed(granted.kind, entry.number, entry.height, entry.time, opened, trouble))
 
 
-def author_trouble(agent: Agent, opened: Opened, entry: Entry, patient: tuple[bytes, ...]) -> str:
-    """Why the author's standing could not be verified, as a full code; empty when it was.
+def author_troubles(agent: Agent, there: Sequence[tuple[Entry, Opened]], patient: tuple[bytes, ...]) -> list[str]:
+    """Of each entry, why its author's standing could not be verified, as a full code; empty where it was. One question for all.
 
     The ``patient`` (by any id) needs no licence; everybody else one that was active when the ledger took the entry.
     """
+    named = list(dict.fromkeys(opened.header.licence for _, opened in there if opened.header.licence != NOBODY))
+    found, _ = records(agent, [licence_key(licence) for licence in named], Licence) if named else ([], None)
+    licences = dict(zip(named, found, strict=True))
+    return [_author_trouble(opened, entry, licences.get(opened.header.licence), patient) for entry, opened in there]
+
+
+def _author_trouble(opened: Opened, entry: Entry, licence: Licence | None, patient: tuple[bytes, ...]) -> str:
     header = opened.header
     if header.licence == NOBODY:
         return "" if header.author in patient else "charts/unlicensed-author"
-    licence = record(agent, licence_key(header.licence), Licence)
     if licence is None or (licence.person, licence.holder) != (header.author, opened.key.ed25519):
         return "charts/not-the-licensed"
     if header.on_behalf_of != licence.issuer or header.source != licence.issuer.hex():
         return "charts/not-the-licensed"
     active = status_at(licence, entry.time) is LicenceStatus.ACTIVE
     return "" if active else "warrants/licence-not-active"
-
-
-def _keep(agent: Agent, section: OwnSection, entry: Entry, blob: bytes, seal_seed: bytes, reading: Reading) -> None:
-    try:
-        require_blob(blob, entry)
-        half = half_of(blob, seal_seed, agent.network_id, section.identity, entry.epoch)
-        opened = open_entry(blob, half, agent.network_id, section.identity, entry.epoch)
-        require_committed(opened, entry.commitment)
-    except SalusError as error:
-        reading.unread.append((section.kind, entry.number, error.full_code))
-        return
-    remember(agent, section.identity, blob, half, opened.inside)
-
-
-def _opened(inside: Sealed) -> Opened:
-    """An entry that was verified before it was kept."""
-    require_known(inside)
-    return Opened(inside, tuple(version_id(leaf) for leaf in inside.leaves))
-
-
-def require_known(inside: Sealed) -> None:
-    """Raise ``index-damaged`` unless the kept entry is its author's: a cheap look at what the index says of itself."""
-    if person_id(inside.key) != inside.header.author:
-        raise AgentRefused("index-damaged", "the index is damaged; it will be made anew")

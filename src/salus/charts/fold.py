@@ -7,8 +7,10 @@ version supersedes; whatever else overlaps is a conflict that shows both sides. 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from salus.charts.entry import EntryHeader, EntryKind, Erased, Leaf, Opened
 from salus.charts.sections import SectionKind
@@ -40,8 +42,7 @@ class Placed:
     trouble: str = ""
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(msgspec.Struct, frozen=True, gc=False):
     """One version of one resource."""
 
     version: bytes
@@ -88,7 +89,7 @@ def fold(entries: Iterable[Placed]) -> Chart:
         for replacing, replaced in _replacements(placed):
             target, by = versions.get(replaced), versions[replacing]
             if target is not None and may_replace(by, target):
-                versions[replaced] = replace(target, status=_ended(by.header.kind), replaced_by=replacing)
+                versions[replaced] = msgspec.structs.replace(target, status=_ended(by.header.kind), replaced_by=replacing)
     return Chart(_mark_conflicts(list(versions.values())))
 
 
@@ -104,12 +105,13 @@ def may_replace(by: Version, target: Version) -> bool:
 def _versions(placed: Placed) -> Iterable[Version]:
     header = placed.opened.header
     ended = {EntryKind.WITHDRAWAL: Status.WITHDRAWN, EntryKind.ENTERED_IN_ERROR: Status.ENTERED_IN_ERROR}
+    source, status = source_key(header), ended.get(header.kind, Status.CURRENT)
     for leaf, version in zip(placed.opened.leaves, placed.opened.versions, strict=True):
         if isinstance(leaf, Erased):
             continue
         yield Version(
             version,
-            (source_key(header), leaf.identity),
+            (source, leaf.identity),
             leaf,
             header,
             placed.kind,
@@ -117,7 +119,7 @@ def _versions(placed: Placed) -> Iterable[Version]:
             placed.height,
             placed.time,
             placed.trouble,
-            ended.get(header.kind, Status.CURRENT),
+            status,
         )
 
 
@@ -140,13 +142,17 @@ def _mark_conflicts(versions: list[Version]) -> list[Version]:
             heads.setdefault(version.identity, []).append(version)
     marks: dict[bytes, Status] = {}
     for rivals in heads.values():
+        if len(rivals) == 1:
+            continue
         first, *others = rivals
         differing = [rival for rival in others if rival.leaf.data != first.leaf.data]
         for rival in others:
             marks[rival.version] = Status.CONFLICT if rival in differing else Status.REPLACED
         if differing:
             marks[first.version] = Status.CONFLICT
-    return [replace(version, status=marks.get(version.version, version.status)) for version in versions]
+    if not marks:
+        return versions
+    return [msgspec.structs.replace(v, status=marks[v.version]) if v.version in marks else v for v in versions]
 
 
 class Plan(StrEnum):

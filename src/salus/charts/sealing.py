@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -94,7 +95,13 @@ def open_entry(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: 
     require_place(inside.header, network, section)
     require_author(inside.header, inside.key)
     require_hybrid(inside.key, ENTRY_TAG, encode(inside.header), inside.signature)
-    require_content(inside)
+    versions = tuple(version_id(leaf) for leaf in inside.leaves)
+    require_content(inside.header, versions)
+    return Opened(inside, versions)
+
+
+def as_opened(inside: Sealed) -> Opened:
+    """What one has signed or verified oneself just now, as opening it would give it."""
     return Opened(inside, tuple(version_id(leaf) for leaf in inside.leaves))
 
 
@@ -125,9 +132,9 @@ def require_author(header: EntryHeader, key: HybridPublic) -> None:
         raise ChartRefused("wrong-author", "the entry's key is not its author's")
 
 
-def require_content(inside: Sealed) -> None:
-    """Raise ``wrong-content`` unless the leaves are those that were signed."""
-    if content_root(inside.leaves) != inside.header.content:
+def require_content(header: EntryHeader, versions: Sequence[bytes]) -> None:
+    """Raise ``wrong-content`` unless the leaves, by their salted hashes, are those that were signed."""
+    if list_root(versions) != header.content:
         raise ChartRefused("wrong-content", "the entry's resources are not those that were signed")
 
 

@@ -374,7 +374,8 @@ def test_two_pins_of_one_height_must_be_one() -> None:
 #: Shapes of the agent that are never a row of the store: inside others, in letters and files, or in the index alone.
 INSIDE = {
     "cold-seed-1", "cold-section", "commitment", "delegated", "entry-notice", "erasure", "export-end", "export-entry",
-    "export-head-1", "export-item", "export-part", "export-row", "former", "job-entry", "kept-entry", "manifest-entry",
+    "export-head-1", "export-item", "export-part", "export-row", "former", "job-entry", "kept-batch",
+    "kept-entry-2", "kept-through", "kept-type", "manifest-entry",
     "pairing-1", "reading-note", "taken", "wallet-note",
 }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import { bool, bytes, bytes16, bytes32, bytes64, count, decode, encode, integer, join, list, oneOf, orNil, record } from "./codec.js";
 import { refuse, same, text, type Of, type Shape } from "./codec.js";
-import { HybridPublic, HybridSignature, openHpke, requireHybrid, requireSignature, sha256, tagged } from "./crypto.js";
+import { HybridPublic, HybridSignature, openAead, openHpke, requireHybrid, requireSignature, sha256, tagged } from "./crypto.js";
 import { GenesisMember } from "./ledger.js";
 
 export const Role = oneOf("patient", "physician", "nurse", "pharmacist", "paramedic", "laboratory", "member", "organisation");
@@ -84,6 +84,15 @@ export const PeerAsk = record("peer-ask", {
   time: count,
   signature: bytes64,
 });
+const CardReference = record("card-reference-1", { network: bytes32, members: list(bytes32, 1, 4), card: bytes32, key: bytes32 });
+export const Deposit = record("card-deposit", {
+  network: bytes32,
+  owner: bytes32,
+  member: bytes32,
+  issued: count,
+  sealed: bytes(0, 16_384 + 28),
+  signature: bytes64,
+});
 const Listing = record("listing-1", {
   network: bytes32,
   card: SignedCard,
@@ -125,6 +134,13 @@ function readLine<T>(name: string, given: string, shape: Shape<T>, limit: number
 
 /** GRA-20. */
 export const cardFromText = (line: string): Of<typeof SignedCard> => readLine("salus-card-1:", line, SignedCard, 16_384);
+
+/** The card that a reference as text means, which lies sealed at members. */
+export function openCard(line: string, sealed: Uint8Array): Of<typeof SignedCard> {
+  const reference = readLine("salus-card-ref-1:", line, CardReference, 512);
+  if (!same(sha256(sealed), reference.card)) refuse("warrants/card-altered");
+  return decode(openAead(reference.key, join("salus/sealed-card/1", reference.network), sealed), SignedCard, 16_384);
+}
 
 /** MEM-2. */
 export const memberFromText = (line: string): Of<typeof GenesisMember> => readLine("salus-member-1:", line, GenesisMember, 1024);
@@ -169,6 +185,10 @@ export const requireClaim = (claim: Of<typeof Claim>, network: Uint8Array): void
 /** GRA-29. */
 export const requireCollect = (collect: Of<typeof Collect>, network: Uint8Array): void =>
   requireMailboxOwner(collect, network, encode(Collect, { ...collect, signature: UNSIGNED }));
+
+/** The owner of a mailbox leaves a sealed card at its member. */
+export const requireDeposit = (deposit: Of<typeof Deposit>, network: Uint8Array): void =>
+  requireMailboxOwner(deposit, network, encode(Deposit, { ...deposit, signature: UNSIGNED }));
 
 /** The guest who vouches for a claim at a member's node. */
 export function requireVouched(claim: Of<typeof Claim>, network: Uint8Array, member: Uint8Array): Uint8Array {

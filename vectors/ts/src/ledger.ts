@@ -38,7 +38,7 @@ const Action = choice<any>(
   record("remove-writer", { section: bytes32, writer: bytes32 }),
   record("rotate", { section: bytes32, previous: bytes32, schedule: Schedule }),
   record("hand-over", { section: bytes32, owner: bytes32, next_owner: bytes32 }),
-  record("rewrite", { section: bytes32, number: count, epoch: count, blob: bytes32, size: count }),
+  record("rewrite", { section: bytes32, number: count, before: bytes32, blob: bytes32, size: count }),
   record("entomb", { section: bytes32, number: count }),
   record("revoke", { preimage: bytes32 }),
   record("anchor-receipts", { vault: bytes32, number: count, root: bytes32, sections: count }),

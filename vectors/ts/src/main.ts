@@ -124,6 +124,8 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
   invitation: (f) => exchange.readInvitation(f.words("text")),
   stamp: (f) => exchange.requireStamp(decode(f.raw("drop"), exchange.Drop, 8192), f.raw("network"), f.raw("node")),
   peer: (f) => exchange.requirePeer(decode(f.raw("ask"), exchange.PeerAsk, 8192), f.raw("network"), f.raw("asked"), f.raw("node")),
+  reference: (f) => exchange.requireCard(exchange.openCard(f.words("text"), f.raw("sealed")), f.raw("network")),
+  deposit: (f) => exchange.requireDeposit(decode(f.raw("deposit"), exchange.Deposit, 32_768), f.raw("network")),
   member: (f) => exchange.memberFromText(f.words("text")),
   listing: (f) => exchange.requireListing(decode(f.raw("listing"), exchange.SignedListing, 32_768), f.raw("network")),
   locked: (f) => files.unlock(f.words("passphrase"), f.raw("locked")),

@@ -238,7 +238,7 @@ export function requireReceipts(answer: Of<typeof ReceiptsAnswer>, known: Known)
   if (!answer.anchored) return;
   const { leaf, blind } = answer;
   const own = leaf !== null && blind.length === 32 && same(leaf.blinded, tagged("salus/blinded-section/1", blind, known.section));
-  if (!own) return refuse("warrants/bad-anchor");
+  if (!own || answer.leaves !== known.leaves) return refuse("warrants/bad-anchor");
   requireInList(known.root, encode(AnchorLeaf, leaf), answer.leaf_index, known.leaves, answer.proof);
   if (!same(heads.get(leaf.count) ?? NOBODY, leaf.head)) refuse("warrants/anchor-mismatch");
 }

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from salus.agent.home import Agent
+from salus.agent.opened_index import incomplete_batches
 from salus.agent.own_sections import own_sections
-from salus.agent.sealed_reading import Granted, Reading, read_own, read_snapshot, read_standing
+from salus.agent.sealed_reading import Granted, Reading, read_own, read_snapshot, read_standing, read_types
 from salus.agent.services.contacts import name_of
 from salus.agent.services.holding import Held, held_parts
-from salus.agent.services.received import AuthoredEntry, received_grants
+from salus.agent.services.received import AuthoredEntry, received_grants, slots_of
 from salus.agent.services.staffing import employment
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
@@ -59,14 +60,16 @@ def open_chart(
     if own:
         for section in own_sections(agent, wallet):
             if section.kind is not SectionKind.MANIFEST and (not sections or section.kind in sections):
-                read_own(agent, wallet, section, reading)
+                read_types(agent, wallet, section, types, reading) if types else read_own(agent, wallet, section, reading)
     else:
         more = _read_grants(agent, wallet, patient, sections, reading)
     header = newest_header(agent)
     chart = fold(reading.placed)
     shown = [v for v in chart.current() if _wanted(v, types, since)]
     names = {author: name_of(agent, author) for author in dict.fromkeys(v.header.author for v in chart.versions)}
-    incomplete = _incomplete(chart) if own and not sections else 0
+    incomplete = 0
+    if own and not sections:
+        incomplete = incomplete_batches(agent, wallet.person) if types else _incomplete(chart)
     return ChartResult(chart, shown, header.time, header.height, reading.unread, more, names, incomplete)
 
 
@@ -230,10 +233,11 @@ class Wanted:
 
 
 def wanted_of(agent: Agent, wallet: Wallet, part: SectionGrant, seen: frozenset[int]) -> Wanted:
-    """What a part of a grant opens, without what was ``seen`` already; and what one wrote by it."""
+    """What a part of a grant opens, without what was ``seen`` already; and what one wrote by it, and by no other grant."""
     link = part.warrant.links[-1].link
     authored = agent.store.all(AuthoredEntry, wallet.person + link.section) if part.writer_seed else []
-    halves = [(entry.number, entry.half) for entry in part.entries] + [(kept.number, kept.half) for _, kept in authored]
+    own = [(kept.number, kept.half) for _, kept in authored if kept.writer == link.writer]
+    halves = [(entry.number, entry.half) for entry in part.entries] + own
     snapshot = [(number, half) for number, half in halves if number not in seen]
     if not part.slot_key:
         return Wanted(snapshot, [])
@@ -250,7 +254,8 @@ def read_part(agent: Agent, held: Held, wanted: Wanted, reading: Reading) -> lis
         read_snapshot(agent, granted, wanted.snapshot, reading)
     numbers = [number for number, _ in wanted.snapshot]
     if part.slot_key:
-        numbers += read_standing(agent, granted, part.slot_key, wanted.standing, reading, history=part.history)
+        slots = slots_of(agent, granted.asking.keeper, part)
+        numbers += read_standing(agent, granted, slots, wanted.standing, reading, history=part.history)
     return numbers
 
 

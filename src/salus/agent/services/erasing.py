@@ -16,8 +16,9 @@ from salus.agent.asking import entries_of
 from salus.agent.epoch_pairs import own_pairs
 from salus.agent.given import Ending, given_grants
 from salus.agent.home import Agent
+from salus.agent.opened_index import Opening, forget, remember
 from salus.agent.own_sections import OwnSection, own_section, own_sections
-from salus.agent.sealed_reading import Kept, Reading, read_own, remember
+from salus.agent.sealed_reading import Reading, read_own
 from salus.agent.services.contacts import name_of
 from salus.agent.services.manifest import plan_notes, sync
 from salus.agent.services.posting import keep_letter, send_letters
@@ -28,7 +29,7 @@ from salus.agent.wallet import Name, Wallet
 from salus.charts.entry import EntryKind, Erased, Sealed
 from salus.charts.fold import NOBODY, Placed, source_key
 from salus.charts.grant import Grant, GrantedEntry
-from salus.charts.sealing import seal, version_id, without
+from salus.charts.sealing import as_opened, seal, version_id, without
 from salus.charts.sections import SectionKind
 from salus.codec import Record, encode
 from salus.crypto import hpke
@@ -162,8 +163,7 @@ def _erase_one(agent: Agent, wallet: Wallet, erasure: Erasure) -> None:
             if error.code not in ("entry-changed", "already-erased"):
                 raise
             continue
-        with agent.index.writing():
-            agent.index.drop(Kept, section.identity, entry.blob)
+        forget(agent, section.identity, [entry.blob])
         return
     raise AgentRefused("section-busy", "the section's keys change all the time; try again")
 
@@ -180,7 +180,7 @@ def _rewrite(agent: Agent, wallet: Wallet, section: OwnSection, entry: Entry, er
     blob, half = seal(left, hpke.public_key(pairs[entry.epoch].seal_seed), entry.epoch)
     action = Rewrite(section.identity, entry.number, entry.blob, sha256(blob), len(blob))
     submit(agent, [action], [section.keys.owner], [blob])
-    remember(agent, section.identity, blob, half, left)
+    remember(agent, [Opening(section.identity, blob, half, as_opened(left))])
     return True
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from salus.agent.given import GivenGrant
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
+from salus.agent.opened_index import forget
 from salus.agent.own_sections import own_sections
-from salus.agent.sealed_reading import Kept, Reading, read_own
+from salus.agent.sealed_reading import Reading, read_own
 from salus.agent.services.charting import open_chart
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.receipting import receipts
@@ -63,7 +64,7 @@ def verify_own(agent: Agent, patient: str) -> VerifyReport:
     troubles: list[tuple[str, str]] = []
     reading = Reading()
     for section in own_sections(agent, wallet):
-        _forget_kept(agent, section.identity)
+        forget(agent, section.identity)
         read_own(agent, wallet, section, reading)
     troubles += [(f"{kind.value}/{number}", code) for kind, number, code in reading.unread]
     troubles += [(f"{p.kind.value}/{p.number}", p.trouble) for p in reading.placed if p.trouble]
@@ -71,13 +72,6 @@ def verify_own(agent: Agent, patient: str) -> VerifyReport:
     troubles += [(f"receipt in {row.section}", row.trouble) for row in seen if row.trouble]
     resources = sum(len(placed.opened.leaves) for placed in reading.placed)
     return VerifyReport(len(reading.placed), resources, len(seen), newest_header(agent).height, tuple(troubles))
-
-
-def _forget_kept(agent: Agent, section: bytes) -> None:
-    """Throw the index of a section away, so that everything is fetched and verified anew."""
-    with agent.index.writing():
-        for blob, _ in agent.index.all(Kept, section):
-            agent.index.drop(Kept, section, blob)
 
 
 def _entry(agent: Agent, name: str | None, identity: str) -> Subject:

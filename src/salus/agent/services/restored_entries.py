@@ -5,7 +5,7 @@ from __future__ import annotations
 from salus.agent.asking import require_blob
 from salus.agent.export_file import ExportEntry
 from salus.agent.home import Agent
-from salus.agent.sealed_reading import remember
+from salus.agent.opened_index import Opening, remember
 from salus.agent.verify import records
 from salus.charts.entry import Opened
 from salus.charts.sealing import half_of, open_entry, require_committed
@@ -55,6 +55,7 @@ class Shelf:
         if self._agent is None:
             return
         found, _ = records(self._agent, [entry_key(content.section, content.number) for content, _, _ in waiting], Entry)
+        kept = []
         for (content, half, opened), entry in zip(waiting, found, strict=True):
             if entry is None or entry.erased:
                 continue
@@ -63,4 +64,5 @@ class Shelf:
                 require_committed(opened, entry.commitment)
             except SalusError:
                 continue
-            remember(self._agent, content.section, content.blob, half, opened.inside)
+            kept.append(Opening(content.section, content.blob, half, opened))
+        remember(self._agent, kept)

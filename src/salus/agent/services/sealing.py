@@ -10,15 +10,15 @@ import msgspec
 
 from salus.agent.epoch_pairs import own_pair, own_pairs
 from salus.agent.home import Agent
+from salus.agent.opened_index import Opening, remember
 from salus.agent.own_sections import OwnSection
-from salus.agent.sealed_reading import remember
 from salus.agent.services.sectioning import ensure_section
 from salus.agent.services.submitting import submit
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
 from salus.charts.entry import EntryHeader, EntryKind, Leaf, Origin, Replaced, Sealed
 from salus.charts.fold import NOBODY
-from salus.charts.sealing import commitment, content_root, half_of, open_entry, seal, sign_entry
+from salus.charts.sealing import as_opened, commitment, content_root, half_of, open_entry, seal, sign_entry
 from salus.charts.sections import SectionKind
 from salus.codec import Record
 from salus.crypto import hpke
@@ -123,22 +123,23 @@ def plan_own(
 ) -> tuple[Job, list[Sealed]]:
     """The drafts signed and sealed as a job that the caller keeps, and the signed entries. Only sections are made so far."""
     sections = {draft.kind: ensure_section(agent, wallet, draft.kind) for draft in drafts}
+    seal_keys = {kind: hpke.public_key(own_pair(agent, wallet, section).seal_seed) for kind, section in sections.items()}
     batch, sealed, entries = new_seed(), [], []
     for number, draft in enumerate(drafts):
         section = sections[draft.kind]
         inside = sign_draft(agent, wallet, section.identity, draft, signing, batch, len(drafts))
-        entries.append(_sealed(agent, wallet, section, inside))
+        entries.append(_sealed(section, inside, seal_keys[draft.kind]))
         sealed.append(inside)
         progress("sealed", number + 1, len(drafts))
-    return Job(wallet.record.name, batch, tuple(entries)), sealed
+    remember(agent, [row for _, row in entries])
+    return Job(wallet.record.name, batch, tuple(entry for entry, _ in entries)), sealed
 
 
-def _sealed(agent: Agent, wallet: Wallet, section: OwnSection, inside: Sealed) -> JobEntry:
-    """The entry, sealed to the epoch that is current."""
+def _sealed(section: OwnSection, inside: Sealed, seal_key: bytes) -> tuple[JobEntry, Opening]:
+    """The entry, sealed to the epoch that is current; and what the index keeps of it."""
     epoch = section.epoch.number
-    blob, half = seal(inside, hpke.public_key(own_pair(agent, wallet, section).seal_seed), epoch)
-    remember(agent, section.identity, blob, half, inside)
-    return JobEntry(section.kind, epoch, commitment(inside), blob)
+    blob, half = seal(inside, seal_key, epoch)
+    return JobEntry(section.kind, epoch, commitment(inside), blob), Opening(section.identity, blob, half, as_opened(inside))
 
 
 def roll_forward(agent: Agent, job: Job, progress: Progress) -> None:
@@ -152,7 +153,7 @@ def roll_forward(agent: Agent, job: Job, progress: Progress) -> None:
         job = _anchor_section(agent, wallet, job, kind)
         done += sum(1 for entry in job.entries if entry.kind == kind)
         progress("anchored", done, len(job.entries))
-    with agent.store.writing():
+    with agent.store.tidying():  # a job that comes back finds everything anchored
         agent.store.drop(Job, b"", job.batch)
 
 
@@ -185,11 +186,14 @@ def _renew(agent: Agent, wallet: Wallet, section: OwnSection, job: Job, closed: 
     if not closed:
         return job
     pairs = own_pairs(agent, wallet, section, {entry.epoch for entry in closed})
-    renewed = {}
+    seal_key = hpke.public_key(own_pair(agent, wallet, section).seal_seed)
+    renewed, openings = {}, []
     for entry in closed:
         half = half_of(entry.blob, pairs[entry.epoch].seal_seed, agent.network_id, section.identity, entry.epoch)
         inside = open_entry(entry.blob, half, agent.network_id, section.identity, entry.epoch).inside
-        renewed[entry.blob] = _sealed(agent, wallet, section, inside)
+        renewed[entry.blob], opening = _sealed(section, inside, seal_key)
+        openings.append(opening)
+    remember(agent, openings)
     job = msgspec.structs.replace(job, entries=tuple(renewed.get(entry.blob, entry) for entry in job.entries))
     with agent.store.writing():
         agent.store.put(b"", job.batch, job)

@@ -254,7 +254,8 @@ def _complete(agent: Agent, wallet: Wallet, job: NoteJob) -> None:
     """Append the note unless the ledger has it; then keep its number, the letter and the retained copy in one step."""
     job, place = _anchor(agent, wallet, job)
     with agent.store.writing():
-        agent.store.put(wallet.person + job.section, place.number.to_bytes(8, "big"), AuthoredEntry(place.number, job.half))
+        authored = AuthoredEntry(place.number, job.half, SigningKey(job.writer_seed).public)
+        agent.store.put(wallet.person + job.section, place.number.to_bytes(8, "big"), authored)
         keep_letter(agent, wallet, job.patient, LetterKind.ENTRY, encode(EntryNotice(job.section, job.entry)))
         if job.copy is not None:
             agent.store.put(b"", job.copy.batch, job.copy)

@@ -19,6 +19,7 @@ import lmdb
 
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
+from salus.durable import sync_file, sync_folder
 from salus.errors import NodeRefused
 from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import SignedHeader, header_hash
@@ -28,7 +29,7 @@ from salus.node.operating.looking import anchored, looking, require_sound
 from salus.node.operating.manifest import File, Manifest, fingerprint, write_manifest
 from salus.node.operating.partials import filling, finish
 from salus.node.replaying import Told
-from salus.node.storage import open_reading, sync_file, sync_folder
+from salus.node.storage import open_reading
 from salus.node.vault.blobs import Blobs
 
 PREFIX = ".salus-backup-"

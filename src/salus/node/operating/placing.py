@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from salus.node.storage import sync_folder
+from salus.durable import sync_folder
 
 READY = "node.restored"
 MERGED = "blobs"  # blobs that join those on the disk, one by one

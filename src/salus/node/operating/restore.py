@@ -14,6 +14,7 @@ from pathlib import Path
 import lmdb
 
 from salus.codec import decode
+from salus.durable import sync_file, sync_folder
 from salus.errors import NodeRefused, SalusError
 from salus.ledger.genesis import MAX_GENESIS, Genesis
 from salus.ledger.header import SignedHeader, header_hash
@@ -27,7 +28,6 @@ from salus.node.operating.manifest import Manifest, fingerprint, read_manifest, 
 from salus.node.operating.partials import filling
 from salus.node.operating.placing import MERGED, READY, SINGLE, complete, next_aside, note_aside, sync_tree
 from salus.node.replaying import Told
-from salus.node.storage import sync_file, sync_folder
 from salus.node.vault.blobs import Blobs
 
 PREFIX = "node.restoring-"
