@@ -6,7 +6,7 @@ The HTTP server and client load only where they are used: most commands need nei
 
     HOME/genesis.bin                 the root of trust
     HOME/node/                       config.toml, node.key, lock, port, ledger/, vault/, mailbox/, guests/
-    HOME/agent/                      agent.key, store.db, index.db, lock; nodes.toml in a home without a node of its own
+    HOME/agent/                      agent.key, store.db, index.db, lock, outbox.toml; nodes.toml in a home without a node
     HOME/cold/NAME.cold              cold seeds, to be moved away
 """
 
@@ -19,9 +19,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from salus.agent.attending import Attending
 from salus.agent.home import Agent
 from salus.agent.network import Network
 from salus.agent.nodes import MAX_NODES, Nodes, named, nodes_file, read_nodes
+from salus.agent.outbox import read_outbox
 from salus.agent.services.moving import chosen_nodes, forget_chosen, move_people
 from salus.agent.services.people import write_cold
 from salus.agent.services.resuming import resume
@@ -213,16 +215,20 @@ def _forget_prepared(store: Store) -> None:
 
 @contextmanager
 def open_home(
-    home: Path, ask: Callable[[], str] = lambda: "", invitations: Sequence[Invitation] = (), nodes: Sequence[str] = ()
+    home: Path,
+    ask: Callable[[], str] = lambda: "",
+    invitations: Sequence[Invitation] = (),
+    nodes: Sequence[str] = (),
+    patience: float = PATIENCE,
 ) -> Iterator[Agent]:
     """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port.
 
     A home without a node asks those of its list, or ``nodes`` alone where they are given. ``invitations`` are redeemed before
-    anything else is asked of them.
+    anything else is asked of them. ``patience``: for how many seconds another command on this home is waited for.
     """
     genesis = read_genesis(home)
     with ExitStack() as stack:
-        stack.enter_context(_locked(home / "agent" / "lock", PATIENCE))
+        stack.enter_context(_locked(home / "agent" / "lock", patience))
         key = read_store_key(home / "agent" / "agent.key", ask)
         store = Store(home / "agent" / "store.db", key)
         stack.callback(store.close)
@@ -230,7 +236,7 @@ def open_home(
         stack.callback(index.close)
         _settle_nodes(home, store)
         network = stack.enter_context(joined(home, GuestKeys(derive(key, "guest")), nodes))
-        agent = Agent(store, index, network, genesis, clock)
+        agent = Agent(store, index, network, genesis, clock, outbox=read_outbox(home / "agent" / "outbox.toml"))
         if isinstance(network, Nodes):
             agent.turn_away, agent.pass_over = network.turn_away, network.pass_over
         require_same_network(agent)
@@ -334,9 +340,10 @@ def restore_node(home: Path, backup: Path, ask: Callable[[], str], told: Told, *
             return restore(home, genesis, backup, seen, told, replace=replace)
 
 
-def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
+def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None = None) -> None:
     """Serve the node's API until a signal; ``ready`` is told the address.
 
+    With ``ask``, the agent's half is opened now and then to do what is due, on a network where something can be.
     ``node/port`` (0600) has the address, and by what the other commands on this home are let in, which is made anew each time.
     """
     from salus.node.http import listen, run
@@ -347,13 +354,30 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
         host = f"[{config.host}]" if ":" in config.host else config.host
         address = f"http://{host}:{listener.getsockname()[1]}"
         note, secret = home / "node" / "port", new_seed()
+        attending = _attending(home, ask) if ask else None
         node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
         try:
             node.announce(address)
             write_atomically(note, f"{address}\n{secret.hex()}\n".encode("ascii"))
+            if attending:
+                attending.start()
             run(node, listener, lambda: ready(address))
         finally:
+            if attending:
+                attending.stop()
             note.unlink(missing_ok=True)
+
+
+def _attending(home: Path, ask: Callable[[], str]) -> Attending | None:
+    """Who does what becomes due while the home is served; None on a network of one member, where nothing waits."""
+    if len(read_genesis(home).members) == 1:
+        return None
+
+    def look() -> None:
+        with open_home(home, ask, patience=0.0):
+            pass  # a home that is opened does what is due
+
+    return Attending(look, read_outbox(home / "agent" / "outbox.toml").look_seconds)
 
 
 def read_genesis(home: Path) -> Genesis:

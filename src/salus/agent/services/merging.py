@@ -17,6 +17,7 @@ from salus.agent.epoch_pairs import KnownPair, KnownSealKey
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import Contact
+from salus.agent.services.copying import WaitingCopy
 from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.inbox import Cursor, TakenLetter
 from salus.agent.services.listing import OutgoingListing
@@ -117,6 +118,7 @@ TABLE = (
     Rule(FormerSlot, Scope.PERSON, what_is_here),
     Rule(AuthoredEntry, Scope.PERSON, what_is_here),
     Rule(NoteJob, Scope.PERSON, what_is_here),
+    Rule(WaitingCopy, Scope.PERSON, what_is_here),
     Rule(KeptPromise, Scope.PERSON, what_is_here),
     Rule(SeenChain, Scope.PERSON, longer_seen),
     Rule(Cursor, Scope.PERSON, further_read),
