@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider stories bench lock clean setup
+.PHONY: run test lint types sabotage torture outsider stories bench lock clean setup
 
 setup: $(READY)
 
@@ -33,6 +33,10 @@ types: $(READY)
 
 sabotage: $(READY)  ## Patch out one check at a time; a named test must fail each time
 	$(BIN)/python tools/sabotage.py
+
+torture: $(READY)  ## Power cuts at 3,000 points of a recorded piece of work; a report in docs/reports
+	mkdir -p docs/reports
+	PYTHONPATH=tests $(BIN)/python tests/disk/torture.py --report docs/reports/torture-$$(date -u +%F).md $(ARGS)
 
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
