@@ -20,7 +20,7 @@ from salus.charts.entry import MAX_PLAIN, Sealed
 from salus.charts.epochs import open_slot
 from salus.charts.grant import Grant, GrantedEntry, SectionGrant
 from salus.charts.granting import read_grant
-from salus.charts.sealing import _decompress, _pad, _unpad, require_author, require_content, require_place, zstd
+from salus.charts.sealing import _decompress, _pad, _unpad, require_author, require_content, require_place, version_id, zstd
 from salus.charts.sections import SectionKind
 from salus.cli.contact import read_card
 from salus.codec import Record, decode, encode
@@ -42,7 +42,6 @@ from salus.exchange.envelopes import Drop, MailboxClaim, Post, SignedLetter
 from salus.exchange.inviting import read_invitation, require_vouched
 from salus.exchange.peering import PeerAnswer
 from salus.exchange.posting import _info, open_letter, require_stamp
-from salus.exchange.references import reference_from_text
 from salus.fhir.authoring import note_text
 from salus.fhir.parsing import instant
 from salus.ids import VerifyKey
@@ -73,6 +72,7 @@ FIELDS = {
     "cold": "file",
     "collect": "collect",
     "commitment": "inside",
+    "deposit": "deposit",
     "entry": "blob",
     "export": "export",
     "genesis": "genesis",
@@ -93,6 +93,7 @@ FIELDS = {
     "receipt": "receipt",
     "receipts": "answer",
     "redemption": "redemption",
+    "reference": "text",
     "transaction": "transaction",
     "warrant": "warrant",
 }
@@ -129,7 +130,7 @@ def of_inside() -> Target:
         require_place(inside.header, header.network, header.section)
         require_author(inside.header, inside.key)
         require_hybrid(inside.key, ENTRY_TAG, encode(inside.header), inside.signature)
-        require_content(inside)
+        require_content(inside.header, tuple(version_id(leaf) for leaf in inside.leaves))
 
     return Target(accept, seeds)
 
@@ -248,7 +249,6 @@ TARGETS: dict[str, Callable[[], Target]] = {
     **{kind: lambda kind=kind, field=field: of_vectors(kind, field) for kind, field in FIELDS.items()},
     "contact": _contact,
     "invitation": lambda: Target(_text(read_invitation), seeds_of("invitation", "text")),
-    "reference": lambda: Target(reference_from_text, (b"",)),
     "pairing": lambda: Target(_text(lambda text: pairing._read(text, "code")), (b"",)),
     "padding": lambda: Target(
         lambda data: _decompress(_unpad(data)),
