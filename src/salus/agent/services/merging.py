@@ -22,6 +22,7 @@ from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.inbox import Cursor, TakenLetter
 from salus.agent.services.listing import OutgoingListing
 from salus.agent.services.manifest import DeviceNote, Seen, ThisDevice
+from salus.agent.services.moving import ChosenNodes
 from salus.agent.services.people import OwnCard
 from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.receipting import SeenChain
@@ -131,6 +132,7 @@ TABLE = (
     Rule(ShownCard, Scope.NEVER, what_is_here),  # of the own card
     Rule(CaughtNode, Scope.NEVER, what_is_here),  # of the nodes that this home uses
     Rule(KnownSealKey, Scope.NEVER, what_is_here),  # a patient's section's, asked for again when it is needed
+    Rule(ChosenNodes, Scope.NEVER, what_is_here),  # of the nodes that this home uses
     Rule(RecoveryJob, Scope.NEVER, what_is_here),  # holds a cold seed; completed before anything is exported
     Rule(Outgoing, Scope.NEVER, what_is_here),  # expires in minutes; what it was for is signed anew
     Rule(OutgoingListing, Scope.NEVER, what_is_here),  # public, and sent before anything is exported
