@@ -1,14 +1,12 @@
 """``salus init``, ``serve``, ``demo`` and ``node``: the network's side of a home."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from salus.cli.options import HOME, Home, Json, read_input, read_invite, write_output
+from salus.cli.options import HOME, Home, Json, read_input, write_output
 from salus.cli.output import emit, table, when
 from salus.errors import Misused
 
@@ -36,6 +34,7 @@ def init(
 ) -> None:
     """Make an embedded network of one member in the home folder; or, with --node, a home on somebody else's node."""
     from salus.bootstrap import init_guest, init_home
+    from salus.cli.invites import read_invite
     from salus.cli.session import new_passphrase
     from salus.exchange.founding import member_from_text
     from salus.ledger.genesis import network_id
