@@ -35,8 +35,16 @@ from salus.ledger.modules.sections.messages import (
     Rotate,
 )
 from salus.ledger.modules.sections.queries import section
-from salus.ledger.modules.sections.state import Section, commit_owner, current_epoch, schedule_hash, section_id
-from salus.ledger.store import MemoryStore
+from salus.ledger.modules.sections.state import (
+    Entry,
+    Section,
+    commit_owner,
+    current_epoch,
+    entry_key,
+    schedule_hash,
+    section_id,
+)
+from salus.ledger.store import MemoryStore, load
 from salus.ledger.tx import Action, Transaction, body_hash, licence_id
 
 WINDOW = 2 * 24 * HOUR  # the longest window of a warrant here: revocations are forgotten within the history
@@ -81,7 +89,7 @@ class Chance:
     """
 
     def __init__(self, seed: int, count: int, per_block: int) -> None:
-        quotas = {"quota": 8 * per_block, "reserve": per_block // 4}
+        quotas = {"quota": 6 * per_block, "reserve": per_block // 4}
         self.ledger = Ledger(founding(max_warrant_window=WINDOW, max_transaction=MAX_TRANSACTION, **quotas), MemoryStore())
         self.refusals: Counter[str] = Counter()
         self.left = count
@@ -104,8 +112,8 @@ class Chance:
             (self._remove, 2),
             (self._rotate, 6),
             (self._hand_over, 3),
-            (self._rewrite, 5),
-            (self._entomb, 4),
+            (self._rewrite, 6),
+            (self._entomb, 5),
             (self._revoke, 8),
             (self._anchor, 4),
             (self._publish, 4),
@@ -289,7 +297,10 @@ class Chance:
 
     def _rewrite(self) -> Asked:
         found = self._some_section()
-        return (Rewrite(found.identity, self._number(found), self._epoch(found), self._blob(), 1_024),), (found.owner,)
+        number = self._number(found)
+        kept = load(self.ledger.store, entry_key(found.identity, number), Entry)
+        before = kept.blob if kept is not None and self._chance.random() < 0.95 else some("another blob")
+        return (Rewrite(found.identity, number, before, self._blob(), 1_024),), (found.owner,)
 
     def _entomb(self) -> Asked:
         found = self._some_section()

@@ -42,6 +42,15 @@ from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
 from salus.exchange.peering import Peer, PeerAsk, require_peer, sign_ask
 from salus.exchange.posting import _info, open_letter, require_mailbox_owner, require_stamp, sign_stamp
 from salus.exchange.proofs import ProofFile, read_proofs, require_proofs
+from salus.exchange.references import (
+    CardDeposit,
+    CardReference,
+    open_card,
+    reference_from_text,
+    reference_to_text,
+    seal_card,
+    sign_deposit,
+)
 from salus.fhir.chart_text import ChartView, Item, render
 from salus.fhir.parsing import parse_json, read_resource, read_resources
 from salus.fhir.routing import route
@@ -120,6 +129,8 @@ def formats(folder: Path) -> Iterator[tuple[Format, ...]]:
             Format("letter", tuple(_letters(world, network, inside=True))),
             Format("listing", tuple(_listings(world))),
             Format("mailbox", tuple(_mailbox(world, network))),
+            Format("deposit", tuple(_deposit(world, name) for name in (PATIENT, DOCTOR))),
+            Format("reference", tuple(_reference(world, name) for name in (PATIENT, DOCTOR)), normal=bytes.strip),
             Format("stamp", tuple(_stamps(world, network))),
             Format("redemption", tuple(_redemption(world, name) for name in (b"one", b"other"))),
             Format("peer-ask", tuple(_peer_ask(world, first) for first in (0, 7))),
@@ -152,7 +163,8 @@ def _story(world: World) -> list[bytes]:
         listing.publish(agent, name, listing.About(("Cardiology",), ("de-CH", "en"), "Bern", True, ("+41 31 000 00 00",)))
     entry = charting.open_chart(agent, PATIENT, PATIENT).chart.versions[0].header.entry.hex()
     proofs = [proving.prove(agent, PATIENT, "entry", entry), proving.prove(agent, PATIENT, "absence", made.grant)]
-    proofs += [proving.prove(agent, None, "licence", name, at) for name, at in ((DOCTOR, 0), (OTHER, clock.now - 5))]
+    newest = world.node.header(None, fresh=True).header.time
+    proofs += [proving.prove(agent, None, "licence", name, at) for name, at in ((DOCTOR, 0), (OTHER, newest))]
     short = world.grant(hours=1)
     revoking.revoke(agent, PATIENT, grant=short.grant)
     return [*proofs, proving.prove(agent, PATIENT, "revocation", short.grant)]
@@ -466,6 +478,33 @@ def _mailbox(world: World, network: Recording) -> Iterator[Sample]:
                 require_mailbox_owner(decode(mutant, shape, limit=LIMIT), world.agent.network_id)
 
             yield Sample(encode(message), accept, of_shape(MailboxClaim | MailboxCollect))
+
+
+def _deposit(world: World, name: str) -> Sample:
+    """A sealed card that lies at a member."""
+    network, wallet = world.agent.network_id, world.agent.wallet(name)
+    sealed = seal_card(sha256(b"key"), people.own_card(world.agent, name))
+
+    def accept(mutant: bytes) -> None:
+        require_mailbox_owner(decode(mutant, CardDeposit, limit=LIMIT), network)
+
+    deposit = sign_deposit(wallet.mailbox, network, world.node.status().member, world.clock.now, sealed)
+    return Sample(encode(deposit), accept, of_shape(CardDeposit))
+
+
+def _reference(world: World, name: str) -> Sample:
+    """A short reference to a card: what it is good for is that it leads to this card and no other, whoever is asked for it."""
+    network, key = world.agent.network_id, sha256(b"key")
+    sealed = seal_card(key, people.own_card(world.agent, name))
+    reference = CardReference(network, (world.node.status().member,), sha256(sealed), key)
+
+    def accept(mutant: bytes) -> None:
+        found = reference_from_text(mutant)
+        if found.members != reference.members:
+            raise AgentRefused("unknown-node")
+        require_card(open_card(found, sealed), network)
+
+    return Sample(reference_to_text(reference).encode("ascii"), accept)
 
 
 def _stamps(world: World, network: Recording) -> Iterator[Sample]:

@@ -39,6 +39,7 @@ _FORMATS = (
     "entries",
     "warrants",
     "grants",
+    "guests",
     "proofs",
     "members",
     "directory",
@@ -47,7 +48,7 @@ _FORMATS = (
 _SHARED = ("salus.crypto", "salus.ledger", "salus.warrants", "salus.exchange", "salus.charts")
 _API = "salus.exchange.api"  # has a page of its own
 importlib.import_module("salus.bootstrap")  # so that every shape is known
-_PREFIXES = ("ENC", "TX", "STATE", "SEC", "ENT", "WAR", "GRA", "WAL", "PRF", "DIR", "ERR", "EXP")
+_PREFIXES = ("ENC", "TX", "STATE", "SEC", "ENT", "WAR", "GRA", "GUE", "WAL", "PRF", "DIR", "ERR", "EXP")
 _CITED = re.compile(rf"\b((?:{'|'.join(_PREFIXES)})-\d+)\b")
 
 

@@ -163,7 +163,7 @@ def guest_of(node: NodeService, name: str = "guest") -> GuestKeys:
 @contextmanager
 def beside(world: World, folder: Path) -> Iterator[World]:
     """Another home on the same node: a store of its own, and nothing else in common with ``world``."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     key = derive(folder.name.encode().ljust(32, b"\0"), "store")
     store, index = Store(folder / "store.db", key), Store(folder / "index.db", derive(key, "index"), durable=False)
     agent = Agent(store, index, world.agent.network, world.agent.genesis, world.clock)

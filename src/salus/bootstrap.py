@@ -6,7 +6,7 @@ The HTTP server and client load only where they are used: most commands need nei
 
     HOME/genesis.bin                 the root of trust
     HOME/node/                       config.toml, node.key, lock, port, ledger/, vault/, mailbox/, guests/
-    HOME/agent/                      agent.key, store.db, index.db, lock; nodes.toml in a home without a node of its own
+    HOME/agent/                      agent.key, store.db, index.db, lock, outbox.toml; nodes.toml in a home without a node
     HOME/cold/NAME.cold              cold seeds, to be moved away
 """
 
@@ -16,13 +16,16 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from salus.agent.attending import Attending
 from salus.agent.home import Agent
 from salus.agent.network import Network
-from salus.agent.nodes import MAX_NODES, Nodes, nodes_file, read_nodes
-from salus.agent.services.people import keep_person, write_cold
+from salus.agent.nodes import MAX_NODES, Nodes, named, nodes_file, read_nodes
+from salus.agent.outbox import read_outbox
+from salus.agent.services.moving import chosen_nodes, forget_chosen, move_people
+from salus.agent.services.people import write_cold
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key, write_store_key
 from salus.agent.verify import Pin, newest_header
@@ -30,6 +33,7 @@ from salus.agent.wallet import PrincipalRecord, Wallet, cold_seed, new_principal
 from salus.codec import Record, decode, encode
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
+from salus.durable import make_folder, sync_folder, write_atomically
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
 from salus.exchange.guests import Invitation
@@ -44,10 +48,10 @@ from salus.node.operating.placing import complete
 from salus.node.operating.restore import Restored, Seen, restore
 from salus.node.replaying import Told
 from salus.node.service import Identity, NodeService
-from salus.node.storage import write_atomically
 
 PATIENCE = 30.0  # seconds that a command waits for another one
 MEMBER_NAME = "Practice"
+_PREPARED = "prepared"  # there from `prepare_home` on: keys that a network may name must not be made anew
 _FOUNDING = "founding"  # there from `init_home` until the first ledger is
 
 
@@ -79,6 +83,7 @@ def prepare_home(home: Path, passphrase: str | None, member: str) -> GenesisMemb
     made, record, cold = _make_member(home, passphrase, member)
     with _store(home, lambda: passphrase or "") as store, store.writing():
         store.put(b"", b"", Prepared(record, cold))
+    write_atomically(home / "node" / _PREPARED, b"")
     return made
 
 
@@ -89,7 +94,7 @@ def join_home(home: Path, genesis: bytes, node: str, address: str, ask: Callable
     """
     if (home / "genesis.bin").exists():
         raise AgentRefused("home-exists", "there is a home in this folder already")
-    if not (home / "agent" / "store.db").exists():
+    if not (home / "node" / _PREPARED).exists():
         raise AgentRefused("not-prepared", "make this member's keys first: salus node prepare")
     found = decode(genesis, Genesis, limit=MAX_GENESIS)
     own_member(found, read_node_seed(home / "node" / "node.key"))
@@ -108,10 +113,7 @@ def join_home(home: Path, genesis: bytes, node: str, address: str, ask: Callable
 
 def _make_member(home: Path, passphrase: str | None, name: str) -> tuple[GenesisMember, PrincipalRecord, bytes]:
     """A member's keys in ``home``: as genesis names it, its wallet's record, and its cold seed."""
-    if (home / "genesis.bin").exists() or (home / "node" / "node.key").exists():
-        raise AgentRefused("home-exists", "there is a home in this folder already")
-    for folder in (home, home / "node", home / "agent"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _start_over(home)
     node_seed, cold = new_seed(), new_seed()
     record = new_principal(name, Role.MEMBER, new_seed(), cold, new_seed())
     node_key = SigningKey(derive(node_seed, "node")).public
@@ -122,11 +124,27 @@ def _make_member(home: Path, passphrase: str | None, name: str) -> tuple[Genesis
 
 def _settle_member(home: Path, genesis: Genesis, record: PrincipalRecord, cold: bytes, ask: Callable[[], str]) -> None:
     """Keep the member's wallet and cold seed, and let its node begin."""
-    write_cold(home / "cold", cold_seed(record, network_id(genesis), cold))
+    with _store(home, ask) as store, store.writing():
+        store.put(b"", record.name.encode("utf-8"), record)
+    write_cold(home / "cold", cold_seed(record, network_id(genesis), cold), beside=True)
     write_atomically(home / "node" / _FOUNDING, b"")
     write_atomically(home / "genesis.bin", encode(genesis))
-    with open_home(home, ask) as agent:
-        keep_person(agent, record)
+    with open_home(home, ask):
+        pass  # completes what is left to be done for its people
+
+
+def _start_over(home: Path) -> None:
+    """Forget what a founding wrote that was cut off; ``home-exists`` where there is a home, or keys wait for one."""
+    founding = home / "node" / _FOUNDING
+    kept = [home / "genesis.bin", home / "node" / _PREPARED]
+    kept += [] if founding.exists() else [home / "agent" / "agent.key"]
+    if any(path.exists() for path in kept):
+        raise AgentRefused("home-exists", "there is a home in this folder already")
+    for folder in (home / "node", home / "agent"):
+        make_folder(folder)
+    write_atomically(founding, b"")
+    for path in [home / "agent" / "agent.key", *(home / "agent").glob("*.db*")]:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -151,7 +169,7 @@ def init_guest(
         raise AgentRefused("home-exists", "there is a home in this folder already")
     found = decode(genesis, Genesis, limit=MAX_GENESIS)
     listed = nodes_file(nodes)
-    (home / "agent").mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(home / "agent")
     write_atomically(home / "agent" / "nodes.toml", listed)
     if not (home / "agent" / "agent.key").exists():
         write_store_key(home / "agent" / "agent.key", passphrase)
@@ -173,39 +191,56 @@ def move_home(home: Path, url: str, ask: Callable[[], str], invitations: Sequenc
     path = home / "agent" / "nodes.toml"
     if not path.exists():
         raise AgentRefused("no-nodes", "this home has a node of its own; export the person and import elsewhere")
-    before = read_nodes(path).nodes
-    after = nodes_file([url, *(known for known in before if known != url.rstrip("/"))][:MAX_NODES])
-    write_atomically(path, nodes_file([url]))
-    try:
-        with open_home(home, ask, invitations) as agent:
-            newest_header(agent)
-            for wallet in agent.wallets():
-                keep_person(agent, wallet.record)
-    except SalusError:
-        write_atomically(path, nodes_file(before))
-        raise
-    write_atomically(path, after)
+    (first,) = named([url]).nodes
+    with open_home(home, ask, invitations, (first,)) as agent:
+        newest_header(agent)
+        move_people(agent, [first, *(known for known in read_nodes(path).nodes if known != first)][:MAX_NODES])
+        _settle_nodes(home, agent.store)
+
+
+def _settle_nodes(home: Path, store: Store) -> None:
+    """Write down what a move has decided, if one has."""
+    nodes = chosen_nodes(store)
+    if nodes:
+        write_atomically(home / "agent" / "nodes.toml", nodes_file(nodes))
+        forget_chosen(store)
+
+
+def _forget_prepared(store: Store) -> None:
+    """The member's cold seed does not stay where its wallet is."""
+    if store.find(Prepared, b"", b"") is not None:
+        with store.writing():
+            store.drop(Prepared, b"", b"")
 
 
 @contextmanager
-def open_home(home: Path, ask: Callable[[], str] = lambda: "", invitations: Sequence[Invitation] = ()) -> Iterator[Agent]:
+def open_home(
+    home: Path,
+    ask: Callable[[], str] = lambda: "",
+    invitations: Sequence[Invitation] = (),
+    nodes: Sequence[str] = (),
+    patience: float = PATIENCE,
+) -> Iterator[Agent]:
     """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port.
 
-    ``invitations`` are redeemed before anything else is asked of the nodes of a home without one of its own.
+    A home without a node asks those of its list, or ``nodes`` alone where they are given. ``invitations`` are redeemed before
+    anything else is asked of them. ``patience``: for how many seconds another command on this home is waited for.
     """
     genesis = read_genesis(home)
     with ExitStack() as stack:
-        stack.enter_context(_locked(home / "agent" / "lock", PATIENCE))
+        stack.enter_context(_locked(home / "agent" / "lock", patience))
         key = read_store_key(home / "agent" / "agent.key", ask)
         store = Store(home / "agent" / "store.db", key)
         stack.callback(store.close)
         index = Store(home / "agent" / "index.db", derive(key, "index"), durable=False)
         stack.callback(index.close)
-        network = stack.enter_context(joined(home, GuestKeys(derive(key, "guest"))))
-        agent = Agent(store, index, network, genesis, clock)
+        _settle_nodes(home, store)
+        network = stack.enter_context(joined(home, GuestKeys(derive(key, "guest")), nodes))
+        agent = Agent(store, index, network, genesis, clock, outbox=read_outbox(home / "agent" / "outbox.toml"))
         if isinstance(network, Nodes):
             agent.turn_away, agent.pass_over = network.turn_away, network.pass_over
         require_same_network(agent)
+        _forget_prepared(store)
         _redeem(agent, invitations)
         resume(agent)
         yield agent
@@ -222,19 +257,21 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
         config = read_config(home / "node" / "config.toml")
         with storage_refusals():
             node = NodeService(home / "node", Identity(genesis, member, seed), config, clock)
-        (home / "node" / _FOUNDING).unlink(missing_ok=True)
-        try:
-            with database_refusals():
+        if (home / "node" / _FOUNDING).exists():
+            (home / "node" / _FOUNDING).unlink()
+            sync_folder(home / "node")
+        with database_refusals():
+            try:
                 yield node
-        finally:
-            node.stop()
+            finally:
+                node.stop()
 
 
 @contextmanager
 def held_node(home: Path, patience: float = 0.0) -> Iterator[None]:
     """Nobody else opens the node of ``home`` meanwhile; an interrupted restore is completed first. ``node-busy``, ``no-node``."""
     require_own_node(home)
-    (home / "node").mkdir(mode=0o700, exist_ok=True)  # one that was lost as a whole is missed by its ledger
+    make_folder(home / "node")  # one that was lost as a whole is missed by its ledger
     with _locked(home / "node" / "lock", patience):
         complete(home)
         yield
@@ -296,16 +333,17 @@ def highest_seen(home: Path, ask: Callable[[], str]) -> Seen | None:
 def restore_node(home: Path, backup: Path, ask: Callable[[], str], told: Told, *, replace: bool) -> Restored:
     """Put back what the node of ``home`` lacks, or all of it; never below what this home's agent has seen (`highest_seen`)."""
     with storage_refusals():
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(home)
         seen = highest_seen(home, ask)
         with held_node(home):
             genesis = read_genesis(home) if (home / "genesis.bin").exists() else None
             return restore(home, genesis, backup, seen, told, replace=replace)
 
 
-def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
+def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None = None) -> None:
     """Serve the node's API until a signal; ``ready`` is told the address.
 
+    With ``ask``, the agent's half is opened now and then to do what is due, on a network where something can be.
     ``node/port`` (0600) has the address, and by what the other commands on this home are let in, which is made anew each time.
     """
     from salus.node.http import listen, run
@@ -316,13 +354,30 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None]) -> None:
         host = f"[{config.host}]" if ":" in config.host else config.host
         address = f"http://{host}:{listener.getsockname()[1]}"
         note, secret = home / "node" / "port", new_seed()
+        attending = _attending(home, ask) if ask else None
         node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
         try:
             node.announce(address)
             write_atomically(note, f"{address}\n{secret.hex()}\n".encode("ascii"))
+            if attending:
+                attending.start()
             run(node, listener, lambda: ready(address))
         finally:
+            if attending:
+                attending.stop()
             note.unlink(missing_ok=True)
+
+
+def _attending(home: Path, ask: Callable[[], str]) -> Attending | None:
+    """Who does what becomes due while the home is served; None on a network of one member, where nothing waits."""
+    if len(read_genesis(home).members) == 1:
+        return None
+
+    def look() -> None:
+        with open_home(home, ask, patience=0.0):
+            pass  # a home that is opened does what is due
+
+    return Attending(look, read_outbox(home / "agent" / "outbox.toml").look_seconds)
 
 
 def read_genesis(home: Path) -> Genesis:
@@ -350,18 +405,15 @@ def require_same_network(agent: Agent) -> None:
 
 
 @contextmanager
-def joined(home: Path, guest: GuestKeys | None = None) -> Iterator[Network]:
+def joined(home: Path, guest: GuestKeys | None = None, nodes: Sequence[str] = ()) -> Iterator[Network]:
     """The node of ``home`` as a network: in this process when no other holds it, else by its loopback port.
 
-    A home without a node uses those that it names, as ``guest``.
+    A home without a node uses those that it names, or ``nodes``, as ``guest``.
     """
     read_genesis(home)
     if (home / "agent" / "nodes.toml").exists():
-        nodes = Nodes(read_nodes(home / "agent" / "nodes.toml").nodes, guest=guest)
-        try:
-            yield nodes
-        finally:
-            nodes.close()
+        with closing(Nodes(nodes or read_nodes(home / "agent" / "nodes.toml").nodes, guest=guest)) as several:
+            yield several
         return
     deadline = time.monotonic() + PATIENCE
     while True:

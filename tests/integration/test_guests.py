@@ -59,7 +59,7 @@ def init(home: Path, node: tuple[Path, str], *words: str | Path) -> Any:
 
 
 def test_commands_on_the_nodes_own_home_need_no_invitation_while_it_is_served(node: tuple[Path, str]) -> None:
-    """CLI-6, API-86."""
+    """CLI-6, GUE-3."""
     home, address = node
     assert salus(home, "person", "add", "Ben")["name"] == "Ben"
     note = home / "node" / "port"
@@ -74,7 +74,7 @@ def test_commands_on_the_nodes_own_home_need_no_invitation_while_it_is_served(no
 
 
 def test_a_home_comes_by_invitation_and_is_shown_the_door(node: tuple[Path, str], tmp_path: Path) -> None:
-    """CLI-21, CLI-22."""
+    """CLI-22, CLI-23."""
     home, _ = node
     made = salus(home, "node", "invite", "--for", "7d", "--uses", "2", "--actions", "50")
     assert (made["uses"], made["actions"]) == (2, 50)

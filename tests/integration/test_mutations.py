@@ -19,7 +19,21 @@ from salus.errors import Malformed
 SEED, COUNT = 5, 5_000
 NAMES = (
     *("transaction", "header", "block", "answer", "proof", "read", "owner-request", "promise", "receipts", "entry", "inside"),
-    *("card", "envelope", "letter", "listing", "mailbox", "stamp", "redemption", "peer-ask", "export", "locked", "fhir"),
+    *(
+        "card",
+        "envelope",
+        "letter",
+        "listing",
+        "mailbox",
+        "deposit",
+        "reference",
+        "stamp",
+        "redemption",
+        "peer-ask",
+        "export",
+        "locked",
+        "fhir",
+    ),
 )
 
 
@@ -43,7 +57,7 @@ def test_samples_are_accepted_and_no_changed_byte_is(name: str, every: dict[str,
         sample.accept(sample.data)
     found = run(form, SEED, COUNT // len(NAMES))
     assert [(failure.kind, failure.text) for failure in found.failures] == []
-    assert found.tried > COUNT // len(NAMES) * 0.8
+    assert found.tried > COUNT // len(NAMES) * 0.7
     assert found.refused.total() + found.kept == found.tried
     assert found.kept == 0 or form.tolerant
 

@@ -49,12 +49,17 @@ def read_nodes(path: Path) -> NodesConfig:
 
 def nodes_file(urls: Sequence[str]) -> bytes:
     """What `read_nodes` reads; ``bad-nodes`` for what is no address."""
-    try:
-        config = msgspec.convert({"nodes": [url.rstrip("/") for url in urls]}, NodesConfig)
-    except msgspec.ValidationError as error:
-        raise AgentRefused("bad-nodes", "a node is named by its address, such as https://node.example:443") from error
+    config = named(urls)
     lines = "".join(f"  {msgspec.json.encode(url).decode()},\n" for url in config.nodes)
     return f"nodes = [\n{lines}]\n".encode()
+
+
+def named(urls: Sequence[str]) -> NodesConfig:
+    """The addresses as they are kept; ``bad-nodes`` for what is no address."""
+    try:
+        return msgspec.convert({"nodes": [url.rstrip("/") for url in urls]}, NodesConfig)
+    except msgspec.ValidationError as error:
+        raise AgentRefused("bad-nodes", "a node is named by its address, such as https://node.example:443") from error
 
 
 class Nodes:

@@ -130,7 +130,7 @@ def read_snapshot(agent: Agent, granted: Granted, wanted: Sequence[tuple[int, by
 
 
 def read_standing(
-    agent: Agent, granted: Granted, slot_key: bytes, numbers: Iterable[int], reading: Reading, *, history: bool
+    agent: Agent, granted: Granted, slot_keys: tuple[bytes, ...], numbers: Iterable[int], reading: Reading, *, history: bool
 ) -> list[int]:
     """Read entries of a section that was granted standing, by the epochs' keys; the numbers that the grant opens.
 
@@ -139,7 +139,7 @@ def read_standing(
     asking = granted.asking
     entries = entries_of(agent, asking.section, list(numbers))
     newest = newest_epoch(agent, asking.section)
-    pairs = PairFinder(agent, asking, (slot_key,), newest).find({entry.epoch for entry in entries})
+    pairs = PairFinder(agent, asking, slot_keys, newest).find({entry.epoch for entry in entries})
     if not history:
         entries = [entry for entry in entries if entry.epoch in pairs]
 

@@ -7,6 +7,7 @@ database key lies in ``agent.key`` (0600), or is locked there by a passphrase. A
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -14,13 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import apsw
 
 from salus.codec import Record, decode, encode
 from salus.crypto.keys import new_seed
 from salus.crypto.passphrase import lock, unlock
+from salus.durable import write_new
 from salus.errors import AgentRefused
 
 
@@ -37,6 +39,20 @@ R = TypeVar("R", bound=Record)
 
 MAX_BODY = 64 * 1024 * 1024
 _PLAIN_KEY = b"salus-agent-key-1\n"
+
+
+#: What SQLite says of the disk, and the same as the operating system would say it.
+_DISK: tuple[tuple[type[apsw.Error], int], ...] = (
+    (apsw.FullError, errno.ENOSPC),
+    (apsw.ReadOnlyError, errno.EROFS),
+    (apsw.IOError, errno.EIO),
+    (apsw.CantOpenError, errno.EIO),
+    (apsw.CorruptError, errno.EIO),
+)
+
+
+class StoreFailed(OSError):
+    """The disk refuses the store: it is full, read-only or broken, as ``errno`` says. No refusal of a node's or a service's."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +73,18 @@ class Store:
 
     def __init__(self, path: Path, key: bytes, *, durable: bool = True) -> None:
         require_ciphers()
-        self._db, self._safety = apsw.Connection(str(path)), "full" if durable else "normal"
+        self._safety = "full" if durable else "normal"
+        with _disk():
+            self._db = apsw.Connection(str(path))
+            try:
+                self._begin(key)
+            except apsw.Error:
+                self._db.close(True)
+                raise
+        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        require_encrypted(path)
+
+    def _begin(self, key: bytes) -> None:
         self._db.pragma("key", f"raw:{key.hex()}")
         self._db.pragma("temp_store", "memory")
         try:
@@ -74,21 +101,27 @@ class Store:
         except apsw.NotADBError as error:
             raise AgentRefused("wrong-store-key", "the agent's store does not open with this key") from error
         self._db.set_busy_timeout(10_000)
-        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
-        require_encrypted(path)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """All puts and drops inside apply together, durably, or not at all."""
-        with self._db:
-            yield
+        """All puts and drops inside apply together, durably, or not at all. `StoreFailed` when the disk refuses."""
+        refused: list[StoreFailed] = []
+        try:
+            with _disk(), self._db:
+                try:
+                    yield
+                except StoreFailed as error:
+                    refused.append(error)
+                    raise
+        except apsw.SQLError as error:  # nothing to be undone: SQLite has done so by itself when the disk refused
+            raise refused[0] if refused else error from None
 
     @contextmanager
     def tidying(self) -> Iterator[None]:
         """As `writing`, of what may as well be done again: a power cut may undo it, whole, until something else is written."""
         self._db.pragma("synchronous", "normal")
         try:
-            with self._db:
+            with self.writing():
                 yield
         finally:
             self._db.pragma("synchronous", self._safety)
@@ -96,21 +129,20 @@ class Store:
     def put(self, owner: bytes, key: bytes, record: Record) -> None:
         """Keep ``record`` under (its tag, ``owner``, ``key``), replacing what was there."""
         tag = _tag(type(record))
-        self._db.execute("insert or replace into records values (?, ?, ?, ?)", (tag, owner, key, encode(record)))
+        self._do("insert or replace into records values (?, ?, ?, ?)", (tag, owner, key, encode(record)))
         if _about(record):
             self._file(tag, owner, key, _about(record))
 
     def find(self, shape: type[R], owner: bytes, key: bytes) -> R | None:
         """The record, or None."""
-        row = self._db.execute("select body from records where tag = ? and owner = ? and id = ?", (_tag(shape), owner, key))
-        for (body,) in row:
-            return decode(body, shape, limit=MAX_BODY)
-        return None
+        query = "select body from records where tag = ? and owner = ? and id = ?"
+        rows = self._do(query, (_tag(shape), owner, key))
+        return decode(rows[0][0], shape, limit=MAX_BODY) if rows else None
 
     def all(self, shape: type[R], owner: bytes) -> list[tuple[bytes, R]]:
         """Every (id, record) of ``owner``, in order of id."""
-        rows = self._db.execute("select id, body from records where tag = ? and owner = ? order by id", (_tag(shape), owner))
-        return [(key, decode(body, shape, limit=MAX_BODY)) for key, body in rows]
+        query = "select id, body from records where tag = ? and owner = ? order by id"
+        return [(key, decode(body, shape, limit=MAX_BODY)) for key, body in self._do(query, (_tag(shape), owner))]
 
     def some(self, shape: type[R], owner: bytes, keys: Sequence[bytes]) -> dict[bytes, R]:
         """Those records of ``owner`` that are there, by id: one statement for all, not one an id."""
@@ -119,7 +151,7 @@ class Store:
             " cross join records on tag = ?1 and owner = ?2 and records.id = unhex(wanted.value) order by wanted.key"
         )
         wanted = json.dumps([key.hex() for key in keys])
-        return {key: decode(body, shape, limit=MAX_BODY) for key, body in self._db.execute(query, (_tag(shape), owner, wanted))}
+        return {key: decode(body, shape, limit=MAX_BODY) for key, body in self._do(query, (_tag(shape), owner, wanted))}
 
     def about(self, shape: type[R], owner: bytes, about: bytes) -> list[tuple[bytes, R]]:
         """Every (id, record) of ``owner`` that is about ``about``, in order of id, without a look at the others.
@@ -128,7 +160,7 @@ class Store:
         """
         tag = _tag(shape)
         filed = "select 1 from abouts where tag = ? and owner = ? and about = x'' and id = x''"
-        if not list(self._db.execute(filed, (tag, owner))):
+        if not self._do(filed, (tag, owner)):
             with self.writing():
                 for key, record in self.all(shape, owner):
                     self._file(tag, owner, key, _about(record))
@@ -137,20 +169,24 @@ class Store:
             "select id, body from abouts join records using (tag, owner, id)"
             " where tag = ? and owner = ? and about = ? order by id"
         )
-        rows = [(key, decode(body, shape, limit=MAX_BODY)) for key, body in self._db.execute(query, (tag, owner, about))]
+        rows = [(key, decode(body, shape, limit=MAX_BODY)) for key, body in self._do(query, (tag, owner, about))]
         return [(key, record) for key, record in rows if _about(record) == about]
 
     def _file(self, tag: str, owner: bytes, key: bytes, about: bytes) -> None:
-        self._db.execute("insert or ignore into abouts values (?, ?, ?, ?)", (tag, owner, about, key))
+        self._do("insert or ignore into abouts values (?, ?, ?, ?)", (tag, owner, about, key))
+
+    def _do(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with _disk():
+            return list(self._db.execute(statement, values))
 
     def ids(self, shape: type[R], owner: bytes) -> list[bytes]:
         """Every id of ``owner``, in order."""
-        rows = self._db.execute("select id from records where tag = ? and owner = ? order by id", (_tag(shape), owner))
-        return [key for (key,) in rows]
+        query = "select id from records where tag = ? and owner = ? order by id"
+        return [key for (key,) in self._do(query, (_tag(shape), owner))]
 
     def drop(self, shape: type[R], owner: bytes, key: bytes) -> None:
         """Forget the record, if it is there."""
-        self._db.execute("delete from records where tag = ? and owner = ? and id = ?", (_tag(shape), owner, key))
+        self._do("delete from records where tag = ? and owner = ? and id = ?", (_tag(shape), owner, key))
 
     def rows(self, owner: bytes) -> Iterator[Row]:
         """Every row whose owner begins with ``owner`` (of the home itself alone for b""), by tag, owner and id."""
@@ -158,8 +194,9 @@ class Store:
             "select tag, owner, id, body from records"
             " where owner = ?1 or (length(?1) > 0 and substr(owner, 1, length(?1)) = ?1) order by tag, owner, id"
         )
-        for tag, found, key, body in self._db.execute(query, (owner,)):
-            yield Row(tag, found, key, body)
+        with _disk():
+            for tag, found, key, body in self._db.execute(query, (owner,)):
+                yield Row(tag, found, key, body)
 
     def put_row(self, row: Row, shape: type[Record]) -> None:
         """Keep ``row``, whose body must be a ``shape`` in canonical bytes, replacing what was there."""
@@ -167,7 +204,18 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
-        self._db.close()
+        with _disk():
+            self._db.close()
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """What the disk refuses inside is `StoreFailed`."""
+    try:
+        yield
+    except tuple(kind for kind, _ in _DISK) as error:
+        code = next(code for kind, code in _DISK if isinstance(error, kind))
+        raise StoreFailed(code, os.strerror(code)) from error
 
 
 def require_ciphers() -> None:
@@ -201,11 +249,7 @@ def write_store_key(path: Path, passphrase: str | None) -> bytes:
     """Make a fresh key and write it to ``path`` (0600), locked when a passphrase is given. The file must not exist."""
     key = new_seed()
     data = lock(passphrase, key) if passphrase else _PLAIN_KEY + key.hex().encode("ascii") + b"\n"
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    write_new(path, data)
     return key
 
 

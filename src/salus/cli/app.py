@@ -28,7 +28,7 @@ from salus.cli import (
     staff,
 )
 from salus.cli.options import FROM_FILE
-from salus.cli.output import print_error
+from salus.cli.output import give_up_output, print_error
 from salus.errors import Misused, SalusError, storage_failed
 
 app = typer.Typer(
@@ -82,7 +82,7 @@ def main() -> None:
     except SalusError as error:
         code = print_error(error, as_json)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
         code = 0
     except OSError as error:
         code = print_error(storage_failed(error), as_json)

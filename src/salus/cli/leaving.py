@@ -4,7 +4,7 @@ import getpass
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -74,12 +74,12 @@ def export(
 
 
 def retained(who: As, home: Home = HOME, as_json: Json = False) -> None:
-    """What is kept by law: a member's own copies; for a patient, who keeps what and until when."""
-    from salus.agent.services import retaining
+    """What is kept by law: a member's own copies, and how many wait to be sealed; for a patient, who keeps what until when."""
+    from salus.agent.services import copying, retaining
     from salus.cli.session import session
 
     with session(home) as agent:
-        found = retaining.retained(agent, who)
+        found, waiting = retaining.retained(agent, who), copying.waiting(agent, who)
     rows = [
         (
             row.retainer_name,
@@ -92,7 +92,11 @@ def retained(who: As, home: Home = HOME, as_json: Json = False) -> None:
         for row in found
     ]
     heads = ("kept by", "what", "written by", "signed", "until", "entry")
-    emit(as_json, {"retained": found}, table(heads, rows, "nothing is retained"))
+    text = table(heads, rows, "nothing is retained")
+    if waiting.copies:
+        copies = "1 more copy waits" if waiting.copies == 1 else f"{waiting.copies} more copies wait"
+        text += f"\n{copies} in this home, due by {when(waiting.until)}: sent while it is served, or by the next command"
+    emit(as_json, {"retained": found, "waiting": waiting}, text)
 
 
 def import_(
@@ -173,12 +177,12 @@ def readable(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[BinaryIO]:
+def written(path: Path) -> Iterator[Output]:
     """A file (0600) that is there whole and durable when the block ends well, and not at all otherwise.
 
     It is written as ``.NAME.partial`` beside its place; one that a killed command left is replaced. `Misused` ``cannot-write``.
     """
-    from salus.node.storage import sync_folder
+    from salus.durable import sync_folder
 
     try:
         if path.exists() and not path.is_file():
@@ -187,18 +191,51 @@ def written(path: Path) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise Misused("cannot-write", f"{path.name} cannot be written") from error
+        raise _cannot_write(path) from error
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise Misused("cannot-write", f"{path.name} cannot be written") from error
+        output = Output(path, os.fdopen(handle, "wb"))
+        with closing(output):
+            yield output
+            output.finish()
+        try:
+            partial.replace(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise _cannot_write(path) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+class Output:
+    """A file that is being written; `Misused` ``cannot-write`` where its own disk refuses it, and nothing else's does."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file = path, file
+
+    def write(self, data: bytes, /) -> int:
+        """Write all of ``data``."""
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            raise _cannot_write(self._path) from error
+
+    def finish(self) -> None:
+        """Make it durable."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _cannot_write(self._path) from error
+
+    def close(self) -> None:
+        """Close it; what could not be written was refused before."""
+        with suppress(OSError):
+            self._file.close()
+
+
+def _cannot_write(path: Path) -> Misused:
+    return Misused("cannot-write", f"{path.name} cannot be written")
 
 
 COMMANDS = (export, retained)

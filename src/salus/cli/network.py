@@ -1,6 +1,7 @@
 """``salus init``, ``serve``, ``demo`` and ``node``: the network's side of a home."""
 
 import io
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -102,18 +103,19 @@ def serve(
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
-    """Serve the node's API until interrupted; other commands on this home go on working."""
+    """Serve the node's API, and send what becomes due, until interrupted; other commands on this home go on working."""
     from salus import bootstrap
-    from salus.cli.session import session
+    from salus.cli.session import passphrase
 
-    if not node_only:
-        with session(home):
+    ask = None if node_only else cache(passphrase)  # asked for once
+    if ask:
+        with bootstrap.open_home(home, ask):
             pass  # opening a home completes what an earlier command left unfinished
 
     def ready(address: str) -> None:
         emit(as_json, {"address": address}, f"The node answers at {address} (stop with Ctrl-C)")
 
-    bootstrap.serve(home, port, ready)
+    bootstrap.serve(home, port, ready, ask)
 
 
 def demo(

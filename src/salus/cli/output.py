@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -57,12 +58,21 @@ def emit_raw(data: bytes) -> None:
 
 
 def print_error(error: SalusError, as_json: bool) -> int:
-    """One line with a stable code, and the exit code: 2 for misuse, 1 otherwise."""
+    """One line with a stable code, and the exit code: 2 for misuse, 1 otherwise. Where no JSON can be written, it is the line."""
     if as_json:
-        emit(True, {"error": {"code": error.full_code, "text": error.text}}, "")
-    else:
+        try:
+            emit(True, {"error": {"code": error.full_code, "text": error.text}}, "")
+        except OSError:
+            give_up_output()
+            as_json = False
+    if not as_json:
         print(f"salus: {showable(str(error))}", file=sys.stderr)
     return 2 if isinstance(error, Misused) else 1
+
+
+def give_up_output() -> None:
+    """Nobody takes the output: what is still buffered goes nowhere, so that the process can end quietly."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def plain(value: Any, name: str = "") -> Any:

@@ -44,10 +44,13 @@ def note_from_text(identity: str, text: str, author: str, authored: int) -> byte
 
 
 def note_text(data: bytes) -> str:
-    """The text of what `note_from_text` made; empty for any other resource."""
+    """The text of what `note_from_text` made; empty for any other resource, whatever another writer put into it."""
     match read_resource(data).value:
         case {"content": [{"attachment": {"data": str(text)}}]}:
-            return base64.b64decode(text).decode("utf-8", "replace")
+            try:
+                return base64.b64decode(text).decode("utf-8", "replace")
+            except ValueError:  # not base64
+                return ""
         case _:
             return ""
 

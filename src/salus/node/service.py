@@ -17,6 +17,7 @@ from salus.codec import decode, encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
+from salus.durable import make_folder, write_atomically
 from salus.errors import NodeRefused, SalusError, refusal
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.client import NodeClient
@@ -45,7 +46,6 @@ from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.peers import OrderingPeer, Own, Peers
 from salus.node.solo import SoloEngine
-from salus.node.storage import write_atomically
 from salus.node.tally import Tally
 from salus.node.vault.anchoring import Anchoring
 from salus.node.vault.blobs import Blobs
@@ -357,7 +357,7 @@ class NodeService:
     def _mark(self, body: bytes, blobs: list[bytes]) -> None:
         """Remember which blobs are new with this body, so that a crash leaves none behind for ever."""
         if blobs:
-            self._pending.mkdir(parents=True, exist_ok=True)
+            make_folder(self._pending)
             write_atomically(self._pending / body.hex(), b"".join(blobs))
 
     def _unmark(self, body: bytes, delete: list[bytes]) -> None:

@@ -98,7 +98,7 @@ def code(act: object) -> str:
 
 
 def test_an_invited_home_is_served_and_another_one_is_not(hosted: Hosted, tmp_path: Path) -> None:
-    """WAL-20."""
+    """GUE-5."""
     invitation = hosted.invitation()
     hosted.init(invitation)
     with hosted.opened() as agent:
@@ -114,7 +114,7 @@ def test_an_invited_home_is_served_and_another_one_is_not(hosted: Hosted, tmp_pa
 
 
 def test_an_invitation_that_is_refused_leaves_no_home_and_another_one_makes_it(hosted: Hosted, tmp_path: Path) -> None:
-    """WAL-20."""
+    """GUE-5."""
     spent = hosted.invitation()
     hosted.init(spent, home=tmp_path / "other")
     assert code(lambda: hosted.init(spent)) == "node/invite-used"
@@ -128,7 +128,7 @@ def test_an_invitation_that_is_refused_leaves_no_home_and_another_one_makes_it(h
 
 
 def test_a_home_that_was_cut_off_after_redeeming_redeems_again(hosted: Hosted) -> None:
-    """WAL-20, API-82."""
+    """GUE-5, GUE-6."""
     invitation = hosted.invitation()
     hosted.init(invitation)
     (hosted.home / "genesis.bin").unlink()
@@ -137,13 +137,13 @@ def test_a_home_that_was_cut_off_after_redeeming_redeems_again(hosted: Hosted) -
 
 
 def test_an_invitation_finds_its_members_node_among_several(hosted: Hosted) -> None:
-    """WAL-20."""
+    """GUE-5."""
     hosted.init(hosted.invitation(), urls=(NOWHERE, hosted.url))
     assert len(hosted.near.node.door.book.guests()) == 1
 
 
 def test_a_home_is_invited_later_when_it_moves(hosted: Hosted, tmp_path: Path) -> None:
-    """WAL-20."""
+    """GUE-5."""
     hosted.init()
     move_home(hosted.home, hosted.url, str, [hosted.invitation()])
     with hosted.opened() as agent:
@@ -151,7 +151,7 @@ def test_a_home_is_invited_later_when_it_moves(hosted: Hosted, tmp_path: Path) -
 
 
 def test_a_copy_of_an_invitation_says_nothing_else(hosted: Hosted) -> None:
-    """WAL-21."""
+    """GUE-4."""
     invitation = hosted.invitation()
     text = invitation_text(invitation)
     assert read_invitation(text) == invitation
@@ -160,7 +160,7 @@ def test_a_copy_of_an_invitation_says_nothing_else(hosted: Hosted) -> None:
 
 
 def test_a_guest_whose_time_is_over_reads_takes_back_and_takes_everything_along(hosted: Hosted, tmp_path: Path) -> None:
-    """API-84, WAL-22."""
+    """GUE-2, GUE-12."""
     hosted.init(hosted.invitation())
     with hosted.opened() as agent:
         add(agent, tmp_path)
@@ -183,7 +183,7 @@ def test_a_guest_whose_time_is_over_reads_takes_back_and_takes_everything_along(
 
 
 def test_a_revocation_that_was_cut_off_is_completed_by_one_who_is_no_guest_any_more(hosted: Hosted, tmp_path: Path) -> None:
-    """API-84, WAL-22."""
+    """GUE-2, GUE-12."""
     hosted.init(hosted.invitation())
     with hosted.opened() as agent:
         add(agent, tmp_path)
@@ -204,7 +204,7 @@ def test_a_revocation_that_was_cut_off_is_completed_by_one_who_is_no_guest_any_m
 
 
 def test_a_thief_is_locked_out_before_anybody_is_asked_for_an_invitation(hosted: Hosted, tmp_path: Path) -> None:
-    """API-84, WAL-22."""
+    """GUE-2, GUE-12."""
     hosted.init(hosted.invitation())
     with hosted.opened() as agent:
         add(agent, tmp_path / "safe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import apsw
 import pytest
 
 from salus.agent.services.received import AuthoredEntry
-from salus.agent.store import Store, read_store_key, require_ciphers, write_store_key
+from salus.agent.store import Store, StoreFailed, read_store_key, require_ciphers, write_store_key
 from salus.crypto.keys import new_seed
 from salus.errors import SalusError
 
@@ -23,7 +24,7 @@ def refused(act: object, *args: object) -> str:
 def test_records_are_kept_encrypted_and_open_with_their_key_alone(tmp_path: Path) -> None:
     key = new_seed()
     store = Store(tmp_path / "db", key)
-    kept = AuthoredEntry(7, b"never in the clear" + bytes(14))
+    kept = AuthoredEntry(7, b"never in the clear" + bytes(14), bytes(32))
     with store.writing():
         store.put(b"owner", b"id", kept)
     store.close()
@@ -43,7 +44,7 @@ def test_what_a_write_began_and_did_not_end_vanishes(tmp_path: Path) -> None:
 
     def half() -> None:
         with store.writing():
-            store.put(b"", b"id", AuthoredEntry(1, bytes(32)))
+            store.put(b"", b"id", AuthoredEntry(1, bytes(32), bytes(32)))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -73,3 +74,34 @@ def test_a_key_is_written_once(tmp_path: Path) -> None:
     assert read_store_key(tmp_path / "key", str) == key
     with pytest.raises(FileExistsError):
         write_store_key(tmp_path / "key", None)
+
+
+def test_a_full_disk_is_an_error_of_the_disk_and_what_was_kept_stays(tmp_path: Path) -> None:
+    store = Store(tmp_path / "db", new_seed())
+    with store.writing():
+        store.put(b"owner", b"id", AuthoredEntry(7, bytes(32)))
+    store._db.pragma("max_page_count", store._db.pragma("page_count"))
+
+    def fill() -> None:
+        with store.writing():
+            for number in range(1000):
+                store.put(b"owner", number.to_bytes(2, "big"), AuthoredEntry(number, bytes(32)))
+
+    with pytest.raises(StoreFailed) as full:
+        fill()
+    assert full.value.errno == errno.ENOSPC
+    assert [key for key, _ in store.all(AuthoredEntry, b"owner")] == [b"id"]
+    store._db.pragma("max_page_count", 1_000_000)
+    with store.writing():
+        store.put(b"owner", b"more", AuthoredEntry(8, bytes(32)))
+    store._db.pragma("query_only", 1)
+    with pytest.raises(StoreFailed) as locked, store.writing():
+        store.drop(AuthoredEntry, b"owner", b"id")
+    assert locked.value.errno == errno.EROFS
+    store.close()
+
+
+def test_what_is_no_database_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    with pytest.raises(StoreFailed):
+        Store(tmp_path / "db", new_seed())

@@ -164,6 +164,13 @@ def test_what_salus_authors_is_valid_by_its_own_rules() -> None:
     assert note_text(made[1]) == ""
 
 
+@pytest.mark.parametrize("data", ["RmVl]HM", "é", "A"])
+def test_a_note_of_another_writer_that_is_not_base64_has_no_text(data: str) -> None:
+    attachment = {"contentType": "text/plain", "data": data}
+    note = json.dumps({"resourceType": "DocumentReference", "id": "n", "content": [{"attachment": attachment}]})
+    assert note_text(note.encode()) == ""
+
+
 def test_one_resource_a_line_is_read_as_such() -> None:
     """NDJSON, as FHIR Bulk Data exports it: blank lines do no harm, and each line is kept as it was written."""
     lines = b'{"resourceType":"Patient","id":"p"}\n\n{"resourceType":"Observation","id":"1","x":1.00}\r\n'

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ledger_world import STEP, Ledger, founding, some
+from ledger_world import STEP, Ledger, entry, founding, some
 from salus.errors import LedgerRefused
 from salus.ledger.modules.revocations.messages import Revoke
+from salus.ledger.modules.sections.messages import Entomb
 
 
 def waiting(room: int) -> tuple[Ledger, list[bytes]]:
@@ -30,6 +31,15 @@ def test_a_block_that_is_one_byte_too_large_is_neither_proposed_nor_taken() -> N
     with pytest.raises(LedgerRefused) as refused:
         ledger.app.process_proposal(tuple(sent))
     assert refused.value.full_code == "ledger/bad-proposal"
+
+
+def test_a_check_looks_at_a_body_as_the_next_block_would() -> None:
+    """TX-36: what an action reads of the one before it is there, with the height that it will have."""
+    ledger = Ledger()
+    section = ledger.section()
+    both = ledger.tx(entry(section, "owner", "blob"), Entomb(section, 0), by=["owner"])
+    ledger.app.check_tx(both, ledger.time + STEP)
+    assert ledger.run(both) == ""
 
 
 def test_what_does_not_fit_leaves_room_for_what_follows() -> None:

@@ -78,6 +78,12 @@ def do_mixed(ledger: Ledger, action: Action) -> str:
     return ledger.run(encode(Transaction(body, tuple(sorted((by_node, by_mixed), key=lambda one: one.key)))))
 
 
+def test_a_rotation_names_a_schedule_by_the_hash_that_the_specification_gives() -> None:
+    """ENC-11."""
+    epochs = (epoch(0, START), epoch(1, START + HOUR))
+    assert schedule_hash(epochs) == tagged("salus/schedule/1", encode(epochs[0]), encode(epochs[1]))
+
+
 def test_a_key_outside_the_main_subgroup_can_sign_but_owns_nothing() -> None:
     """SEC-4, SEC-6, ENC-13: the signature verifies, and the key is refused all the same."""
     ledger = Ledger()

@@ -65,7 +65,7 @@ ASKED: list[Callable[[NodeWorld], Submission | MailboxClaim]] = [creation, claim
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_nobody_is_served_uninvited(world: NodeWorld, asked: Callable[[NodeWorld], Submission | MailboxClaim]) -> None:
-    """API-80."""
+    """GUE-1."""
     height = world.node.header(None).header.height
     assert sent(world, asked(world)) == "403 node/not-invited"
     assert sent(world, ANA.vouch(asked(world), MEMBER)) == "403 node/not-invited"
@@ -75,7 +75,7 @@ def test_nobody_is_served_uninvited(world: NodeWorld, asked: Callable[[NodeWorld
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_a_guest_is_served(world: NodeWorld, asked: Callable[[NodeWorld], Submission | MailboxClaim]) -> None:
-    """API-80, API-84."""
+    """GUE-1, GUE-2."""
     assert sent(world, guest(world).vouch(asked(world), MEMBER)) == ""
 
 
@@ -83,7 +83,7 @@ def test_a_guest_is_served(world: NodeWorld, asked: Callable[[NodeWorld], Submis
 def test_the_agent_of_the_nodes_own_home_needs_no_invitation(
     world: NodeWorld, asked: Callable[[NodeWorld], Submission | MailboxClaim]
 ) -> None:
-    """API-86."""
+    """GUE-3."""
     message = asked(world)
     if isinstance(message, Submission):
         world.node.submit(message)
@@ -94,7 +94,7 @@ def test_the_agent_of_the_nodes_own_home_needs_no_invitation(
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_an_open_node_serves_everybody(tmp_path: Path, asked: Callable[[NodeWorld], Submission | MailboxClaim]) -> None:
-    """API-87."""
+    """GUE-1."""
     with running(tmp_path, config=replace(QUIET, guests="open")) as world:
         assert sent(world, asked(world)) == ""
     assert Config().guests == "invited"
@@ -128,13 +128,13 @@ FORGED = [other_body, other_claim, other_key, other_kind]
 def test_a_proof_is_for_just_what_it_vouches_for(
     world: NodeWorld, forged: Callable[[NodeWorld], Submission | MailboxClaim]
 ) -> None:
-    """API-83."""
+    """GUE-8."""
     guest(world)
     assert sent(world, forged(world)) == "403 crypto/bad-signature"
 
 
 def test_a_proof_for_another_member_is_none_here(world: NodeWorld) -> None:
-    """API-83."""
+    """GUE-8."""
 
     class Everywhere(GuestKeys):
         """The key by which this member knows the home, whichever member the proof is for."""
@@ -150,12 +150,12 @@ def test_a_proof_for_another_member_is_none_here(world: NodeWorld) -> None:
 
 
 def test_a_home_has_another_key_at_each_member() -> None:
-    """API-82."""
+    """GUE-9."""
     assert ANA.at(MEMBER).public != ANA.at(NONE).public != BEN.at(NONE).public
 
 
 def test_a_guest_whose_time_is_over_is_refused(world: NodeWorld) -> None:
-    """API-81."""
+    """GUE-7."""
     keys = guest(world)
     world.clock.now += YEAR - 1
     assert sent(world, keys.vouch(claim(world), MEMBER)) == ""
@@ -164,7 +164,7 @@ def test_a_guest_whose_time_is_over_is_refused(world: NodeWorld) -> None:
 
 
 def test_a_guest_who_was_removed_is_refused_and_cannot_come_back_by_the_same_invitation(world: NodeWorld) -> None:
-    """API-81."""
+    """GUE-7."""
     invitation = invited(world, uses=3)
     again = redeem(invitation, ANA.at(MEMBER))
     assert sent(world, again) == ""
@@ -177,7 +177,7 @@ def test_a_guest_who_was_removed_is_refused_and_cannot_come_back_by_the_same_inv
 
 
 def test_an_open_invitation_can_be_taken_back(world: NodeWorld) -> None:
-    """API-81."""
+    """GUE-7."""
     book, invitation = world.node.door.book, invited(world)
     identity = invitation_key(invitation.secret).public
     assert [found for found, _ in book.invitations()] == [identity]
@@ -189,7 +189,7 @@ def test_an_open_invitation_can_be_taken_back(world: NodeWorld) -> None:
 
 
 def test_an_invitation_is_used_up_by_its_uses_and_redeeming_it_again_changes_nothing(world: NodeWorld) -> None:
-    """API-82."""
+    """GUE-6."""
     invitation = invited(world)
     for _ in range(3):
         assert sent(world, redeem(invitation, ANA.at(MEMBER))) == ""
@@ -201,7 +201,7 @@ def test_an_invitation_is_used_up_by_its_uses_and_redeeming_it_again_changes_not
 
 
 def test_an_invitation_is_redeemed_in_time_or_not_at_all(world: NodeWorld) -> None:
-    """API-81."""
+    """GUE-7."""
     early, late = invited(world, uses=2), invited(world, span=DAY)
     world.clock.now += DAY
     assert sent(world, redeem(late, ANA.at(MEMBER))) == "403 node/invite-expired"
@@ -213,7 +213,7 @@ def test_an_invitation_is_redeemed_in_time_or_not_at_all(world: NodeWorld) -> No
 
 
 def test_an_unknown_invitation_and_one_of_a_wrong_secret_are_refused_alike(world: NodeWorld) -> None:
-    """API-82."""
+    """GUE-6."""
     unknown = redeem(Invitation(world.network, MEMBER, bytes(32)), ANA.at(MEMBER))
     assert sent(world, unknown) == "403 node/not-invited"
     real = invited(world)
@@ -226,7 +226,7 @@ def test_an_unknown_invitation_and_one_of_a_wrong_secret_are_refused_alike(world
 
 
 def test_invitation_and_guest_both_sign_a_redemption(world: NodeWorld) -> None:
-    """API-82."""
+    """GUE-5."""
     made = redeem(invited(world), ANA.at(MEMBER))
     stolen = redeem(Invitation(world.network, MEMBER, bytes(32)), BEN.at(MEMBER))
     for forged in (
@@ -241,7 +241,7 @@ def test_invitation_and_guest_both_sign_a_redemption(world: NodeWorld) -> None:
 
 
 def test_the_book_holds_no_secret(world: NodeWorld) -> None:
-    """API-85."""
+    """GUE-4."""
     invitation = invited(world)
     guest(world)
     for file in (world.folder / "guests").iterdir():
@@ -259,7 +259,7 @@ def rotation(world: NodeWorld) -> Rotate:
 
 
 def test_who_only_protects_rights_needs_no_invitation(world: NodeWorld) -> None:
-    """API-84."""
+    """GUE-2."""
     world.fill("Ada")
     writer = key("writer").public
     world.submit(AdmitWriter(world.section("Ada"), writer, 1, 1000, world.clock.now + DAY), keys=[key("Ada")])
@@ -274,7 +274,7 @@ def test_who_only_protects_rights_needs_no_invitation(world: NodeWorld) -> None:
 
 
 def test_one_other_action_among_those_that_protect_rights_needs_an_invitation(world: NodeWorld) -> None:
-    """API-84."""
+    """GUE-2."""
     body = world.body(Revoke(preimage_of("Ada")), world.creation("Ada"))
     mixed = world.submission(body, [key("Ada")], [package("Ada")])
     assert sent(world, mixed) == "403 node/not-invited"
@@ -282,7 +282,7 @@ def test_one_other_action_among_those_that_protect_rights_needs_an_invitation(wo
 
 
 def test_what_is_on_the_ledger_is_told_again_and_not_counted(world: NodeWorld) -> None:
-    """API-84."""
+    """GUE-2."""
     message = guest(world, actions=1).vouch(creation(world), MEMBER)
     assert [sent(world, message) for _ in range(3)] == ["", "", ""]
     assert sent(world, replace(message, guest=None)) == ""
@@ -293,7 +293,7 @@ def test_what_is_on_the_ledger_is_told_again_and_not_counted(world: NodeWorld) -
 
 
 def test_a_guest_has_so_many_actions_a_day(world: NodeWorld) -> None:
-    """API-85."""
+    """GUE-10."""
     world.clock.now += DAY - world.clock.now % DAY
     keys = guest(world, actions=3)
     body = world.body(world.creation("Ada"), world.creation("Ben"))
@@ -309,7 +309,7 @@ def test_a_guest_has_so_many_actions_a_day(world: NodeWorld) -> None:
 
 
 def test_what_the_ledger_refuses_is_counted(world: NodeWorld) -> None:
-    """API-85."""
+    """GUE-10."""
     keys = guest(world, actions=1)
     wrong = replace(creation(world), blobs=())
     assert sent(world, keys.vouch(wrong, MEMBER)) == "400 node/blob-missing"
@@ -317,7 +317,7 @@ def test_what_the_ledger_refuses_is_counted(world: NodeWorld) -> None:
 
 
 def test_a_restart_forgets_nothing_that_was_used(tmp_path: Path) -> None:
-    """API-85."""
+    """GUE-10."""
     clock = Clock()
     with running(tmp_path, clock) as world:
         keys = guest(world, actions=2)
@@ -329,7 +329,7 @@ def test_a_restart_forgets_nothing_that_was_used(tmp_path: Path) -> None:
 
 
 def test_a_row_that_was_cut_off_spoils_none_that_comes_after_it(tmp_path: Path) -> None:
-    """API-85."""
+    """GUE-10."""
     Days(tmp_path).spend(bytes(32), 3, 10, 5 * DAY)
     with (tmp_path / "used-5").open("ab") as file:
         file.write(b"half a row")
@@ -343,7 +343,7 @@ def test_a_row_that_was_cut_off_spoils_none_that_comes_after_it(tmp_path: Path) 
 
 
 def test_refused_guests_are_counted_without_any_id(world: NodeWorld) -> None:
-    """API-19."""
+    """GUE-11, API-19."""
     assert sent(world, ANA.vouch(claim(world), MEMBER)) == "403 node/not-invited"
     text = ask(world.node, "GET", "/v1/metrics").text
     assert 'salus_refusals_total{code="node/not-invited"} 1.0' in text
@@ -351,13 +351,13 @@ def test_refused_guests_are_counted_without_any_id(world: NodeWorld) -> None:
 
 
 def test_what_another_member_is_to_sponsor_is_not_let_in_here(world: NodeWorld) -> None:
-    """API-84."""
+    """GUE-2."""
     body = world.body(world.creation("Ada"), sponsor=NONE)
     assert sent(world, world.submission(body, [key("Ada")], [package("Ada")])) == "422 ledger/no-such-member"
 
 
 def test_reading_needs_no_invitation(world: NodeWorld) -> None:
-    """API-80."""
+    """GUE-1."""
     world.fill("Ada", b"sealed")
     answer = ask(world.node, "POST", "/v1/entries", encode(world.read(world.own("Ada"), "Ada")))
     assert answer.status_code == 200

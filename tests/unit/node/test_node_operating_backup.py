@@ -97,7 +97,14 @@ def test_with_the_key_it_can_bring_a_node_back_from_nothing(tmp_path: Path) -> N
     (home / "node" / "config.toml").write_text("port = 8440\n")
     backed_up(home, tmp_path / "backup", with_key=True)
     other = home_in(tmp_path / "other", with_key=False)
-    assert set(restored(other, tmp_path / "backup").parts) == {"ledger", "mailbox", "vault/receipts", "config.toml", "node.key"}
+    assert set(restored(other, tmp_path / "backup").parts) == {
+        "ledger",
+        "guests",
+        "mailbox",
+        "vault/receipts",
+        "config.toml",
+        "node.key",
+    }
     assert troubles(other) == set()
     assert stat.S_IMODE((other / "node" / "node.key").stat().st_mode) == 0o600
 

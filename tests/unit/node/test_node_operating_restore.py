@@ -14,10 +14,12 @@ from msgspec.structs import replace
 from node_world import NODE, blob, code, key, tampered
 from operating_world import GENESIS, backed_up, child, files, filled, grown, home_in, letter, opened, restored, troubles
 from salus.codec import decode, encode
+from salus.exchange.inviting import GuestKeys, redeem
 from salus.exchange.posting import sign_collect
 from salus.ledger.header import SignedHeader, header_hash
 from salus.ledger.modules.receipts.state import Anchor, anchor_key
 from salus.ledger.modules.sections.messages import Entomb
+from salus.node.guests.days import DAY
 from salus.node.operating.manifest import MANIFEST, File, Manifest, fingerprint, read_manifest, write_manifest
 from salus.node.operating.placing import READY, complete
 from salus.node.operating.restore import Seen
@@ -53,7 +55,24 @@ def test_what_is_replaced_is_moved_aside_and_never_deleted(tmp_path: Path) -> No
     assert troubles(home) == set()
 
 
-@pytest.mark.parametrize("part", ["ledger", "mailbox", "vault/receipts", "vault/blobs", "vault"])
+def test_a_restored_guest_book_has_its_guests_and_no_open_invitation(tmp_path: Path) -> None:
+    """API-68."""
+    home, keys = filled(tmp_path), GuestKeys(bytes(32))
+    with opened(home) as world:
+        member, book = world.node.status().member, world.node.door.book
+        book.redeem(redeem(book.invite(DAY, 1, 5), keys.at(member)))
+        spent = book.invite(DAY, 1, 5)
+    backed_up(home, tmp_path / "backup")
+    lose(home, "guests")
+    assert restored(home, tmp_path / "backup").parts == ("guests",)
+    with opened(home) as world:
+        book = world.node.door.book
+        assert book.current(keys.at(member).public).actions == 5
+        assert book.invitations() == []
+        assert code(lambda: book.redeem(redeem(spent, GuestKeys(b"k" * 32).at(member)))) == "node/not-invited"
+
+
+@pytest.mark.parametrize("part", ["ledger", "mailbox", "guests", "vault/receipts", "vault/blobs", "vault"])
 def test_a_part_that_is_missing_comes_back_and_the_others_stay(tmp_path: Path, part: str) -> None:
     home = filled(tmp_path)
     backed_up(home, tmp_path / "backup.tar")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from node_world import blob, code
 from salus.crypto.hashing import sha256
+from salus.durable import write_atomically, write_new
 from salus.errors import NodeRefused
 from salus.node.config import Config, read_config
-from salus.node.storage import write_atomically
+from salus.node.storage import open_database
 from salus.node.vault.blobs import Blobs
 
 
@@ -46,6 +48,25 @@ def test_a_file_is_not_moved_over_a_folder(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path / "folder", b"x")
     assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_database_that_could_not_be_made_is_made_when_there_is_room(tmp_path: Path) -> None:
+    """API-45. Of a half-made one nothing is left, or it would be taken for a damaged one."""
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, allowed[1]))
+    try:
+        with pytest.raises((OSError, lmdb.Error)):
+            open_database(tmp_path / "new", 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    open_database(tmp_path / "new", 1).close()
+
+
+def test_a_file_that_must_be_new_is_whole_or_not_there(tmp_path: Path) -> None:
+    write_new(tmp_path / "file", b"first")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "file", b"second")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("file", b"first")]
 
 
 def test_a_blob_is_kept_by_its_hash_once(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def test_a_licence_may_be_asked_of_a_delegate_where_none_was_asked() -> None:
         ("an empty window", relink(root(), not_after=1000), "warrants/bad-link"),
         ("a window that is too long", relink(root(), not_after=1001 + WINDOW), "warrants/bad-link"),
         ("spans that overlap", relink(root(), entries=(Span(1, 3), Span(3, 4))), "warrants/bad-link"),
+        ("a third span before the second", relink(root(), entries=(Span(1, 1), Span(5, 6), Span(3, 3))), "warrants/bad-link"),
         ("a span backwards", relink(root(), entries=(Span(3, 1),)), "warrants/bad-link"),
         ("rights twice", relink(root(), rights=(Right.READ, Right.READ)), "warrants/bad-link"),
         ("purposes unsorted", relink(root(), purposes=(Purpose.TREAT, Purpose.HRESCH)), "warrants/bad-link"),

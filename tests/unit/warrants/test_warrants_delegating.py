@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from charts_world import DELEGATE, HOLDER, OWNER, RECEIPT_KEY, effective, root, some
+from salus.codec import decode, encode
 from salus.crypto import hpke
 from salus.errors import SalusError
 from salus.ledger.genesis import LicenceRight
@@ -28,6 +29,7 @@ def test_the_delegate_holds_less_and_shorter() -> None:
     assert (found.holder, found.spans, found.not_before, found.not_after) == (DELEGATE.public, (Span(1, 2),), 1200, 1800)
     assert len(found.revocations) == 2
     assert found.receipt_key == RECEIPT_KEY
+    assert decode(encode(passed_on()), Warrant, limit=16_384).links[-1].link.receipt_key == b""
 
 
 def test_a_window_is_cut_to_what_there_is() -> None:
@@ -56,7 +58,9 @@ def test_the_patient_alone_reads_whom_it_was_passed_on_to() -> None:
     assert delegate_of(root(), some("receipt")) is None
     assert b"Kim" not in warrant.links[-1].link.delegate
     last = warrant.links[-1]
-    nonsense = hpke.seal(RECEIPT_KEY, b"salus/delegate/1" + last.link.network + last.link.section, b"nothing")
+    info = b"salus/delegate/1" + last.link.network + last.link.section
+    assert hpke.open(some("receipt"), info, last.link.delegate) == encode(NAME)
+    nonsense = hpke.seal(RECEIPT_KEY, info, b"nothing")
     link = msgspec.structs.replace(last.link, delegate=nonsense)
     assert delegate_of(Warrant((warrant.links[0], msgspec.structs.replace(last, link=link))), some("receipt")) is None
 

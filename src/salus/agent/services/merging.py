@@ -17,14 +17,16 @@ from salus.agent.epoch_pairs import KnownPair, KnownSealKey
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import Contact
+from salus.agent.services.copying import WaitingCopy
 from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.inbox import Cursor, TakenLetter
 from salus.agent.services.listing import OutgoingListing
 from salus.agent.services.manifest import DeviceNote, Seen, ThisDevice
+from salus.agent.services.moving import ChosenNodes
 from salus.agent.services.people import OwnCard
 from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.receipting import SeenChain
-from salus.agent.services.received import AuthoredEntry, ReceivedGrant
+from salus.agent.services.received import AuthoredEntry, FormerSlot, ReceivedGrant
 from salus.agent.services.recovering import RecoveryJob
 from salus.agent.services.referring import ShownCard
 from salus.agent.services.rotating import RotationJob
@@ -113,8 +115,10 @@ TABLE = (
     Rule(ErasureJob, Scope.HOME, what_is_here),
     Rule(GivenGrant, Scope.PERSON, further_ended),
     Rule(ReceivedGrant, Scope.PERSON, what_is_here),
+    Rule(FormerSlot, Scope.PERSON, what_is_here),
     Rule(AuthoredEntry, Scope.PERSON, what_is_here),
     Rule(NoteJob, Scope.PERSON, what_is_here),
+    Rule(WaitingCopy, Scope.PERSON, what_is_here),
     Rule(KeptPromise, Scope.PERSON, what_is_here),
     Rule(SeenChain, Scope.PERSON, longer_seen),
     Rule(Cursor, Scope.PERSON, further_read),
@@ -129,6 +133,7 @@ TABLE = (
     Rule(ShownCard, Scope.NEVER, what_is_here),  # of the own card
     Rule(CaughtNode, Scope.NEVER, what_is_here),  # of the nodes that this home uses
     Rule(KnownSealKey, Scope.NEVER, what_is_here),  # a patient's section's, asked for again when it is needed
+    Rule(ChosenNodes, Scope.NEVER, what_is_here),  # of the nodes that this home uses
     Rule(RecoveryJob, Scope.NEVER, what_is_here),  # holds a cold seed; completed before anything is exported
     Rule(Outgoing, Scope.NEVER, what_is_here),  # expires in minutes; what it was for is signed anew
     Rule(OutgoingListing, Scope.NEVER, what_is_here),  # public, and sent before anything is exported

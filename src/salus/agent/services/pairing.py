@@ -20,6 +20,7 @@ from salus.agent.home import Agent
 from salus.agent.own_sections import own_sections
 from salus.agent.services.manifest import DeviceNote, ThisDevice, devices, plan_notes, seal_reading, sync, with_reading
 from salus.agent.services.people import PersonInfo, keep_person, require_free
+from salus.agent.services.posting import send_letters
 from salus.agent.services.rotating import keep_rotation, resume_rotations
 from salus.agent.services.sealing import roll_forward, silent
 from salus.agent.wallet import MAX_FORMER, Commitment, Name, PrincipalRecord, Taken, Wallet
@@ -75,14 +76,17 @@ def add_device(agent: Agent, name: str, label: str) -> PairingInfo:
     wallet = sync(agent, name)
     if label in [note.label for note in devices(agent, wallet)] or label == _FIRST:
         raise AgentRefused("device-exists", "a device of that label exists")
-    fresh = [] if agent.store.find(ThisDevice, wallet.person, b"") else [_register(agent, wallet)]
+    known = agent.store.find(ThisDevice, wallet.person, b"")
+    this = known or ThisDevice(new_seed(), new_seed())
     device = ThisDevice(new_seed(), new_seed())
-    note = DeviceNote(device.device, label, hpke.public_key(device.seed), False)
-    job = plan_notes(agent, wallet, [*fresh, note])
+    fresh = [] if known else [_noted(this, _FIRST)]
+    notes = [*fresh, _noted(device, label)]
+    job = plan_notes(agent, wallet, notes)
     with agent.store.writing():
         agent.store.put(b"", job.batch, job)
-        for one in (*fresh, note):
-            agent.store.put(wallet.person, one.device, one)
+        agent.store.put(wallet.person, b"", this)
+        for note in notes:
+            agent.store.put(wallet.person, note.device, note)
     roll_forward(agent, job, silent)
     kind, record = SectionKind.MANIFEST, wallet.record
     manifest = Commitment(kind, wallet.next_owner(kind))
@@ -140,15 +144,12 @@ def remove_device(agent: Agent, name: str, label: str) -> DeviceInfo:
         keep_rotation(agent, name, kinds)
     roll_forward(agent, job, silent)
     resume_rotations(agent)
+    send_letters(agent)
     return DeviceInfo(leaving.label, leaving.device.hex(), False)
 
 
-def _register(agent: Agent, wallet: Wallet) -> DeviceNote:
-    """This device as the first one."""
-    this = ThisDevice(new_seed(), new_seed())
-    with agent.store.writing():
-        agent.store.put(wallet.person, b"", this)
-    return DeviceNote(this.device, _FIRST, hpke.public_key(this.seed), False)
+def _noted(device: ThisDevice, label: str) -> DeviceNote:
+    return DeviceNote(device.device, label, hpke.public_key(device.seed), False)
 
 
 def _read(text: str, code: str) -> Pairing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from salus.agent.wallet import ColdSeed, PrincipalRecord, Wallet, cold_seed, new
 from salus.codec import Record, decode, encode
 from salus.crypto import hpke
 from salus.crypto.keys import new_seed
+from salus.durable import make_folder, write_new
 from salus.errors import AgentRefused, Malformed, SalusError
 from salus.exchange.carding import require_showable, sign_card
 from salus.exchange.cards import Card, Role, SignedCard
@@ -61,18 +61,20 @@ def add_person(agent: Agent, name: str, role: Role, *, cold_dir: Path) -> Person
 
 
 def keep_person(agent: Agent, record: PrincipalRecord) -> Wallet:
-    """Keep the principal, open its mailbox at the node's member and, where one takes it now, at a second one, make its card.
-
-    Doing it again completes what was interrupted.
-    """
+    """Keep the principal, open its mailboxes, make its card. Doing it again completes what was interrupted."""
     wallet = Wallet(record)
-    home = agent.network.status().member
-    open_mailbox(agent, wallet, home)
-    card = _card(agent, wallet, (home, *_second(agent, wallet, home)))
+    card = housed(agent, wallet)
     with agent.store.writing():
         agent.store.put(b"", record.name.encode("utf-8"), record)
-        agent.store.put(wallet.person, b"", OwnCard(card, agent.clock()))
+        agent.store.put(wallet.person, b"", card)
     return wallet
+
+
+def housed(agent: Agent, wallet: Wallet) -> OwnCard:
+    """The wallet's mailbox opened, at the node's member and at a second one that takes it now; and a card, to be kept."""
+    home = agent.network.status().member
+    open_mailbox(agent, wallet, home)
+    return OwnCard(_card(agent, wallet, (home, *_second(agent, wallet, home))), agent.clock())
 
 
 def open_mailbox(agent: Agent, wallet: Wallet, member: bytes) -> None:
@@ -143,20 +145,16 @@ def public_card(agent: Agent, name: str) -> SignedCard:
 
 def write_cold(folder: Path, cold: ColdSeed, *, beside: bool = False) -> Path:
     """The cold seed in a file of its own (0600), named by the person's name made harmless; ``beside`` an older one of hers."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     name = "".join(char if char.isalnum() else "_" for char in cold.name)
     path = folder / f"{name}.cold"
     if beside:
         numbered = (folder / f"{name}-{number}.cold" for number in range(2, 1000))
         path = next((one for one in (path, *numbered) if not one.exists()), path)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(path, _COLD + base64.b64encode(encode(cold)) + b"\n")
     except FileExistsError as error:
         raise AgentRefused("cold-file-exists", "a cold seed file of that name exists; move it away first") from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(_COLD + base64.b64encode(encode(cold)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
     return path
 
 

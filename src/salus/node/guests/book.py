@@ -14,7 +14,7 @@ from salus.ids import Bytes32, Count, MemberId, Millis, NetworkId
 from salus.node.tables import Tables
 
 OPEN_FOR = 30 * 86_400_000  # ms in which an invitation can be redeemed
-_INVITED, _GUESTS = "invited", "guests"
+INVITED, GUESTS = BOOK = ("invited", "guests")
 _LAST = b"\xff" * 33
 _MOST = 1_000_000
 
@@ -41,7 +41,7 @@ class GuestBook:
     """The book in ``folder``. Close it with `close`."""
 
     def __init__(self, folder: Path, network: NetworkId, member: MemberId, clock: Callable[[], Millis]) -> None:
-        self._tables = Tables(folder, (_INVITED, _GUESTS))
+        self._tables = Tables(folder, BOOK)
         self._network, self._member, self._clock = network, member, clock
 
     def invite(self, span: int, uses: int, actions: int) -> Invitation:
@@ -49,7 +49,7 @@ class GuestBook:
         secret, now = new_seed(), self._clock()
         invited = Invited(now + min(OPEN_FOR, span), uses, now + span, actions)
         with self._tables.writing() as write:
-            write.put(_INVITED, invitation_key(secret).public, encode(invited))
+            write.put(INVITED, invitation_key(secret).public, encode(invited))
         return Invitation(self._network, self._member, secret)
 
     def redeem(self, redemption: Redemption) -> None:
@@ -60,11 +60,11 @@ class GuestBook:
         require_redemption(redemption, self._network, self._member)
         now = self._clock()
         with self._tables.writing() as write:
-            found = write.get(_INVITED, redemption.invitation)
+            found = write.get(INVITED, redemption.invitation)
             if found is None:
                 raise NodeRefused("not-invited", "no such invitation is known here")
             invited = decode(found, Invited, limit=128)
-            known = _guest(write.get(_GUESTS, redemption.guest))
+            known = _guest(write.get(GUESTS, redemption.guest))
             if known is not None and known.invitation == redemption.invitation:
                 require_current(known, now)
                 return
@@ -73,12 +73,12 @@ class GuestBook:
             if invited.left == 0:
                 raise NodeRefused("invite-used", "the invitation was redeemed by others")
             left = Invited(invited.redeemable, invited.left - 1, invited.until, invited.actions)
-            write.put(_INVITED, redemption.invitation, encode(left))
-            write.put(_GUESTS, redemption.guest, encode(Guest(redemption.invitation, now, invited.until, invited.actions)))
+            write.put(INVITED, redemption.invitation, encode(left))
+            write.put(GUESTS, redemption.guest, encode(Guest(redemption.invitation, now, invited.until, invited.actions)))
 
     def current(self, key: bytes) -> Guest:
         """The guest of that key; ``not-invited``, ``invite-expired``."""
-        found = _guest(self._tables.get(_GUESTS, key))
+        found = _guest(self._tables.get(GUESTS, key))
         if found is None:
             raise NodeRefused("not-invited", "this node does not know you as a guest; ask its operator for an invitation")
         require_current(found, self._clock())
@@ -86,11 +86,11 @@ class GuestBook:
 
     def guests(self) -> list[tuple[bytes, Guest]]:
         """Everybody who is or was a guest, by key."""
-        return [(key, decode(value, Guest, limit=128)) for key, value in self._tables.range(_GUESTS, b"", _LAST, _MOST)]
+        return [(key, decode(value, Guest, limit=128)) for key, value in self._tables.range(GUESTS, b"", _LAST, _MOST)]
 
     def invitations(self) -> list[tuple[bytes, Invited]]:
         """The invitations that can still be redeemed, by public key."""
-        rows = [(key, decode(value, Invited, limit=128)) for key, value in self._tables.range(_INVITED, b"", _LAST, _MOST)]
+        rows = [(key, decode(value, Invited, limit=128)) for key, value in self._tables.range(INVITED, b"", _LAST, _MOST)]
         return [(key, invited) for key, invited in rows if invited.left and invited.redeemable > self._clock()]
 
     def end(self, prefix: str) -> bytes:
@@ -103,11 +103,11 @@ class GuestBook:
         if len(found) != 1:
             raise NodeRefused("no-such-guest", "no guest, or more than one, has an id that begins like that")
         with self._tables.writing() as write:
-            guest = _guest(write.get(_GUESTS, found[0]))
+            guest = _guest(write.get(GUESTS, found[0]))
             if guest is None:
-                write.drop(_INVITED, found[0])
+                write.drop(INVITED, found[0])
             else:
-                write.put(_GUESTS, found[0], encode(Guest(guest.invitation, guest.since, min(guest.until, now), guest.actions)))
+                write.put(GUESTS, found[0], encode(Guest(guest.invitation, guest.since, min(guest.until, now), guest.actions)))
         return found[0]
 
     def close(self) -> None:
@@ -119,6 +119,17 @@ def require_current(guest: Guest, now: int) -> None:
     """Raise `NodeRefused` ``invite-expired`` for a guest whose time is over, or was ended."""
     if now >= guest.until:
         raise NodeRefused("invite-expired", "your time as this node's guest is over; ask its operator for another invitation")
+
+
+def close_invitations(folder: Path) -> None:
+    """Let nobody redeem what is open in the book in ``folder``: after a restore, it may have been redeemed before."""
+    tables = Tables(folder, BOOK)
+    try:
+        with tables.writing() as write:
+            for key, _ in tables.range(INVITED, b"", _LAST, _MOST):
+                write.drop(INVITED, key)
+    finally:
+        tables.close()
 
 
 def _guest(value: bytes | None) -> Guest | None:

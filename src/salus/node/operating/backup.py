@@ -19,6 +19,7 @@ import lmdb
 
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
+from salus.durable import sync_file, sync_folder
 from salus.errors import NodeRefused
 from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import SignedHeader, header_hash
@@ -28,12 +29,17 @@ from salus.node.operating.looking import anchored, looking, require_sound
 from salus.node.operating.manifest import File, Manifest, fingerprint, write_manifest
 from salus.node.operating.partials import filling, finish
 from salus.node.replaying import Told
-from salus.node.storage import open_reading, sync_file, sync_folder
+from salus.node.storage import open_reading
 from salus.node.vault.blobs import Blobs
 
 PREFIX = ".salus-backup-"
 #: Where a database lies in the node's folder and in a backup, and how many tables it has; in the order in which they are copied.
-DATABASES = (("mailbox", "mailbox", len(TABLES)), ("ledger", "ledger", 4), ("vault/receipts", "receipts", 5))
+DATABASES = (
+    ("guests", "guests", 2),
+    ("mailbox", "mailbox", len(TABLES)),
+    ("ledger", "ledger", 4),
+    ("vault/receipts", "receipts", 5),
+)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from salus.ledger.genesis import Genesis
 from salus.ledger.header import SignedHeader
 from salus.ledger.verifying import require_header, require_linked
 from salus.node.config import read_config
+from salus.node.guests.book import BOOK, GUESTS
 from salus.node.identity import own_member, read_node_seed
 from salus.node.mailbox.letters import TABLES
 from salus.node.operating.looking import Ledger, buried, entries, is_buried, is_live, looking, packages, require_sound
@@ -83,6 +84,8 @@ def check(home: Path, genesis: Genesis, now: int, last: int | None = None) -> Fi
         check_receipts(found, node, genesis)
     with found.of("mailbox"):
         check_mailbox(found, node)
+    with found.of("guests"):
+        check_guests(found, node)
     with found.of("disk"):
         free = shutil.disk_usage(node).free
         if free < LOW_DISK:
@@ -168,6 +171,15 @@ def check_mailbox(found: Findings, node: Path) -> None:
         found.well("mailbox", f"{mailbox.size('boxes')} mailboxes with {mailbox.size('letters')} letters")
     finally:
         mailbox.close()
+
+
+def check_guests(found: Findings, node: Path) -> None:
+    """Whether the guest book can be read."""
+    book = Tables(node / "guests", BOOK, reading=True)
+    try:
+        found.well("guests", f"{book.size(GUESTS)} who are or were guests")
+    finally:
+        book.close()
 
 
 def check_receipts(found: Findings, node: Path, genesis: Genesis) -> None:

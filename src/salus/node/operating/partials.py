@@ -13,8 +13,8 @@ from pathlib import Path
 
 import lmdb
 
+from salus.durable import sync_folder
 from salus.errors import NodeRefused, storage_failed
-from salus.node.storage import sync_folder
 
 _LOCK = ".salus-lock"
 

@@ -7,12 +7,12 @@ import re
 import shutil
 from pathlib import Path
 
-from salus.node.storage import sync_folder
+from salus.durable import sync_folder
 
 READY = "node.restored"
 MERGED = "blobs"  # blobs that join those on the disk, one by one
 #: Folders of the node that are replaced as a whole.
-AS_WHOLE = ("ledger", "mailbox", "vault/receipts", "vault/blobs")
+AS_WHOLE = ("ledger", "mailbox", "guests", "vault/receipts", "vault/blobs")
 #: Single files by their names in a backup, and where in the home they go if there is none.
 SINGLE = {"genesis.bin": "genesis.bin", "config.toml": "node/config.toml", "node.key": "node/node.key"}
 

@@ -14,19 +14,20 @@ from pathlib import Path
 import lmdb
 
 from salus.codec import decode
+from salus.durable import sync_file, sync_folder
 from salus.errors import NodeRefused, SalusError
 from salus.ledger.genesis import MAX_GENESIS, Genesis
 from salus.ledger.header import SignedHeader, header_hash
+from salus.node.guests.book import close_invitations
 from salus.node.identity import own_member, read_node_seed
 from salus.node.mailbox.letters import raise_cursors
 from salus.node.operating.backup import copy_blob, copy_file, unpack
-from salus.node.operating.checking import Findings, check_mailbox, check_receipts
+from salus.node.operating.checking import Findings, check_guests, check_mailbox, check_receipts
 from salus.node.operating.looking import anchored, looking, require_sound
 from salus.node.operating.manifest import Manifest, fingerprint, read_manifest, require_files
 from salus.node.operating.partials import filling
 from salus.node.operating.placing import MERGED, READY, SINGLE, complete, next_aside, note_aside, sync_tree
 from salus.node.replaying import Told
-from salus.node.storage import sync_file, sync_folder
 from salus.node.vault.blobs import Blobs
 
 PREFIX = "node.restoring-"
@@ -126,6 +127,7 @@ def _stage_databases(found: _Found, node: Path, seen: Seen | None, *, replace: b
         shutil.rmtree(found.place / "ledger")
         _require_older(found, node, newest)
     checks: tuple[tuple[str, str, Callable[[Findings], None]], ...] = (
+        ("guests", "guests", lambda into: check_guests(into, node)),
         ("mailbox", "mailbox", lambda into: check_mailbox(into, node)),
         ("vault/receipts", "receipts", lambda into: check_receipts(into, node, found.genesis)),
     )
@@ -133,9 +135,13 @@ def _stage_databases(found: _Found, node: Path, seen: Seen | None, *, replace: b
         into = Findings()
         with into.of(name):
             look(into)
-        if replace or into.troubles:
+        older = stored == "guests" and not _listed(found, "guests/data.mdb")  # a backup from before there were guests
+        if (replace or into.troubles) and not older:
             _copy_database(found, stored, name)
             whole.append(name)
+    if "guests" in whole:
+        close_invitations(found.place / "guests")
+        (found.place / "guests" / "lock.mdb").unlink(missing_ok=True)
     if "mailbox" in whole:
         raise_cursors(found.place / "mailbox")
         (found.place / "mailbox" / "lock.mdb").unlink(missing_ok=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from salus.crypto.hashing import sha256
+from salus.durable import make_folder, write_atomically
 from salus.errors import NodeRefused
-from salus.node.storage import sync_folder, write_atomically
 
 _NAME = re.compile("[0-9a-f]{64}")
 
@@ -22,7 +22,7 @@ class Blobs:
         self._making, self._counting = threading.Lock(), threading.Lock()
         self._totals: tuple[int, int] | None = None
         if not reading:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
 
     def put(self, data: bytes) -> bool:
         """Keep ``data`` durably; whether it is new here."""
@@ -93,9 +93,7 @@ class Blobs:
     def _make(self, folder: Path) -> None:
         """The subfolder, durable before anybody puts a blob into it."""
         with self._making:
-            if not folder.exists():
-                folder.mkdir()
-                sync_folder(self._folder)
+            make_folder(folder)
 
     def _path(self, blob: bytes) -> Path:
         name = blob.hex()
