@@ -1,5 +1,7 @@
 """``salus export``, ``salus retained`` and ``salus person import``: leaving with everything, and coming back."""
 
+from __future__ import annotations
+
 import getpass
 import os
 import sys
