@@ -19,12 +19,13 @@ from salus.agent.services import contacts, granting, importing, inbox, licensing
 from salus.agent.services.resuming import resume
 from salus.agent.services.sealing import silent
 from salus.agent.store import Store, read_store_key
-from salus.bootstrap import init_home, open_node, read_genesis
+from salus.bootstrap import open_node, read_genesis
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.crypto.keys import derive
 from salus.exchange.cards import Role
 from salus.exchange.client import NodeClient
 from salus.exchange.inviting import GuestKeys, redeem
+from salus.homes import init_home
 from salus.ids import Millis
 from salus.node.api import make_api
 from salus.node.http import listen

@@ -13,9 +13,10 @@ from salus.agent.services import people
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key
 from salus.agent.wallet import commitments
-from salus.bootstrap import init_home, open_node, read_genesis
+from salus.bootstrap import open_node, read_genesis
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive
+from salus.homes import init_home
 from salus.ledger.header import header_hash
 from salus.node.operating.looking import anchored
 from salus.node.service import NodeService

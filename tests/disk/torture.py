@@ -155,9 +155,9 @@ def report(entries: list[Entry], found: dict[Point, str], controls: dict[str, st
 `make torture` on {machine}, version {__version__}.
 
 One process with a node and an agent made {blocks} blocks by {changes} changes of its disk and {flushes} flushes, and acknowledged
-{counted["K"]} times. Each state of the disk was opened by the real code. Looked for: every commit of the agent's
-store, and every block, application hash, result, letter, receipt and blob that was acknowledged. Then the chain was replayed, what was
-left was completed, and the patient's record verified.
+{counted["K"]} times. Each state of the disk was opened by the real code. Looked for: every commit of the agent's store, and every
+block, application hash, result, letter, receipt and blob that was acknowledged. Then the chain was replayed, what was left was
+completed, and the patient's record verified.
 
 | Of what was not flushed | states, all different | failures |
 |---|---:|---:|

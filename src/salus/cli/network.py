@@ -34,10 +34,10 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Make an embedded network of one member in the home folder; or, with --node, a home on somebody else's node."""
-    from salus.bootstrap import init_guest, init_home
     from salus.cli.invites import read_invite
     from salus.cli.session import new_passphrase
     from salus.exchange.founding import member_from_text
+    from salus.homes import init_guest, init_home
     from salus.ledger.genesis import network_id
 
     if bool(node) != bool(genesis_file) or (invite and not node):
@@ -67,9 +67,9 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Make a member's keys before there is a network; the file holds no secret and goes to the founder."""
-    from salus.bootstrap import prepare_home
     from salus.cli.session import new_passphrase
     from salus.exchange.founding import member_to_text
+    from salus.homes import prepare_home
     from salus.ledger.genesis import member_id
 
     made = prepare_home(home, new_passphrase() if with_passphrase else None, member)
@@ -87,8 +87,8 @@ def join(
     as_json: Json = False,
 ) -> None:
     """Complete a member's home that was prepared: its node follows the network from here on."""
-    from salus.bootstrap import join_home
     from salus.cli.session import passphrase
+    from salus.homes import join_home
     from salus.ledger.genesis import network_id
 
     found = join_home(home, read_input(genesis_file), node, address, passphrase)

@@ -10,7 +10,7 @@ import pytest
 
 from deaths import Moments, Watched, WatchedStore, has_a_key, killed_everywhere, looked, require_settled, small, vital
 from members_world import FIRST, SECOND
-from salus import bootstrap
+from salus import bootstrap, homes
 from salus.agent.nodes import read_nodes
 from salus.agent.own_sections import own_section
 from salus.agent.services import (
@@ -31,11 +31,12 @@ from salus.agent.services.granting import Lasting
 from salus.agent.services.moving import chosen_nodes
 from salus.agent.services.resuming import resume
 from salus.agent.services.staffing import StaffLink
-from salus.bootstrap import init_guest, init_home, move_home, open_home, prepare_home
+from salus.bootstrap import open_home
 from salus.charts.sections import SectionKind
 from salus.codec import encode
 from salus.errors import SalusError
 from salus.exchange.cards import Duty, Role
+from salus.homes import init_guest, init_home, move_home, prepare_home
 from salus.ledger.modules.revocations.state import revocation_key
 from world import DOCTOR, HOUR, OTHER, PATIENT, World, beside, bundle, served
 
@@ -404,7 +405,8 @@ def test_a_home_is_made_or_can_be_made_again(tmp_path: Path, monkeypatch: pytest
         patch.setattr(WatchedStore, "look", staticmethod(moments.look))
         patch.setattr(bootstrap, "Store", WatchedStore)
         for name in ("write_atomically", "write_cold", "write_store_key", "make_folder", "NodeService"):
-            patch.setattr(bootstrap, name, looked(moments.look, getattr(bootstrap, name)))
+            room = homes if hasattr(homes, name) else bootstrap
+            patch.setattr(room, name, looked(moments.look, getattr(room, name)))
         init_home(tmp_path / "now", None)
     made = []
     for left in moments.folders:

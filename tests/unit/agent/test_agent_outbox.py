@@ -27,12 +27,13 @@ from salus.agent.services.resuming import resume
 from salus.agent.services.sealing import Job
 from salus.agent.store import Store, read_store_key
 from salus.agent.wallet import PrincipalRecord, Wallet
-from salus.bootstrap import init_home, open_home, prepare_home
+from salus.bootstrap import open_home
 from salus.charts.sections import SectionKind
 from salus.cli.output import rfc3339, when
 from salus.codec import decode
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
+from salus.homes import init_home, prepare_home
 from salus.ledger.modules.sections.messages import AppendEntry
 from salus.ledger.tx import Transaction
 from world import DOCTOR, HOUR, PATIENT, Clock, World, beside, thread
