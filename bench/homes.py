@@ -10,8 +10,9 @@ from salus.agent.home import Agent
 from salus.agent.services.importing import ImportReport, import_files
 from salus.agent.services.people import add_person
 from salus.agent.services.sealing import silent
-from salus.bootstrap import init_home, open_home
+from salus.bootstrap import open_home
 from salus.exchange.cards import Role
+from salus.homes import init_home
 
 PATIENT = "Clemente"
 

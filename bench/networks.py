@@ -18,7 +18,6 @@ from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, E
 from salus.ledger.modules.sections.state import commit_owner, section_id
 from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash
 from salus.node.config import Config
-from salus.node.storage import write_atomically
 
 EXPIRY = 500_000  # ms; a network takes at most 600,000
 _QUOTA = 10_000_000  # no benchmark is to measure a quota
@@ -84,8 +83,8 @@ def make_node_home(home: Path, node_seed: bytes) -> Genesis:
     genesis = founding(node_seed)
     (home / "node").mkdir(parents=True)
     settings = 'guests = "open"\n' if "guests" in Config.__struct_fields__ else ""
-    write_atomically(home / "node" / "config.toml", settings.encode("ascii"))
-    write_atomically(home / "node" / "node.key", node_seed.hex().encode("ascii") + b"\n")
-    write_atomically(home / "node" / "founding", b"")
-    write_atomically(home / "genesis.bin", encode(genesis))
+    (home / "node" / "config.toml").write_bytes(settings.encode("ascii"))
+    (home / "node" / "node.key").write_bytes(node_seed.hex().encode("ascii") + b"\n")
+    (home / "node" / "founding").write_bytes(b"")
+    (home / "genesis.bin").write_bytes(encode(genesis))
     return genesis

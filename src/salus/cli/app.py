@@ -1,7 +1,5 @@
 """The commands under one roof, and what happens when one is refused or misused."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

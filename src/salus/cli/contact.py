@@ -1,7 +1,5 @@
 """``salus contact``: cards, handed out and taken in."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

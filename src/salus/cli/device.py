@@ -1,7 +1,5 @@
 """``salus device``: several devices of one owner."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated

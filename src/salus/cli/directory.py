@@ -1,7 +1,5 @@
 """``salus directory``: being found by patients and colleagues, and finding others."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """``salus node invite`` and ``salus node guests``: whom a node serves beside its own home."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

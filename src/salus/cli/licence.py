@@ -1,7 +1,5 @@
 """``salus licence``: what lets a professional act, issued by a member and shown from the ledger's proven state."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +7,7 @@ import typer
 from salus.cli.contact import read_card
 from salus.cli.options import HOME, Home, Json, read_input
 from salus.cli.output import emit, table, when
-from salus.exchange.cards import Role
+from salus.exchange.roles import Role
 from salus.ledger.modules.licences.messages import LicenceStatus
 
 app = typer.Typer(help="Licences of professionals.", no_args_is_help=True)

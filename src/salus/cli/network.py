@@ -1,7 +1,5 @@
 """``salus init``, ``serve``, ``demo`` and ``node``: the network's side of a home."""
 
-from __future__ import annotations
-
 import io
 from functools import cache
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from salus.cli.options import HOME, Home, Json, read_input, read_invite, write_output
+from salus.cli.options import HOME, Home, Json, read_input, write_output
 from salus.cli.output import emit, table, when
 from salus.errors import Misused
 
@@ -36,6 +34,7 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Make an embedded network of one member in the home folder; or, with --node, a home on somebody else's node."""
+    from salus.cli.invites import read_invite
     from salus.cli.session import new_passphrase
     from salus.exchange.founding import member_from_text
     from salus.homes import init_guest, init_home

@@ -1,7 +1,5 @@
 """``salus node check``, ``scrub``, ``backup`` and ``restore``: what an operator does, also while the node is served."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import asdict

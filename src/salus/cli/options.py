@@ -1,7 +1,5 @@
 """Options that several commands share, and files that people name."""
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path
@@ -10,7 +8,6 @@ from typing import Annotated
 import typer
 
 from salus.errors import Misused
-from salus.exchange.guests import Invitation
 
 FROM_FILE = "SALUS_PASSPHRASE_FILE"  # names the file that holds the passphrase
 MAX_INPUT = 256 * 1024 * 1024
@@ -37,14 +34,6 @@ def read_input(name: str) -> bytes:
     if len(data) > MAX_INPUT:
         raise Misused("file-too-large", f"a file has at most {MAX_INPUT} bytes")
     return data
-
-
-def read_invite(given: str) -> Invitation:
-    """The invitation that was given as it is, or in a file; `AgentRefused` ``bad-invitation``, `Misused` ``no-such-file``."""
-    from salus.exchange.inviting import ARMOUR, read_invitation
-
-    text = given if given.startswith(ARMOUR) else read_input(given).decode("ascii", "replace")
-    return read_invitation(text.strip())
 
 
 def write_output(path: Path, data: bytes) -> None:

@@ -11,9 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from salus.errors import Misused, SalusError
 
@@ -105,6 +102,10 @@ def when(ms: int) -> str:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) -> str:
     """A table as text; ``nothing`` where it has no rows."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     if not rows:
         return nothing
     grid = Table(box=None, pad_edge=False, header_style="bold")

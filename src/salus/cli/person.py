@@ -1,16 +1,14 @@
 """``salus person``: the people whose wallets this home holds."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer
 
 from salus.cli.leaving import import_
-from salus.cli.options import HOME, Home, Json, read_input, read_invite
+from salus.cli.options import HOME, Home, Json, read_input
 from salus.cli.output import emit, table
 from salus.errors import Misused
-from salus.exchange.cards import Role
+from salus.exchange.roles import Role
 
 app = typer.Typer(help="The people whose wallets this home holds.", no_args_is_help=True)
 app.command("import")(import_)
@@ -78,6 +76,7 @@ def move(
     as_json: Json = False,
 ) -> None:
     """Move the people of a home without a node to another node, whether or not the one before helps."""
+    from salus.cli.invites import read_invite
     from salus.cli.session import passphrase
     from salus.homes import move_home
 

@@ -1,7 +1,5 @@
 """``salus prove`` and ``salus verify``: for strangers with a proof file, and for owners of a whole record."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The record: imported, read as a chart or as FHIR, looked up, added to, and written into."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Annotated

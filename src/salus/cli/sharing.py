@@ -1,7 +1,5 @@
 """Who may see what: granting, looking, taking back, and the letters that tell people of it."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Annotated

@@ -1,14 +1,12 @@
 """``salus staff``: who works for the organisation of this home, and with which duties."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer
 
 from salus.cli.options import HOME, Home, Json
 from salus.cli.output import emit, table, when
-from salus.exchange.cards import Duty
+from salus.exchange.roles import Duty
 
 app = typer.Typer(help="Who works for this organisation.", no_args_is_help=True)
 

@@ -58,6 +58,7 @@ def _expand(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
     return MLKEM768PrivateKey.from_seed_bytes(wide[:64]), X25519PrivateKey.from_private_bytes(wide[64:])
 
 
+@lru_cache(maxsize=1024)
 def _public(public: bytes) -> hpke.MLKEM768X25519PublicKey:
     lattice = MLKEM768PublicKey.from_public_bytes(public[:1184])
     return hpke.MLKEM768X25519PublicKey(lattice, X25519PublicKey.from_public_bytes(public[1184:]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -10,34 +9,12 @@ import msgspec
 from salus.codec import Record
 from salus.crypto.hpke import SealingKey
 from salus.crypto.signing import HybridPublic, HybridSignature
+from salus.exchange.roles import Duty as Duty
+from salus.exchange.roles import Role as Role
 from salus.ids import Bytes16, Bytes32, Count
 
 CARD_TAG = "salus/contact-card/1"
 MAX_HOMES = 4  # members that keep one mailbox
-
-
-class Role(StrEnum):
-    """What somebody is in the network."""
-
-    PATIENT = "patient"
-    PHYSICIAN = "physician"
-    NURSE = "nurse"
-    PHARMACIST = "pharmacist"
-    PARAMEDIC = "paramedic"
-    LABORATORY = "laboratory"
-    MEMBER = "member"
-    ORGANISATION = "organisation"  # a practice on somebody else's node
-
-
-class Duty(StrEnum):
-    """What somebody does for the organisation."""
-
-    PHYSICIAN = "physician"
-    NURSE = "nurse"
-    PHARMACIST = "pharmacist"
-    TECHNICIAN = "technician"
-    RECEPTION = "reception"
-    LABORATORY = "laboratory"
 
 
 class Card(Record, frozen=True, tag="card-1"):

@@ -9,11 +9,13 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 import lmdb
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from salus import __version__
@@ -141,11 +143,13 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
 )
 
 
-class _Api(FastAPI):
+class _Api(Starlette):
     """The application, every request of which is counted, and logged where that is wanted."""
 
-    def __init__(self, node: NodeService, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, node: NodeService, routes: list[BaseRoute]) -> None:
+        refusals = dict.fromkeys((SalusError, HTTPException, OSError, lmdb.Error, Exception), _refused)
+        super().__init__(routes=routes, exception_handlers=refusals)
+        self.router.redirect_slashes = False
         self._node = node
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,32 +157,36 @@ class _Api(FastAPI):
         await watched(scope, receive, send, super().__call__, self._node.tally, self._node.config.access_log)
 
 
-def make_api(node: NodeService) -> FastAPI:
-    """The API over a running node."""
-    api = _Api(
-        node,
-        title="Salus node",
-        version=__version__,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url="/v1/openapi.json",
-        redirect_slashes=False,
-    )
+class _Route(Route):
+    """A route that takes its one method alone."""
+
+    def __init__(self, path: str, handle: Callable[[Request], Awaitable[Response]], method: str) -> None:
+        super().__init__(path, handle, methods=[method])
+        self.methods = {method}  # or HEAD would be taken where GET is
+
+
+def make_api(node: NodeService) -> Starlette:
+    """The API over a running node: plain routes, and beside them what describes them in OpenAPI."""
+    described = FastAPI(title="Salus node", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    routes = list[BaseRoute]()
     for method, path, shape, bound, answer, refused, summary in POSTS:
         body = {"requestBody": {"required": True, "content": _described(MEDIA, shape.__name__)}}
-        _add(api, method, path, _posted(node, shape, bound, answer), MEDIA, refused, summary, body)
+        routes.append(_Route(path, _posted(node, shape, bound, answer), method))
+        _describe(described, method, path, MEDIA, refused, summary, body)
     for path, read, media, refused, summary in GETS:
-        _add(api, "GET", path, _got(node, read), media, refused, summary, _parameters(path))
-    for kind in (SalusError, HTTPException, OSError, lmdb.Error, Exception):
-        api.add_exception_handler(kind, _refused)
-    return api
+        routes.append(_Route(path, _got(node, read), "GET"))
+        _describe(described, "GET", path, media, refused, summary, _parameters(path))
+
+    async def description(_: Request) -> Response:
+        return JSONResponse(described.openapi())
+
+    return _Api(node, [*routes, _Route("/v1/openapi.json", description, "GET")])
 
 
-def _add(
-    api: FastAPI,
+def _describe(
+    described: FastAPI,
     method: str,
     path: str,
-    handle: Callable[[Request], Awaitable[Response]],
     media: str,
     refused: tuple[int, ...],
     summary: str,
@@ -187,9 +195,13 @@ def _add(
     answers: dict[int | str, dict[str, Any]] = {200: {"description": "Done", "content": _described(media, "what was asked for")}}
     for status in sorted(refused):
         answers[status] = {"description": HTTPStatus(status).phrase, "content": {problems.MEDIA: {"schema": _PROBLEM}}}
-    api.add_api_route(
-        path, handle, methods=[method], summary=summary, response_class=Response, responses=answers, openapi_extra=extra
+    described.add_api_route(
+        path, _nowhere, methods=[method], summary=summary, response_class=Response, responses=answers, openapi_extra=extra
     )
+
+
+def _nowhere() -> None:
+    """Stands in the description for what answers: nothing is ever sent there."""
 
 
 async def _refused(request: Request, error: Exception) -> Response:

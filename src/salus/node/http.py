@@ -45,6 +45,7 @@ def configured(node: NodeService) -> uvicorn.Config:
         lifespan="off",
         log_config=logging_config(node.config.log),
         access_log=False,
+        proxy_headers=False,  # nothing here hangs on whom a proxy names; who came by one is told by the header itself
         server_header=False,
         timeout_keep_alive=15,
         limit_concurrency=256,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import threading
 from collections.abc import Callable
@@ -52,6 +53,20 @@ def test_a_block_is_one_durable_commit(tmp_path: Path) -> None:
     assert made.store.commits == 1  # genesis
     assert [made.put(number) for number in range(3)] == [1, 2, 3]
     assert made.store.commits == 4
+    made.engine.stop()
+
+
+def test_a_block_flushes_the_disk_by_its_one_commit_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """API-40: one commit of LMDB is two flushes at most, of the pages and of the page that names them."""
+    made = Engine(tmp_path)
+    flushed = list[int]()
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, flushed.append)
+    before = made.store._env.info()["last_txnid"]
+    with ThreadPoolExecutor(8) as pool:
+        blocks = max(pool.map(made.put, range(64)))
+    assert flushed == []
+    assert made.store._env.info()["last_txnid"] - before == blocks
     made.engine.stop()
 
 

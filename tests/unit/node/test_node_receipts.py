@@ -7,8 +7,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from node_world import MEMBER, NODE, NONE, START, Clock, NodeWorld, OrderingClock, blob, code, key, running
@@ -236,3 +238,40 @@ def test_a_node_that_read_nothing_anchors_nothing(tmp_path: Path) -> None:
         stack.enter_context(running(tmp_path))
     with running(tmp_path) as world:
         assert world.node.status().height == 0
+
+
+def test_receipts_that_wait_together_share_one_durable_write(tmp_path: Path) -> None:
+    """API-22: one chain in the order of writing; what was seen before is refused, and takes nothing from its neighbours."""
+    log = ReceiptLog(tmp_path)
+    requests = [bytes([number]) * 32 for number in range(8)]
+    log.append(NONE, b"sealed", requests[0], 5_000, 1_000)
+    before = log._tables._env.info()["last_txnid"]
+    with ThreadPoolExecutor(8) as pool:
+        with log._writing:
+            found = [pool.submit(code, partial(log.append, NONE, b"sealed", one, 5_000, 1_000)) for one in requests]
+            while len(log._waiting) < len(requests):
+                threading.Event().wait(0.001)
+        assert sorted(each.result() for each in found) == [*[""] * 7, "warrants/replayed"]
+    assert log._tables._env.info()["last_txnid"] == before + 1
+    assert [stored.index for stored in log.since(NONE, 0)] == list(range(8))
+    log.close()
+
+
+@pytest.mark.parametrize("error", [OSError("full"), lmdb.Error("full"), RuntimeError("a bug")], ids=["disk", "database", "bug"])
+def test_a_write_that_fails_is_told_to_all_who_waited(tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = ReceiptLog(tmp_path)
+
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(log, "_forget", full)
+    with ThreadPoolExecutor(4) as pool:
+        with log._writing:
+            found = [pool.submit(log.append, NONE, b"sealed", bytes([n]) * 32, 5_000, 1_000) for n in range(4)]
+            while len(log._waiting) < 4:
+                threading.Event().wait(0.001)
+        assert {type(each.exception()) for each in found} == {type(error)}
+    monkeypatch.undo()
+    assert log.since(NONE, 0) == ()
+    assert code(lambda: log.append(NONE, b"sealed", bytes(32), 5_000, 1_000)) == ""
+    log.close()

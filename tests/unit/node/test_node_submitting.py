@@ -19,6 +19,7 @@ from salus.ids import Millis
 from salus.ledger.modules.sections.messages import Rotate
 from salus.ledger.modules.sections.state import schedule_hash
 from salus.ledger.tx import Signature, Transaction, body_hash
+from salus.node.solo import SoloEngine
 
 ONE, TWO = blob("one"), blob("two", 300)
 
@@ -227,3 +228,15 @@ def test_too_many_keys_of_the_state_are_refused(tmp_path: Path) -> None:
     with running(tmp_path) as world:
         assert len(world.node.states([b"a"] * 512)) == 512
         assert code(lambda: world.node.states([b"a"] * 513)) == "node/too-many-keys"
+
+
+def test_each_signature_of_a_submission_is_verified_once_at_a_node(tmp_path: Path) -> None:
+    """TX-10: between check, block and a second submission of the same; the member signs as sponsor, its owner as writer."""
+    with running(tmp_path) as world:
+        world.fill("Ada")
+        assert isinstance(world.node.engine, SoloEngine)
+        machine, data = world.node.engine.app.machine, blob("one")
+        before = machine.verified
+        submission = world.submission(world.body(world.entry("Ada", data)), [key("Ada")], [data])
+        assert world.node.submit(submission) == world.node.submit(submission)
+        assert machine.verified - before == 2

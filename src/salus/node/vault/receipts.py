@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import lmdb
 import msgspec
 
 from salus.codec import Record, decode, encode
 from salus.errors import WarrantRefused
 from salus.ids import Bytes32, Count
 from salus.ledger.listtree import list_proof, list_root
-from salus.node.tables import Tables
+from salus.node.tables import Tables, Write
 from salus.warrants.receipting import START, anchor_leaf, next_head
 from salus.warrants.receipts import AnchorLeaf, StoredReceipt
 
@@ -40,28 +44,76 @@ class Anchored(Record, frozen=True, tag="anchored"):
         return list_proof([encode(leaf) for leaf in self.leaves], index)
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """A receipt that waits to be durable: a sealed one of a section, for a request at ``now`` (ms)."""
+
+    section: bytes
+    sealed: bytes
+    request: bytes
+    now: int
+    done: Future[StoredReceipt | None] = field(default_factory=Future)
+
+
 class ReceiptLog:
-    """Chains by section, in a durable database."""
+    """Chains by section, in a durable database. Receipts that wait at the same time share one durable write."""
 
     def __init__(self, folder: Path, *, reading: bool = False) -> None:
         self._tables = Tables(folder, ("receipts", "chains", "seen", "times", "anchors"), reading=reading)
+        self._queueing, self._writing = threading.Lock(), threading.Lock()
+        self._waiting: list[_Waiting] = []
 
     def append(self, section: bytes, sealed: bytes, request: bytes, now: int, window: int) -> StoredReceipt:
-        """Add a receipt, durably. ``request`` seen within the last ``window`` ms is refused: `WarrantRefused` ``replayed``."""
-        with self._tables.writing() as write:
-            if write.get("seen", request) is not None:
-                raise WarrantRefused("replayed", "this request was served before")
-            chain = _chain(write.get("chains", section))
-            head = next_head(chain.head, sealed)
-            stored = StoredReceipt(chain.count, head, sealed)
-            write.put("receipts", section + chain.count.to_bytes(8, "big"), encode(stored))
-            write.put("chains", section, encode(_Chain(head, chain.count + 1)))
-            write.put("seen", request, b"")
-            write.put("times", now.to_bytes(8, "big") + request, b"")
-            for key, _ in self._tables.range("times", b"", max(0, now - 2 * window).to_bytes(8, "big"), 16):
-                write.drop("times", key)
-                write.drop("seen", key[8:])
+        """Add a receipt, durably. ``request`` seen within the last ``window`` ms is refused: `WarrantRefused` ``replayed``.
+
+        Whoever comes to write first writes for all who wait by then; the others find it done.
+        """
+        own = _Waiting(section, sealed, request, now)
+        with self._queueing:
+            self._waiting.append(own)
+        with self._writing:
+            if not own.done.done():
+                with self._queueing:
+                    batch, self._waiting = self._waiting, []
+                self._write(batch, window)
+        stored = own.done.result()
+        if stored is None:
+            raise WarrantRefused("replayed", "this request was served before")
         return stored
+
+    def _write(self, batch: list[_Waiting], window: int) -> None:
+        """One durable write for the batch; nothing is told before, and of one that fails all are told."""
+        try:
+            with self._tables.writing() as write:
+                stored = [self._add(write, one) for one in batch]
+                self._forget(write, max(0, batch[0].now - 2 * window), 16 * len(batch))
+        except BaseException as error:
+            for one in batch:
+                one.done.set_exception(error)
+            if not isinstance(error, (OSError, lmdb.Error)):
+                raise
+            return
+        for one, receipt in zip(batch, stored, strict=True):
+            one.done.set_result(receipt)
+
+    def _add(self, write: Write, one: _Waiting) -> StoredReceipt | None:
+        """The receipt, added to its chain; None where its request was seen before."""
+        if write.get("seen", one.request) is not None:
+            return None
+        chain = _chain(write.get("chains", one.section))
+        head = next_head(chain.head, one.sealed)
+        stored = StoredReceipt(chain.count, head, one.sealed)
+        write.put("receipts", one.section + chain.count.to_bytes(8, "big"), encode(stored))
+        write.put("chains", one.section, encode(_Chain(head, chain.count + 1)))
+        write.put("seen", one.request, b"")
+        write.put("times", one.now.to_bytes(8, "big") + one.request, b"")
+        return stored
+
+    def _forget(self, write: Write, before: int, most: int) -> None:
+        """Requests that are too old to be served again need not be remembered."""
+        for key, _ in self._tables.range("times", b"", before.to_bytes(8, "big"), most):
+            write.drop("times", key)
+            write.drop("seen", key[8:])
 
     def since(self, section: bytes, first: int, most: int = 4096) -> tuple[StoredReceipt, ...]:
         """Receipts from index ``first`` on."""
