@@ -51,6 +51,13 @@ class NotingStore(Store):
         if outermost:
             note(store=rows_digest(self))
 
+    @contextmanager
+    def tidying(self) -> Iterator[None]:
+        """As it is in any store: what a power cut may undo is noted as such."""
+        with super().tidying():
+            yield
+        note(tidied=rows_digest(self))
+
 
 class Noting:
     """A node whose answers to what changes something are noted."""
