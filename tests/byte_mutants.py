@@ -76,10 +76,12 @@ class Outcome:
 
 
 def run(form: Format, seed: int, count: int) -> Outcome:
-    """Try ``count`` mutants of the format, in turn of each sample."""
+    """Try ``count`` mutants of the format, in turn of each sample; what came out as a sample is not one."""
     found, known = Outcome(), {form.normal(sample.data) for sample in form.samples}
     bounds = [_bounds(sample) for sample in form.samples]
-    for number, (which, kind, mutant) in enumerate(mutants(form, seed, count)):
+    for number, (which, kind, mutant) in enumerate(mutants(form, seed, 2 * count)):
+        if found.tried == count:
+            break
         if form.normal(mutant) in known:
             continue
         found.tried += 1

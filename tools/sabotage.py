@@ -22,7 +22,7 @@ FAILED_TESTS = 1  # pytest's exit code when tests ran and some failed
 
 def run(source: Path, tests: list[str]) -> int:
     """pytest's exit code for ``tests`` over the package in ``source``."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--timeout=60", "-p", "no:cacheprovider", "-p", "no:cov", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--timeout=200", "-p", "no:cacheprovider", "-p", "no:cov", *tests]
     environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False).returncode
 

@@ -11,7 +11,7 @@ import itertools
 import json
 import random
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,10 +117,10 @@ class Folder:
 
 
 class Disk:
-    """The disk below ``root``, as the log builds it up. ``flushes(path)``: whether flushing there does anything; a control."""
+    """The disk below ``root``, as the log builds it up. ``idle``: a place where flushing does nothing, for controls."""
 
-    def __init__(self, root: str, flushes: Callable[[str], bool] = lambda _: True) -> None:
-        self.root, self.flushes = root, flushes
+    def __init__(self, root: str) -> None:
+        self.root, self.idle = root, ""
         self.folder, self.opened = Folder(), dict[int, tuple[Any, bool, str]]()
 
     def do(self, entry: Entry) -> None:
@@ -128,12 +128,12 @@ class Disk:
         if entry.kind == "O":
             self._open(entry)
         elif entry.kind in "WT":
-            node, sure, _ = self.opened[entry.file]
+            node, sure, path = self.opened[entry.file]
             size = entry.offset if entry.kind == "T" else None
-            node.pending.append(Pending(entry.offset, entry.first, size, sure))
+            node.pending.append(Pending(entry.offset, entry.first, size, sure and self._flushes(path)))
         elif entry.kind in "SD":
             node, _, path = self.opened[entry.file]
-            if self.flushes(path):
+            if self._flushes(path):
                 node.flush()
         elif entry.kind == "M" and entry.first.decode() != self.root:
             self._change(entry.first, Folder())
@@ -153,7 +153,10 @@ class Disk:
         node = self._find(path)
         if entry.flags & EMPTIED and not entry.flags & CREATED:
             node.pending.append(Pending(0, b"", 0))
-        self.opened[entry.file] = (node, bool(entry.flags & DURABLE) and self.flushes(path), path)
+        self.opened[entry.file] = (node, bool(entry.flags & DURABLE), path)
+
+    def _flushes(self, path: str) -> bool:
+        return not self.idle or self.idle not in path
 
     def _name(self, entry: Entry) -> None:
         (old, old_name), (new, new_name) = self._place(entry.first), self._place(entry.second)

@@ -36,7 +36,7 @@ def test_the_log_has_all_that_was_done(entries: list[Entry], tmp_path: Path) -> 
 
 
 def test_what_was_acknowledged_outlives_a_power_cut_at_any_point(log: Path, entries: list[Entry]) -> None:
-    """API-40, API-20, API-23, WAR-18, WAL-10: ledger, vault, mailbox and the agent's store."""
+    """API-71, WAL-13: ledger, vault, mailbox and the agent's store."""
     found = tried(entries, choose(entries, POINTS, KINDS, "in short"))
     assert len(found) > POINTS * 3 // 4
     bad = {point: what for point, what in found.items() if what}
@@ -45,7 +45,7 @@ def test_what_was_acknowledged_outlives_a_power_cut_at_any_point(log: Path, entr
 
 @pytest.mark.parametrize("place", CONTROLS)
 def test_without_flushing_there_a_loss_is_found(entries: list[Entry], place: str) -> None:
-    assert control(entries, place, 60)
+    assert control(entries, place)
 
 
 def opened(name: bytes, flags: int = 1) -> Entry:

@@ -19,6 +19,7 @@ from salus.errors import SalusError
 from salus.ids import Height, Millis, VerifyKey
 from salus.ledger.app import Application
 from salus.ledger.machine import Block
+from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.sections.state import Entry, Section, entry_key, section_key
 from salus.ledger.store import MemoryStore, load
 from salus.warrants.receipting import next_head, open_receipt
@@ -338,19 +339,48 @@ class Checks:
             raise Broken("5", f"{home} finds {troubles[0]} among its receipts, and no vault is dishonest now")
 
     def _require_granted(self, home: str, person: str) -> None:
-        """A reader opens all that live grants cover, by keys, and is shown no more and no other than what is there."""
-        now = self.ledger.newest.time
+        """A reader opens all that live grants cover, by keys, and is shown all of it, no more, and nothing else."""
+        now = self.world.time.now + 60_000
         opened = self.reading.opens(home)
+        wanted: dict[str, set[tuple[SectionKind, int]]] = {}
         for given in self.reading.given.values():
             if given.asked.reader != person or given.asked.passed_on_by or not self.reading.live(given, now):
                 continue
             for section, entry in self.reading.entries():
                 owner, kind = self.reading.owners[section]
-                must = owner == given.asked.patient and self.reading.must_open(given, section, kind, entry)
-                if must and (section, entry.number) not in opened:
+                if owner != given.asked.patient or not self.reading.must_open(given, section, kind, entry):
+                    continue
+                if (section, entry.number) not in opened:
                     raise Broken("2", f"{home} has no key to entry {entry.number} of {owner}'s {kind.value}: it was granted")
+                wanted.setdefault(owner, set()).add((kind, entry.number))
         for patient in sorted(set(OWNERS.values())):
-            self.run.look_at(home, person, patient)
+            self._look_at(home, person, patient, wanted.get(patient, set()))
+
+    def _look_at(self, home: str, person: str, patient: str, wanted: set[tuple[SectionKind, int]]) -> None:
+        """A reader opens a chart: all that is ``wanted`` is there, unless the reader's licence does not hold."""
+        try:
+            chart = charting.open_chart(self.world.homes[home].agent, person, patient)
+        except SalusError as error:
+            if error.full_code not in VAULT:
+                raise Broken("rest", f"{home} cannot open {patient}'s chart: {error.full_code}") from error
+            if wanted and self._licensed(person):
+                raise Broken("durable", f"{home} has lost what {patient} granted: {error.full_code}") from error
+            return
+        codes = {code for _, _, code in chart.unread} - set(VAULT)
+        if self.reading.passed_on_and_rewritten(person, patient):
+            codes.discard("crypto/cannot-open")
+        if codes:
+            raise Broken("rest", f"{home} is shown {sorted(codes)[0]} in {patient}'s chart")
+        self.require_shown(home, patient, chart)
+        missing = wanted - {(version.section, version.number) for version in chart.chart.versions}
+        if missing and self._licensed(person):
+            raise Broken("rest", f"{home} is not shown entry {min(missing)[1]} of {patient}'s {min(missing)[0].value}")
+
+    def _licensed(self, person: str) -> bool:
+        """Whether a person's licence holds; the practice needs none."""
+        key = self.wallets[person].identity.classic.public
+        states = [status for _, holder, status in self.ledger.licences.values() if holder == key]
+        return not states or states[-1] is LicenceStatus.ACTIVE
 
     def require_shown(self, home: str, patient: str, chart: Any) -> None:
         """What a chart shows is there, says what was signed, and may be seen."""
@@ -401,4 +431,5 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "suspend": ("licences/wrong-status", "ledger/wrong-status"),
     "reinstate": ("licences/wrong-status", "ledger/wrong-status"),
     "remove": ("agent/no-such-device",),
+    "rotate": ("ledger/no-such-section",),
 }

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from salus.agent.services import charting
 from salus.agent.services.charting import ChartResult
 from salus.agent.services.resuming import resume
 from salus.errors import SalusError
 from simulation.acts import ACTS, Doing, NothingToDo, letters
 from simulation.disk import Stopped, watched
 from simulation.faults import KILLED_WRITING, POWER_CUT, Step
-from simulation.invariants import VAULT, Checks
+from simulation.invariants import Checks
 from simulation.ledger_model import At, Broken
 from simulation.machines import MACHINES
 from simulation.reading_model import Asked, Removal
@@ -216,21 +215,6 @@ class Run:
         except SalusError as error:
             if error.code not in ("device-taken-off", "no-epoch-key"):
                 raise Broken("rest", f"{home} does not come to rest: {error.full_code}") from error
-
-    def look_at(self, home: str, person: str, patient: str) -> None:
-        """A reader opens a chart, and is shown what there is."""
-        try:
-            chart = charting.open_chart(self.world.homes[home].agent, person, patient)
-        except SalusError as error:
-            if error.full_code not in VAULT:
-                raise Broken("rest", f"{home} cannot open {patient}'s chart: {error.full_code}") from error
-            return
-        codes = {code for _, _, code in chart.unread} - set(VAULT)
-        if self.checks.reading.passed_on_and_rewritten(person, patient):
-            codes.discard("crypto/cannot-open")
-        if codes:
-            raise Broken("rest", f"{home} is shown {sorted(codes)[0]} in {patient}'s chart")
-        self.checks.require_shown(home, patient, chart)
 
     @property
     def now(self) -> At:

@@ -20,6 +20,7 @@ MACHINES = {
     "repeat": 2,
     "greedy": 2,
 }
+TWINS = {"ann": "ann2", "ann2": "ann"}
 BEGIN = ("ann grant", "ann grant", "ben grant", "ada letters", "bo letters", "clinic letters", "clinic take_on")
 
 
@@ -28,11 +29,16 @@ def schedule(seed: int) -> list[Step]:
     chance = Random(f"schedule {seed}")
     trouble = chance.choice((0.0, 0.2, 0.4, 0.6))
     begin = [Step(*line.split(), chance.getrandbits(31)) for line in BEGIN]
-    return begin + [_step(chance, trouble) for _ in range(LENGTH)]
+    steps = begin
+    while len(steps) < len(BEGIN) + LENGTH:
+        steps.append(_step(chance, trouble, steps[-1]))
+    return steps
 
 
-def _step(chance: Random, trouble: float) -> Step:
+def _step(chance: Random, trouble: float, before: Step) -> Step:
     pick = chance.getrandbits(31)
+    if before.home in TWINS and (before.pause or before.faults) and chance.random() < 0.5:
+        return Step(TWINS[before.home], chance.choice(("rotate", "grant", "revoke", "erase")), pick)  # while the other one hangs
     if chance.random() < 0.25:
         act = _weighted(chance, MACHINES)
         return Step(chance.choice((*PEOPLE, "node")) if act == "skew" else chance.choice(tuple(PEOPLE)), act, pick)

@@ -167,6 +167,10 @@ def test_a_standing_right_and_the_right_to_append_go_together(near: World) -> No
     assert len(charting.open_chart(near.agent, OTHER, PATIENT).shown) == 1
 
 
+def test_what_is_not_there_cannot_be_rotated(near: World) -> None:
+    assert code(lambda: rotate(near.agent, PATIENT, SectionKind.SENSITIVE)) == "ledger/no-such-section"
+
+
 def test_two_rights_to_append_to_one_section_do_not_get_in_each_others_way(near: World) -> None:
     """What was written by the first grant is none of the second one's to ask for."""
     near.may_write()

@@ -37,7 +37,8 @@ def refused(act: Any, *args: Any) -> str:
 
 
 def test_each_epoch_has_keys_of_its_own() -> None:
-    found = {OLD.seal_seed, OLD.history, NEW.seal_seed, NEW.history}
+    one, other = new_epoch_keys(), new_epoch_keys()
+    found = {one.seal_seed, one.history, other.seal_seed, other.history}
     assert [len(secret) for secret in found] == [32] * 4
     assert seal_key_hash(b"a") != seal_key_hash(b"b")
 

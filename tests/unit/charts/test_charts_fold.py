@@ -75,6 +75,8 @@ def test_what_is_not_there_or_not_of_the_entry_replaces_nothing() -> None:
     beyond = placed(PATIENT, 2, NEW, replaces=(Replaced(7, version_id(OLD)), Replaced(0, some("unknown"))))
     chart = fold([placed(PATIENT, 1, OLD), beyond])
     assert [v.status for v in chart.versions] == [Status.CONFLICT] * 2
+    just_beyond = placed(PATIENT, 2, NEW, replaces=(Replaced(1, version_id(OLD)),))
+    assert [v.status for v in fold([placed(PATIENT, 1, OLD), just_beyond]).versions] == [Status.CONFLICT] * 2
     itself = placed(PATIENT, 1, OLD, replaces=replacing(OLD))
     assert [v.status for v in fold([itself]).versions] == [Status.CURRENT]
 

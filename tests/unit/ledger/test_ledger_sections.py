@@ -15,6 +15,7 @@ from ledger_world import (
     START,
     STEP,
     Ledger,
+    creation,
     entry,
     epoch,
     founding,
@@ -125,6 +126,16 @@ def test_a_former_owner_may_do_nothing_more() -> None:
         assert ledger.do(action, by=["owner"]) == "ledger/wrong-signers"
     assert ledger.do(entry(section, "owner", "b"), by=["owner"]) == "ledger/not-a-writer"
     assert ledger.do(HandOver(section, public("owner"), some("x")), by=["owner"]) == "ledger/not-committed"
+
+
+def test_a_writer_that_was_admitted_in_the_block_of_the_section_may_append() -> None:
+    """SEC-21: only a hand-over ends the writers before it; the first owner came with the section."""
+    ledger = Ledger()
+    section = section_id(ledger.network, public("owner"), commit_owner(public("next owner")))
+    admission = ledger.tx(AdmitWriter(section, public("w"), 9, 99, START + HOUR), by=["owner"])
+    results = ledger.block(ledger.tx(creation("owner"), by=["owner"]), admission)
+    assert [result.refusal for result in results] == ["", ""]
+    assert ledger.do(entry(section, "w", "a"), by=["w"]) == ""
 
 
 @pytest.mark.parametrize(("before", "code"), [(1, ""), (0, "ledger/writer-ended"), (-1, "ledger/writer-ended")])

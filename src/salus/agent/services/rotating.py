@@ -87,11 +87,13 @@ def rotate(
 ) -> Committed:
     """Rotate a section of ``name``'s, in one transaction with what is ``due``; the grant ``leaving`` gets no slot.
 
-    Where another device was quicker, everything is looked at again.
+    Where another device was quicker, everything is looked at again. ``no-such-section`` where it was not made yet.
     """
     for attempt in range(_ATTEMPTS):
         wallet = sync(agent, name)
         section = own_section(agent, wallet, kind, attempt)
+        if not section.exists:
+            raise LedgerRefused("no-such-section", "there is no such section yet")
         actions, keys = due(wallet, section)
         holders = _holders(agent, wallet, section, leaving)
         plan = plan_rotation(wallet, section, own_pair(agent, wallet, section), holders)
