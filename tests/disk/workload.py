@@ -79,9 +79,9 @@ class Noting:
         self.blocks()
         return found
 
-    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
-        self.node.drop(mailbox, token, sealed)
-        note(mailbox=mailbox.hex(), letter=sha256(sealed).hex())
+    def drop(self, drop: Any) -> None:
+        self.node.drop(drop)
+        note(mailbox=drop.mailbox.hex(), letter=sha256(drop.sealed).hex())
 
     def read(self, request: Any) -> Any:
         served = self.node.read(request)
