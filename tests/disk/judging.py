@@ -45,6 +45,8 @@ def acknowledged(noted: list[dict[str, Any]], coming: list[dict[str, Any]]) -> A
         known.genesis = one.get("genesis", known.genesis)
         if "store" in one:
             known.stores = [one["store"]]
+        if "tidied" in one:
+            known.stores.append(one["tidied"])  # or as it was before: nothing hangs on it
         if "block" in one:
             known.blocks[one["block"]] = one["hash"], one["state"]
         if "body" in one:
@@ -55,7 +57,10 @@ def acknowledged(noted: list[dict[str, Any]], coming: list[dict[str, Any]]) -> A
             known.receipts[one["section"], one["receipt"]] = one["head"]
         if "act" in one:
             known.facts, known.now = [one], one["now"]
-    known.stores += [one["store"] for one in coming if "store" in one][:1]
+    for one in coming:
+        known.stores += [one[kind] for kind in ("store", "tidied") if kind in one]
+        if "store" in one:
+            break
     known.facts = [*(known.facts or [{}]), *[one for one in coming if "act" in one][:1]]
     known.now = max([known.now, *(one.get("now", 0) for one in known.facts)])
     return known

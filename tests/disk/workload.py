@@ -51,6 +51,13 @@ class NotingStore(Store):
         if outermost:
             note(store=rows_digest(self))
 
+    @contextmanager
+    def tidying(self) -> Iterator[None]:
+        """As it is in any store: what a power cut may undo is noted as such."""
+        with super().tidying():
+            yield
+        note(tidied=rows_digest(self))
+
 
 class Noting:
     """A node whose answers to what changes something are noted."""
@@ -72,9 +79,9 @@ class Noting:
         self.blocks()
         return found
 
-    def drop(self, mailbox: bytes, token: bytes, sealed: bytes) -> None:
-        self.node.drop(mailbox, token, sealed)
-        note(mailbox=mailbox.hex(), letter=sha256(sealed).hex())
+    def drop(self, drop: Any) -> None:
+        self.node.drop(drop)
+        note(mailbox=drop.mailbox.hex(), letter=sha256(drop.sealed).hex())
 
     def read(self, request: Any) -> Any:
         served = self.node.read(request)

@@ -49,6 +49,7 @@ class SoloEngine(Chain):
         super().__init__(genesis, store, committed)
         self._member, self._key, self._clock = member, key, clock
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._checking = threading.Lock()  # holds while one is checked and while a block is executed, not while it is written
         if self._empty:
             self._found()
         self._open = True
@@ -62,7 +63,7 @@ class SoloEngine(Chain):
         Raises what the check refuses, or `NodeRefused` ``clock-behind``, ``stopped``.
         """
         future: Future[Outcome] = Future()
-        with self._lock:
+        with self._checking:
             if not self._open:
                 raise _stopped()
             self.app.check_tx(data, self._next_time())
@@ -87,7 +88,7 @@ class SoloEngine(Chain):
 
     def stop(self) -> None:
         """Finish what is queued, then stop and close."""
-        with self._lock:
+        with self._checking:
             self._open = False
             self._queue.put(None)
         if self._thread is not None:
@@ -102,7 +103,7 @@ class SoloEngine(Chain):
                 batch, stopping = self._waiting(self._queue.get())
                 self._order(batch)
         finally:
-            with self._lock:  # nobody waits for an engine that ended
+            with self._checking:  # nobody waits for an engine that ended
                 self._open = False
                 for _, future in [*batch, *self._waiting(None)[0]]:
                     if not future.done():
@@ -144,7 +145,8 @@ class SoloEngine(Chain):
         time = self._next_time()
         previous = self._newest().header
         block = Block(Height(previous.height + 1), time, tuple(transactions))
-        final = self.app.finalize_block(block)
+        with self._checking:
+            final = self.app.finalize_block(block)
         header = Header(
             network_id(self.genesis),
             block.height,

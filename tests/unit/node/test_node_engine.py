@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
@@ -275,3 +276,25 @@ def _raised(act: Callable[[], object]) -> BaseException | None:
     except (ZeroDivisionError, SalusError) as error:
         return error
     return None
+
+
+def test_what_is_wrong_is_refused_while_a_block_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """API-40: nobody waits for somebody else's disk to be told that a transaction is refused."""
+    made = Engine(tmp_path)
+    writing, go_on, commit = threading.Event(), threading.Event(), made.store.commit
+
+    def slow(*block: Any) -> None:
+        writing.set()
+        go_on.wait(60)
+        commit(*block)
+
+    monkeypatch.setattr(made.store, "commit", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(made.put, 0)
+        assert writing.wait(60)
+        late = transaction(made.genesis, 1, expires=made.genesis.time)
+        refused = pool.submit(code, lambda: made.engine.submit(late))
+        assert refused.result(60) == "ledger/expired"
+        go_on.set()
+        assert first.result(60) == 1
+    made.engine.stop()
