@@ -12,20 +12,27 @@ from salus.agent.services.revoking import resume_revocations
 from salus.agent.services.rotating import resume_rotations
 from salus.agent.services.sealing import resume_jobs
 from salus.agent.services.staffing import resume_dismissals
-from salus.agent.services.submitting import resume_submissions
+from salus.agent.services.submitting import as_quota_allows, resume_submissions
 from salus.agent.services.writing import resume_notes
+
+#: People who were taken in and submissions as they were signed first, letters last; in between what else may be left.
+STEPS = (
+    resume_people,
+    resume_submissions,
+    resume_recoveries,
+    resume_notes,
+    resume_jobs,
+    resume_rotations,
+    resume_revocations,
+    resume_erasures,
+    resume_dismissals,
+    resume_listings,
+    send_letters,
+)
 
 
 def resume(agent: Agent) -> None:
-    """People who were taken in and submissions as they were signed first, letters last; in between what else may be left."""
-    resume_people(agent)
-    resume_submissions(agent)
-    resume_recoveries(agent)
-    resume_notes(agent)
-    resume_jobs(agent)
-    resume_rotations(agent)
-    resume_revocations(agent)
-    resume_erasures(agent)
-    resume_dismissals(agent)
-    resume_listings(agent)
-    send_letters(agent)
+    """Complete all that is left. What the sponsor's quota does not allow now waits: it keeps nobody from taking a grant back."""
+    for step in STEPS:
+        with as_quota_allows():
+            step(agent)

@@ -14,7 +14,7 @@ from salus.agent.services.manifest import plan_notes, sync
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.rotating import Due, rotate
 from salus.agent.services.sealing import roll_forward, silent
-from salus.agent.services.submitting import submit
+from salus.agent.services.submitting import as_quota_allows, submit
 from salus.agent.verify import record, records
 from salus.agent.wallet import Wallet
 from salus.charts.grant import SectionGrant
@@ -76,6 +76,12 @@ def _end(agent: Agent, wallet: Wallet, identity: bytes) -> None:
         agent.store.put(wallet.person, identity, msgspec.structs.replace(given, ending=Ending.ASKED))
     for part in given.made().sections:
         end_part(agent, wallet, identity, part)
+    with as_quota_allows():
+        _note_end(agent, wallet, identity, given)
+
+
+def _note_end(agent: Agent, wallet: Wallet, identity: bytes, given: GivenGrant) -> None:
+    """Tell one's other devices and the reader that the grant has ended: ordinary work, which no right waits for."""
     done = msgspec.structs.replace(given, ending=Ending.DONE)
     job = plan_notes(agent, sync(agent, wallet.record.name), [done])
     with agent.store.writing():

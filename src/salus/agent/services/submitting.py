@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from salus.agent.verify import newest_header
 from salus.codec import Record, decode, encode
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import SigningKey
-from salus.errors import AgentRefused, SalusError
+from salus.errors import AgentRefused, LedgerRefused, SalusError
 from salus.exchange.api import MAX_SUBMISSION, Submission
 from salus.ids import BodyHash
 from salus.ledger.genesis import member_id
@@ -59,6 +60,16 @@ def send(agent: Agent, submission: Submission) -> Committed:
     with agent.store.writing():
         agent.store.put(b"", body, Outgoing(encode(submission)))
     return _deliver(agent, body, submission)
+
+
+@contextmanager
+def as_quota_allows() -> Iterator[None]:
+    """Inside, work that is kept may be refused because the sponsor's quota is spent: it waits, and holds nothing else up."""
+    try:
+        yield
+    except LedgerRefused as error:
+        if error.code != "quota-spent":
+            raise
 
 
 def resume_submissions(agent: Agent) -> int:
