@@ -74,6 +74,7 @@ class ModelSection:
     owner: bytes
     next_owner: bytes
     epochs: list[Epoch]
+    schedule: tuple[Epoch, ...]
     made: At
     handed: At
     entries: list[SealedEntry] = field(default_factory=list)
@@ -172,7 +173,7 @@ class LedgerModel:
         elif isinstance(action, CreateSection):
             identity = tagged("salus/section/1", self.network, action.owner, action.next_owner)
             _require(identity not in self.sections, "a section was made twice")
-            section = ModelSection(action.owner, action.next_owner, list(action.schedule), at, at)
+            section = ModelSection(action.owner, action.next_owner, list(action.schedule), action.schedule, at, at)
             section.packages = [(epoch, at) for epoch in action.schedule]
             self.sections[identity] = section
         elif isinstance(action, Revoke):
@@ -217,6 +218,9 @@ class LedgerModel:
             _require(tagged("salus/next-owner/1", action.owner) == section.next_owner, "a section went to another key")
             section.owner, section.next_owner, section.handed = action.owner, action.next_owner, at
         elif isinstance(action, Rotate):
+            before = tagged("salus/schedule/1", *(encode(epoch) for epoch in section.schedule))
+            _require(action.previous == before, "a rotation was made of another schedule than there was")
+            section.schedule = action.schedule
             first, *following = action.schedule
             _require(first == section.epoch_at(at.time), "a schedule does not begin with the current epoch")
             section.epochs = [epoch for epoch in section.epochs if epoch.number <= first.number] + following

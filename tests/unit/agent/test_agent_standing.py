@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from salus.agent.home import Agent
 from salus.agent.own_sections import own_section
 from salus.agent.services import charting, granting, inbox, receipting, revoking, writing
 from salus.agent.services.granting import Lasting
+from salus.agent.services.resuming import resume
 from salus.agent.services.rotating import full_hour, rotate
+from salus.agent.services.sealing import Job
 from salus.charts.sections import SectionKind
 from salus.errors import SalusError
 from salus.ids import Millis
@@ -165,6 +169,24 @@ def test_a_standing_right_and_the_right_to_append_go_together(near: World) -> No
     notes = charting.open_chart(near.agent, DOCTOR, PATIENT, sections=(SectionKind.DOCUMENTS,)).shown
     assert len(notes) == 2
     assert len(charting.open_chart(near.agent, OTHER, PATIENT).shown) == 1
+
+
+def test_a_sponsor_whose_quota_is_spent_keeps_nobody_from_taking_back(near: World) -> None:
+    """The reserve is for that; what is left of ordinary work waits, and holds up no right."""
+    standing(near)
+    near.grant(sections=(SectionKind.VITALS,))
+    standing(near, to=OTHER)
+    machine = near.node.engine.app.machine
+    rules = machine.genesis
+    machine.genesis = replace(rules, parameters=replace(rules.parameters, quota=0))
+    for reader in (DOCTOR, OTHER):
+        resume(near.agent)
+        revoking.revoke(near.agent, PATIENT, reader=reader)
+        assert code(partial(ids, near.agent, reader)) == "warrants/revoked"
+    machine.genesis = rules
+    resume(near.agent)
+    assert {info.status for info in granting.access(near.agent, PATIENT)} == {"revoked"}
+    assert near.agent.store.all(Job, b"") == []
 
 
 def test_what_is_not_there_cannot_be_rotated(near: World) -> None:

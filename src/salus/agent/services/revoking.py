@@ -79,6 +79,12 @@ def _end(agent: Agent, wallet: Wallet, identity: bytes) -> None:
         agent.store.put(wallet.person, identity, msgspec.structs.replace(given, ending=Ending.ASKED))
     for part in given.made().sections:
         end_part(agent, wallet, identity, part)
+    with may_wait():
+        _note_end(agent, wallet, identity, given)
+
+
+def _note_end(agent: Agent, wallet: Wallet, identity: bytes, given: GivenGrant) -> None:
+    """Tell one's other devices and the reader that the grant has ended: ordinary work, which no right waits for."""
     done = msgspec.structs.replace(given, ending=Ending.DONE)
     job = plan_notes(agent, sync(agent, wallet.record.name), [done])
     with agent.store.writing():
