@@ -8,7 +8,7 @@ HARD := $(VENV)/.hard
 SECOND := vectors/ts/node_modules/.package-lock.json
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage outsider stories bench bench-peers determinism mutations mutants fuzz lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants fuzz lock clean setup vectors
 
 setup: $(READY)
 
@@ -47,6 +47,16 @@ vectors: $(READY) $(SECOND)  ## Two readers give every vector the same verdict; 
 $(SECOND): vectors/ts/package-lock.json vectors/ts/package.json
 	cd vectors/ts && npm ci --silent
 	touch $@
+
+simulate: $(READY)  ## A whole network under SEEDS seeds from FROM on; the report is kept in docs/reports/
+	$(BIN)/python tests/simulator.py --seeds $(or $(SEEDS),2000) --from $(or $(FROM),0) --report
+
+planted: $(READY)  ## Plant one bug at a time; the simulator must find each of them
+	$(BIN)/python tools/planted.py
+
+torture: $(READY)  ## Power cuts at 3,000 points of a recorded piece of work; a report in docs/reports
+	mkdir -p docs/reports
+	PYTHONPATH=tests $(BIN)/python tests/disk/torture.py --report docs/reports/torture-$$(date -u +%F).md $(ARGS)
 
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh

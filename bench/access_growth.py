@@ -76,7 +76,7 @@ def _card(agent: Agent, number: int) -> SignedCard:
     seed = tagged("bench/reader", number.to_bytes(4, "big"))
     key = HybridKey(seed)
     name, sealing, nowhere = f"Reader {number}", hpke.public_key(seed), bytes(32)
-    card = Card(agent.network_id, Role.PHYSICIAN, name, key.public, sealing, nowhere, nowhere, bytes(16), agent.clock())
+    card = Card(agent.network_id, Role.PHYSICIAN, name, key.public, sealing, (nowhere,), nowhere, bytes(16), agent.clock())
     return sign_card(key, card)
 
 

@@ -36,7 +36,7 @@ def served(home: Path) -> Iterator[str]:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit("the node did not start")
             time.sleep(0.02)
-        yield note.read_text("ascii")
+        yield note.read_text("ascii").split()[0]
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(_PATIENCE)

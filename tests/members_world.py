@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from salus.agent.nodes import Nodes
-from salus.bootstrap import init_home, join_home, open_node, prepare_home
+from salus.bootstrap import open_node
 from salus.codec import encode
+from salus.homes import init_home, join_home, prepare_home
 from salus.node.service import NodeService
 from world import Clock, World, beside, opened, served
 

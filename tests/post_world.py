@@ -9,10 +9,10 @@ from pathlib import Path
 
 from salus.agent.services import people
 from salus.agent.services.posting import keep_letter, send_letters
-from salus.bootstrap import init_home, join_home, prepare_home
 from salus.codec import encode
 from salus.exchange.cards import Role, SignedCard
 from salus.exchange.envelopes import LetterKind
+from salus.homes import init_home, join_home, prepare_home
 from salus.ledger.genesis import member_id
 from world import Clock, World, introduce, opened, served
 

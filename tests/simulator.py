@@ -145,6 +145,16 @@ def show_small(seed: int, steps: list[Step], outcome: Outcome) -> None:
     print(f"python tests/simulator.py --seed {seed} --steps '{written(small)}'", flush=True)
 
 
+def hunt(first: int, seeds: int) -> int:
+    """Until something is found."""
+    for number, seed in enumerate(range(first, first + seeds), 1):
+        outcome = simulate(seed)
+        if outcome.failure:
+            print(f"FOUND after {number} seeds: {outcome.failure.splitlines()[0]}")
+            return 1
+    return 0
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="Simulate a network under seeds.")
@@ -153,10 +163,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--steps", type=read)
-    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--report", action="store_true", help="keep the report, dated, in docs/reports/")
+    parser.add_argument("--hunt", action="store_true", help="stop at the first broken invariant, and say after how many seeds")
     asked = parser.parse_args()
     if asked.seed is not None:
         return one(asked.seed, asked.steps)
+    if asked.hunt:
+        return hunt(asked.first, asked.seeds)
     tally, began = Tally(), time.monotonic()
     for seed, outcome in many(asked.first, asked.seeds, asked.jobs):
         tally.add(seed, outcome)

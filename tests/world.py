@@ -19,12 +19,13 @@ from salus.agent.services import contacts, granting, importing, inbox, licensing
 from salus.agent.services.resuming import resume
 from salus.agent.services.sealing import silent
 from salus.agent.store import Store, read_store_key
-from salus.bootstrap import init_home, open_node, read_genesis
+from salus.bootstrap import open_node, read_genesis
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.crypto.keys import derive
 from salus.exchange.cards import Role
 from salus.exchange.client import NodeClient
 from salus.exchange.inviting import GuestKeys, redeem
+from salus.homes import init_home
 from salus.ids import Millis
 from salus.node.api import make_api
 from salus.node.http import listen
@@ -104,10 +105,8 @@ def opened(home: Path, clock: Clock, *, http: bool = False) -> Iterator[World]:
         clock.now = max(clock.now, node.engine.newest_header().header.time)
         network: Network = stack.enter_context(_served(node)) if http else node
         key = read_store_key(home / "agent" / "agent.key", str)
-        store, index = (
-            Store(home / "agent" / "store.db", key),
-            Store(home / "agent" / "index.db", derive(key, "index"), durable=False),
-        )
+        store = Store(home / "agent" / "store.db", key)
+        index = Store(home / "agent" / "index.db", derive(key, "index"), durable=False)
         stack.callback(store.close)
         stack.callback(index.close)
         agent = Agent(store, index, network, read_genesis(home), clock)

@@ -168,7 +168,8 @@ def test_what_fails_before_the_end_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_retained_is_listed_in_text_and_json(place: Path) -> None:
     assert "nothing is retained" in salus("retained", "--as", "Ana", home=place / "home").stdout
-    assert json.loads(salus("retained", "--as", "Practice", "--json", home=place / "home").stdout) == {"retained": []}
+    shown = json.loads(salus("retained", "--as", "Practice", "--json", home=place / "home").stdout)
+    assert shown == {"retained": [], "waiting": {"copies": 0, "until": None}}
 
 
 def test_a_person_moves_to_a_home_without_a_node(place: Path, tmp_path: Path) -> None:

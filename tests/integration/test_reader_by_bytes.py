@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from salus.agent.own_sections import own_section
-from salus.agent.services import erasing, granting, inbox, people, revoking, rotating
+from salus.agent.services import charting, erasing, granting, inbox, manifest, pairing, people, revoking, rotating
 from salus.agent.services.granting import Lasting
 from salus.charts.sections import SectionKind
 from salus.crypto.keys import derive
@@ -35,13 +35,13 @@ def homes(tmp_path: Path) -> Iterator[tuple[World, World]]:
         yield near, far
 
 
-def by_bytes(near: World, far: World) -> Opened:
-    """What the reader's bytes open of the node's whole folder."""
+def by_bytes(near: World, far: World, who: str = READER) -> Opened:
+    """What the bytes of somebody in the home ``far`` open of the node's whole folder."""
     copy = near.home.parent / "copy"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(near.home / "node", copy)
-    key = derive(b"far".ljust(32, b"\0"), "store")
-    person = far.agent.wallet(READER).person.hex()
+    key = derive(far.home.name.encode().ljust(32, b"\0"), "store")
+    person = far.agent.wallet(who).person.hex()
     command = [sys.executable, str(Path(__file__).parents[1] / "reader_by_bytes.py")]
     arguments = [str(far.home / "store.db"), key.hex(), person, str(copy)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -123,6 +123,28 @@ def test_a_snapshot_opens_what_it_names(homes: tuple[World, World]) -> None:
     grant(near, far, Lasting())
     later(near, "one")
     assert by_bytes(near, far) == granted != set()
+
+
+def test_a_device_that_was_taken_off_opens_nothing_later_though_others_read_on(
+    homes: tuple[World, World], tmp_path: Path
+) -> None:
+    """It knows the slot keys of everybody who was let in: they have others since."""
+    near, far = homes
+    paired = pairing.add_device(near.agent, PATIENT, "tablet")
+    with beside(near, tmp_path / "tablet") as tablet:
+        pairing.join(tablet.agent, paired.text, paired.code)
+        introduce(far, READER, tablet)
+        grant(near, far, Lasting(True, True))
+        manifest.sync(tablet.agent, PATIENT)
+        known = everything(near)
+        pairing.remove_device(near.agent, PATIENT, "tablet")
+        later(near, "after")
+        inbox.collect(far.agent, READER)
+        assert by_bytes(near, tablet, PATIENT) & everything(near) == known
+        assert by_bytes(near, far) == everything(near) > known
+        shown = charting.open_chart(far.agent, READER, PATIENT)
+        assert not shown.unread
+        assert "Observation/after" in {version.identity[1] for version in shown.shown}
 
 
 def test_a_known_end_holds_while_everything_of_the_patient_is_off(homes: tuple[World, World]) -> None:

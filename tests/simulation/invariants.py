@@ -63,8 +63,8 @@ class Checks:
 
     def after(self, homes: Sequence[str]) -> None:
         """Look at all that may have changed; ``homes`` have done something."""
-        self._learn_homes(homes)
         self._take_blocks()
+        self._learn_homes(homes)
         self._require_blobs()
         for home in PEOPLE:
             self.reading.require_no_more_than_granted(home)

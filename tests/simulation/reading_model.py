@@ -201,6 +201,13 @@ class ReadingModel:
             return entry.first.height <= given.start.height
         return asked.history or (given.done is not None and entry.first.height > given.done.height)
 
+    def passed_on_and_rewritten(self, reader: str, patient: str) -> bool:
+        """Whether a colleague's halves may be of before an erasure: only the patient's own grantees get new ones."""
+        passed_on = any(
+            g.asked.passed_on_by and (g.asked.reader, g.asked.patient) == (reader, patient) for g in self.given.values()
+        )
+        return passed_on and any(entry.sealed != entry.first for _, entry in self.entries())
+
     def live(self, given: Given, now: int) -> bool:
         """Whether a grant still holds, and every grant before it."""
         ends = [link.link.revocation for part in given.grant.sections for link in part.warrant.links]

@@ -109,7 +109,7 @@ class Run:
         home = self.world.homes[step.home]
 
         def asks(asked: Asked) -> None:
-            self.asked[step.home] = (asked, self.checks.ledger.newest)
+            self.asked[step.home] = (asked, self.now)
 
         def removes(other: str, person: str) -> None:
             removal = Removal(other, person)
@@ -127,12 +127,10 @@ class Run:
 
     def _resumed(self, home: str) -> None:
         """What this home had begun is done: also a removal."""
-        newest = self.world.host.node.engine.newest_header().header
-        at = At(newest.height, newest.time)
-        self.checks.reading.complete(home, at)
+        self.checks.reading.complete(home, self.now)
         removal = self.removing.pop(home, None)
         if removal is not None:
-            removal.done = at
+            removal.done = self.now
 
     def _act(self, step: Step, act: Callable[[], object]) -> str:
         if not step.pause:
@@ -228,9 +226,17 @@ class Run:
                 raise Broken("rest", f"{home} cannot open {patient}'s chart: {error.full_code}") from error
             return
         codes = {code for _, _, code in chart.unread} - set(VAULT)
+        if self.checks.reading.passed_on_and_rewritten(person, patient):
+            codes.discard("crypto/cannot-open")
         if codes:
             raise Broken("rest", f"{home} is shown {sorted(codes)[0]} in {patient}'s chart")
         self.checks.require_shown(home, patient, chart)
+
+    @property
+    def now(self) -> At:
+        """The newest block."""
+        newest = self.world.host.node.engine.newest_header().header
+        return At(newest.height, newest.time)
 
     def busy(self, home: str) -> bool:
         """Whether the home is in the middle of something."""

@@ -22,11 +22,16 @@ class Ending(StrEnum):
 
 
 class GivenGrant(Record, frozen=True, tag="given-grant"):
-    """A grant that was given, and how far its end has come."""
+    """A grant that was given, and how far its end has come; it is about its grantee."""
 
     grant: bytes
     reader: SignedCard
     ending: Ending
+
+    @property
+    def about(self) -> bytes:
+        """The grantee's person id."""
+        return self.made().grantee
 
     def made(self) -> Grant:
         """The grant."""
@@ -44,6 +49,11 @@ def given_grant(agent: Agent, wallet: Wallet, identity: bytes) -> GivenGrant:
 def given_grants(agent: Agent, wallet: Wallet) -> list[tuple[GivenGrant, Grant]]:
     """Every grant that was given."""
     return [(given, given.made()) for _, given in agent.store.all(GivenGrant, wallet.person)]
+
+
+def grants_given_to(agent: Agent, wallet: Wallet, grantee: bytes) -> list[tuple[GivenGrant, Grant]]:
+    """Every grant that was given to the grantee, found without a look at the others."""
+    return [(given, given.made()) for _, given in agent.store.about(GivenGrant, wallet.person, grantee)]
 
 
 def merge_given(agent: Agent, giver: bytes, given: GivenGrant) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from salus.agent.network import Network
+from salus.agent.outbox import Outbox
 from salus.agent.store import Store
 from salus.agent.wallet import PrincipalRecord, Wallet
 from salus.errors import AgentRefused
@@ -19,6 +20,7 @@ class Agent:
 
     ``turn_away`` leaves a node that was caught for another: its address, or "" where there is no other. ``pass_over`` leaves
     one that does not do what was asked, for as long as there is another: whether there is; it may be asked again later.
+    ``outbox``: how long what is not urgent waits.
     """
 
     store: Store
@@ -28,6 +30,7 @@ class Agent:
     clock: Callable[[], Millis]
     turn_away: Callable[[], str] = str
     pass_over: Callable[[], bool] = bool
+    outbox: Outbox = field(default_factory=Outbox)
     _wallets: dict[PrincipalRecord, Wallet] = field(default_factory=dict, repr=False)  # deriving the keys takes its time
 
     @property

@@ -71,11 +71,13 @@ def remember(agent: Agent, openings: Iterable[Opening]) -> None:
             agent.index.put(one.section, sha256(one.blob), Kept(one.half, one.blob, b"".join(one.opened.versions)))
 
 
-def recall(agent: Agent, section: bytes, entry: Entry) -> tuple[bytes, Opened] | None:
-    """The patient's half and the entry, where it was kept."""
-    kept = agent.index.find(Kept, section, entry.blob)
-    if kept is None:
-        return None
+def recall(agent: Agent, section: bytes, entries: Sequence[Entry]) -> dict[int, tuple[bytes, Opened]]:
+    """{number: (patient's half, entry)} of those entries that were kept."""
+    kept = agent.index.some(Kept, section, [entry.blob for entry in entries])
+    return {entry.number: _opened(agent, section, entry, kept[entry.blob]) for entry in entries if entry.blob in kept}
+
+
+def _opened(agent: Agent, section: bytes, entry: Entry, kept: Kept) -> tuple[bytes, Opened]:
     inside = decrypt(kept.blob, kept.half, agent.network_id, section, entry.epoch)
     if person_id(inside.key) != inside.header.author or len(kept.versions) != 32 * len(inside.leaves):
         raise AgentRefused("index-damaged", "the index is damaged; it will be made anew")

@@ -14,7 +14,7 @@ from salus.agent.epoch_pairs import PairFinder, own_pairs
 from salus.agent.home import Agent
 from salus.agent.opened_index import Opening, look_through, looked_through, numbers_of, recall, remember
 from salus.agent.own_sections import OwnSection
-from salus.agent.verify import record
+from salus.agent.verify import record, records
 from salus.agent.wallet import Wallet
 from salus.charts.entry import Opened
 from salus.charts.epochs import EpochKeys
@@ -58,17 +58,14 @@ def read_types(agent: Agent, wallet: Wallet, section: OwnSection, types: Sequenc
 
 def _read_own(agent: Agent, wallet: Wallet, section: OwnSection, numbers: Sequence[int], reading: Reading) -> None:
     entries = entries_of(agent, section.identity, numbers)
-    found = {entry.number: recall(agent, section.identity, entry) for entry in entries}
-    absent = [entry for entry in entries if found[entry.number] is None]
+    found = recall(agent, section.identity, entries)
+    absent = [entry for entry in entries if entry.number not in found]
     if absent:
         found |= _fetch_own(agent, wallet, section, absent, reading)
-    for entry in entries:
-        known = found[entry.number]
-        if known is not None:
-            half, opened = known
-            trouble = author_trouble(agent, opened, entry, wallet.ids)
-            reading.placed.append(Placed(section.kind, entry.number, entry.height, entry.time, opened, trouble))
-            reading.halves[(section.kind, entry.number)] = (half, entry)
+    there = [(entry, found[entry.number][1]) for entry in entries if entry.number in found]
+    for (entry, opened), trouble in zip(there, author_troubles(agent, there, wallet.ids), strict=True):
+        reading.placed.append(Placed(section.kind, entry.number, entry.height, entry.time, opened, trouble))
+        reading.halves[(section.kind, entry.number)] = (found[entry.number][0], entry)
 
 
 def _fetch_own(
@@ -133,7 +130,7 @@ def read_snapshot(agent: Agent, granted: Granted, wanted: Sequence[tuple[int, by
 
 
 def read_standing(
-    agent: Agent, granted: Granted, slot_key: bytes, numbers: Iterable[int], reading: Reading, *, history: bool
+    agent: Agent, granted: Granted, slot_keys: tuple[bytes, ...], numbers: Iterable[int], reading: Reading, *, history: bool
 ) -> list[int]:
     """Read entries of a section that was granted standing, by the epochs' keys; the numbers that the grant opens.
 
@@ -142,7 +139,7 @@ def read_standing(
     asking = granted.asking
     entries = entries_of(agent, asking.section, list(numbers))
     newest = newest_epoch(agent, asking.section)
-    pairs = PairFinder(agent, asking, (slot_key,), newest).find({entry.epoch for entry in entries})
+    pairs = PairFinder(agent, asking, slot_keys, newest).find({entry.epoch for entry in entries})
     if not history:
         entries = [entry for entry in entries if entry.epoch in pairs]
 
@@ -167,6 +164,7 @@ def _read(
     agent: Agent, granted: Granted, entries: Sequence[Entry], half: Callable[[Entry, bytes], bytes], reading: Reading
 ) -> None:
     for page, blobs in fetch_entries(agent, granted.asking, entries):
+        there: list[tuple[Entry, Opened]] = []
         for entry, blob in zip(page, blobs, strict=True):
             try:
                 require_blob(blob, entry)
@@ -176,20 +174,27 @@ def _read(
             except SalusError as error:
                 reading.unread.append((granted.kind, entry.number, error.full_code))
                 continue
-            trouble = author_trouble(agent, opened, entry, granted.patient)
-            reading.placed.append(Placed(granted.kind, entry.number, entry.height, entry.time, opened, trouble))
+            there.append((entry, opened))
             reading.halves[(granted.kind, entry.number)] = (found, entry)
+        for (entry, opened), trouble in zip(there, author_troubles(agent, there, granted.patient), strict=True):
+            reading.placed.append(Placed(granted.kind, entry.number, entry.height, entry.time, opened, trouble))
 
 
-def author_trouble(agent: Agent, opened: Opened, entry: Entry, patient: tuple[bytes, ...]) -> str:
-    """Why the author's standing could not be verified, as a full code; empty when it was.
+def author_troubles(agent: Agent, there: Sequence[tuple[Entry, Opened]], patient: tuple[bytes, ...]) -> list[str]:
+    """Of each entry, why its author's standing could not be verified, as a full code; empty where it was. One question for all.
 
     The ``patient`` (by any id) needs no licence; everybody else one that was active when the ledger took the entry.
     """
+    named = list(dict.fromkeys(opened.header.licence for _, opened in there if opened.header.licence != NOBODY))
+    found, _ = records(agent, [licence_key(licence) for licence in named], Licence) if named else ([], None)
+    licences = dict(zip(named, found, strict=True))
+    return [_author_trouble(opened, entry, licences.get(opened.header.licence), patient) for entry, opened in there]
+
+
+def _author_trouble(opened: Opened, entry: Entry, licence: Licence | None, patient: tuple[bytes, ...]) -> str:
     header = opened.header
     if header.licence == NOBODY:
         return "" if header.author in patient else "charts/unlicensed-author"
-    licence = record(agent, licence_key(header.licence), Licence)
     if licence is None or (licence.person, licence.holder) != (header.author, opened.key.ed25519):
         return "charts/not-the-licensed"
     if header.on_behalf_of != licence.issuer or header.source != licence.issuer.hex():

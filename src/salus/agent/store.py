@@ -1,19 +1,21 @@
 """The agent's store: records of its principals in one encrypted database (SQLite3 Multiple Ciphers).
 
-One table holds canonical `Record` bytes by (shape's tag, owner, id). The 32-byte database key lies in ``agent.key`` (0600),
-or is locked there by a passphrase. A write transaction is durable when `Store.writing` returns.
+One table holds canonical `Record` bytes by (shape's tag, owner, id), another one which of them are about what. The 32-byte
+database key lies in ``agent.key`` (0600), or is locked there by a passphrase. A write transaction is durable when
+`Store.writing` returns.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import apsw
 
@@ -22,6 +24,16 @@ from salus.crypto.keys import new_seed
 from salus.crypto.passphrase import lock, unlock
 from salus.durable import write_new
 from salus.errors import AgentRefused
+
+
+@runtime_checkable
+class Filed(Protocol):
+    """What shapes have that are found by what they are ``about`` as well: some bytes that are not empty."""
+
+    @property
+    def about(self) -> bytes:
+        """What the record is filed under."""
+
 
 R = TypeVar("R", bound=Record)
 
@@ -61,25 +73,30 @@ class Store:
 
     def __init__(self, path: Path, key: bytes, *, durable: bool = True) -> None:
         require_ciphers()
+        self._safety = "full" if durable else "normal"
         with _disk():
             self._db = apsw.Connection(str(path))
             try:
-                self._begin(key, durable)
+                self._begin(key)
             except apsw.Error:
                 self._db.close(True)
                 raise
         path.chmod(stat.S_IRUSR | stat.S_IWUSR)
         require_encrypted(path)
 
-    def _begin(self, key: bytes, durable: bool) -> None:
+    def _begin(self, key: bytes) -> None:
         self._db.pragma("key", f"raw:{key.hex()}")
         self._db.pragma("temp_store", "memory")
         try:
             self._db.pragma("journal_mode", "wal")
-            self._db.pragma("synchronous", "full" if durable else "normal")
+            self._db.pragma("synchronous", self._safety)
             self._db.execute(
                 "create table if not exists records"
                 " (tag text, owner blob, id blob, body blob not null, primary key (tag, owner, id)) without rowid"
+            )
+            self._db.execute(
+                "create table if not exists abouts"
+                " (tag text, owner blob, about blob, id blob, primary key (tag, owner, about, id)) without rowid"
             )
         except apsw.NotADBError as error:
             raise AgentRefused("wrong-store-key", "the agent's store does not open with this key") from error
@@ -99,36 +116,77 @@ class Store:
         except apsw.SQLError as error:  # nothing to be undone: SQLite has done so by itself when the disk refused
             raise refused[0] if refused else error from None
 
+    @contextmanager
+    def tidying(self) -> Iterator[None]:
+        """As `writing`, of what may as well be done again: a power cut may undo it, whole, until something else is written."""
+        self._db.pragma("synchronous", "normal")
+        try:
+            with self.writing():
+                yield
+        finally:
+            self._db.pragma("synchronous", self._safety)
+
     def put(self, owner: bytes, key: bytes, record: Record) -> None:
         """Keep ``record`` under (its tag, ``owner``, ``key``), replacing what was there."""
-        row = (_tag(type(record)), owner, key, encode(record))
-        with _disk():
-            self._db.execute("insert or replace into records values (?, ?, ?, ?)", row)
+        tag = _tag(type(record))
+        self._do("insert or replace into records values (?, ?, ?, ?)", (tag, owner, key, encode(record)))
+        if _about(record):
+            self._file(tag, owner, key, _about(record))
 
     def find(self, shape: type[R], owner: bytes, key: bytes) -> R | None:
         """The record, or None."""
         query = "select body from records where tag = ? and owner = ? and id = ?"
-        with _disk():
-            for (body,) in self._db.execute(query, (_tag(shape), owner, key)):
-                return decode(body, shape, limit=MAX_BODY)
-        return None
+        rows = self._do(query, (_tag(shape), owner, key))
+        return decode(rows[0][0], shape, limit=MAX_BODY) if rows else None
 
     def all(self, shape: type[R], owner: bytes) -> list[tuple[bytes, R]]:
         """Every (id, record) of ``owner``, in order of id."""
         query = "select id, body from records where tag = ? and owner = ? order by id"
+        return [(key, decode(body, shape, limit=MAX_BODY)) for key, body in self._do(query, (_tag(shape), owner))]
+
+    def some(self, shape: type[R], owner: bytes, keys: Sequence[bytes]) -> dict[bytes, R]:
+        """Those records of ``owner`` that are there, by id: one statement for all, not one an id."""
+        query = (
+            "select records.id, body from json_each(?3) as wanted"
+            " cross join records on tag = ?1 and owner = ?2 and records.id = unhex(wanted.value) order by wanted.key"
+        )
+        wanted = json.dumps([key.hex() for key in keys])
+        return {key: decode(body, shape, limit=MAX_BODY) for key, body in self._do(query, (_tag(shape), owner, wanted))}
+
+    def about(self, shape: type[R], owner: bytes, about: bytes) -> list[tuple[bytes, R]]:
+        """Every (id, record) of ``owner`` that is about ``about``, in order of id, without a look at the others.
+
+        They are filed as they are put; what was there before this was first asked is filed then.
+        """
+        tag = _tag(shape)
+        filed = "select 1 from abouts where tag = ? and owner = ? and about = x'' and id = x''"
+        if not self._do(filed, (tag, owner)):
+            with self.writing():
+                for key, record in self.all(shape, owner):
+                    self._file(tag, owner, key, _about(record))
+                self._file(tag, owner, b"", b"")
+        query = (
+            "select id, body from abouts join records using (tag, owner, id)"
+            " where tag = ? and owner = ? and about = ? order by id"
+        )
+        rows = [(key, decode(body, shape, limit=MAX_BODY)) for key, body in self._do(query, (tag, owner, about))]
+        return [(key, record) for key, record in rows if _about(record) == about]
+
+    def _file(self, tag: str, owner: bytes, key: bytes, about: bytes) -> None:
+        self._do("insert or ignore into abouts values (?, ?, ?, ?)", (tag, owner, about, key))
+
+    def _do(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with _disk():
-            rows = self._db.execute(query, (_tag(shape), owner))
-            return [(key, decode(body, shape, limit=MAX_BODY)) for key, body in rows]
+            return list(self._db.execute(statement, values))
 
     def ids(self, shape: type[R], owner: bytes) -> list[bytes]:
         """Every id of ``owner``, in order."""
-        rows = self._db.execute("select id from records where tag = ? and owner = ? order by id", (_tag(shape), owner))
-        return [key for (key,) in rows]
+        query = "select id from records where tag = ? and owner = ? order by id"
+        return [key for (key,) in self._do(query, (_tag(shape), owner))]
 
     def drop(self, shape: type[R], owner: bytes, key: bytes) -> None:
         """Forget the record, if it is there."""
-        with _disk():
-            self._db.execute("delete from records where tag = ? and owner = ? and id = ?", (_tag(shape), owner, key))
+        self._do("delete from records where tag = ? and owner = ? and id = ?", (_tag(shape), owner, key))
 
     def rows(self, owner: bytes) -> Iterator[Row]:
         """Every row whose owner begins with ``owner`` (of the home itself alone for b""), by tag, owner and id."""
@@ -197,3 +255,7 @@ def write_store_key(path: Path, passphrase: str | None) -> bytes:
 
 def _tag(shape: type[Record]) -> str:
     return str(shape.__struct_config__.tag)
+
+
+def _about(record: object) -> bytes:
+    return record.about if isinstance(record, Filed) else b""

@@ -136,8 +136,11 @@ class Wallet:
         return derive(self._seed, "writer", section, grant)
 
     def granted_slot(self, section: bytes, grant: bytes) -> bytes:
-        """The slot key that one standing grant uses in one section's key packages."""
-        return derive(self._seed, "granted-slot", section, grant)
+        """The slot key that one standing grant uses in key packages of one section that are made from now on.
+
+        It derives from the newest reading secret: a device that was taken off knows the seed, but none that comes after it.
+        """
+        return derive(self.record.readings[0], "granted-slot", section, grant)
 
 
 def new_principal(name: str, role: Role, seed: bytes, cold: bytes, reading: bytes) -> PrincipalRecord:

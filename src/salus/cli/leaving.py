@@ -76,12 +76,12 @@ def export(
 
 
 def retained(who: As, home: Home = HOME, as_json: Json = False) -> None:
-    """What is kept by law: a member's own copies; for a patient, who keeps what and until when."""
-    from salus.agent.services import retaining
+    """What is kept by law: a member's own copies, and how many wait to be sealed; for a patient, who keeps what until when."""
+    from salus.agent.services import copying, retaining
     from salus.cli.session import session
 
     with session(home) as agent:
-        found = retaining.retained(agent, who)
+        found, waiting = retaining.retained(agent, who), copying.waiting(agent, who)
     rows = [
         (
             row.retainer_name,
@@ -94,7 +94,11 @@ def retained(who: As, home: Home = HOME, as_json: Json = False) -> None:
         for row in found
     ]
     heads = ("kept by", "what", "written by", "signed", "until", "entry")
-    emit(as_json, {"retained": found}, table(heads, rows, "nothing is retained"))
+    text = table(heads, rows, "nothing is retained")
+    if waiting.copies:
+        copies = "1 more copy waits" if waiting.copies == 1 else f"{waiting.copies} more copies wait"
+        text += f"\n{copies} in this home, due by {when(waiting.until)}: sent while it is served, or by the next command"
+    emit(as_json, {"retained": found, "waiting": waiting}, text)
 
 
 def import_(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -35,9 +36,9 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Make an embedded network of one member in the home folder; or, with --node, a home on somebody else's node."""
-    from salus.bootstrap import init_guest, init_home
     from salus.cli.session import new_passphrase
     from salus.exchange.founding import member_from_text
+    from salus.homes import init_guest, init_home
     from salus.ledger.genesis import network_id
 
     if bool(node) != bool(genesis_file) or (invite and not node):
@@ -67,9 +68,9 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Make a member's keys before there is a network; the file holds no secret and goes to the founder."""
-    from salus.bootstrap import prepare_home
     from salus.cli.session import new_passphrase
     from salus.exchange.founding import member_to_text
+    from salus.homes import prepare_home
     from salus.ledger.genesis import member_id
 
     made = prepare_home(home, new_passphrase() if with_passphrase else None, member)
@@ -87,8 +88,8 @@ def join(
     as_json: Json = False,
 ) -> None:
     """Complete a member's home that was prepared: its node follows the network from here on."""
-    from salus.bootstrap import join_home
     from salus.cli.session import passphrase
+    from salus.homes import join_home
     from salus.ledger.genesis import network_id
 
     found = join_home(home, read_input(genesis_file), node, address, passphrase)
@@ -103,18 +104,19 @@ def serve(
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
-    """Serve the node's API until interrupted; other commands on this home go on working."""
+    """Serve the node's API, and send what becomes due, until interrupted; other commands on this home go on working."""
     from salus import bootstrap
-    from salus.cli.session import session
+    from salus.cli.session import passphrase
 
-    if not node_only:
-        with session(home):
+    ask = None if node_only else cache(passphrase)  # asked for once
+    if ask:
+        with bootstrap.open_home(home, ask):
             pass  # opening a home completes what an earlier command left unfinished
 
     def ready(address: str) -> None:
         emit(as_json, {"address": address}, f"The node answers at {address} (stop with Ctrl-C)")
 
-    bootstrap.serve(home, port, ready)
+    bootstrap.serve(home, port, ready, ask)
 
 
 def demo(

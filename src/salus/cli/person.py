@@ -78,8 +78,8 @@ def move(
     as_json: Json = False,
 ) -> None:
     """Move the people of a home without a node to another node, whether or not the one before helps."""
-    from salus.bootstrap import move_home
     from salus.cli.session import passphrase
+    from salus.homes import move_home
 
     move_home(home, to, passphrase, [read_invite(invite)] if invite else [])
     text = f"{to} is the node that is asked first from now on.\nHand your card out again: letters reach you there."

@@ -32,11 +32,12 @@ from salus.agent.services import (
     writing,
 )
 from salus.agent.services.sealing import silent
-from salus.bootstrap import init_home, open_home
+from salus.bootstrap import open_home
 from salus.charts.epochs import EpochKeys, open_slot
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.demo.stage import Stage
 from salus.exchange.cards import Duty, Role
+from salus.homes import init_home
 from salus.warrants.link import Purpose, Right
 
 PATIENT, PHYSICIAN, STRANGER = "Clemente", "Dr. Ada Reyes", "Dr. Sam Doe"

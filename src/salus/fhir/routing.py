@@ -77,20 +77,28 @@ def is_seed(resource: Resource) -> bool:
     labels = resource.value.get("meta", {})
     security = labels.get("security", []) if isinstance(labels, dict) else []
     marked = any(isinstance(c, dict) and c.get("code") in _sensitive_table()[0] for c in _list(security))
-    return marked or any(coding in _sensitive_table()[1] for coding, _ in _codings(resource.value))
+    sensitive = _sensitive_table()[1]
+    return marked or any(coding in sensitive for coding, _ in _codings(resource.value))
 
 
 def references(value: Any) -> Iterator[str]:
-    """Every literal reference in ``value``."""
-    if isinstance(value, dict):
-        held = value.get("reference")
+    """Every literal reference in ``value``, in no particular order."""
+    for found in _objects(value):
+        held = found.get("reference")
         if isinstance(held, str):
             yield held
-        for inner in value.values():
-            yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in ``value``, and ``value`` itself where it is one."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+            waiting += [inner for inner in one.values() if isinstance(inner, (dict, list))]
+        elif isinstance(one, list):
+            waiting += one
 
 
 def _sensitive(resources: Sequence[Resource]) -> dict[int, None]:
@@ -129,14 +137,10 @@ def _mentions(resource: Resource, words: list[str]) -> bool:
 
 
 def _codings(value: Any) -> Iterator[tuple[tuple[str, str], str]]:
-    if isinstance(value, dict):
-        if isinstance(value.get("system"), str) and isinstance(value.get("code"), str):
-            yield (value["system"], value["code"]), str(value.get("display", ""))
-        for inner in value.values():
-            yield from _codings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _codings(inner)
+    for found in _objects(value):
+        system, code = found.get("system"), found.get("code")
+        if isinstance(system, str) and isinstance(code, str):
+            yield (system, code), str(found.get("display", ""))
 
 
 def _categories(value: dict[str, Any]) -> list[str]:

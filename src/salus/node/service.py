@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,6 @@ from salus.codec import decode, encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
-from salus.durable import make_folder, write_atomically
 from salus.errors import NodeRefused, SalusError, refusal
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.client import NodeClient
@@ -33,7 +32,6 @@ from salus.ledger.header import SignedHeader, TxResult
 from salus.ledger.modules.directory.messages import PublishListing
 from salus.ledger.modules.members.queries import member
 from salus.ledger.modules.receipts.messages import AnchorReceipts
-from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Rewrite, Rotate
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash
 from salus.ledger.verifying import StateAnswer
 from salus.node.config import Config
@@ -48,6 +46,7 @@ from salus.node.peers import OrderingPeer, Own, Peers
 from salus.node.solo import SoloEngine
 from salus.node.tally import Tally
 from salus.node.vault.anchoring import Anchoring
+from salus.node.vault.arriving import Arriving, anchored, require_blobs
 from salus.node.vault.blobs import Blobs
 from salus.node.vault.erasing import Erasing
 from salus.node.vault.receipts import ReceiptLog
@@ -90,19 +89,18 @@ class NodeService:
         self._network, self._clock = network_id(identity.genesis), clock
         self.config, self._home, self.tally = config, home, Tally()
         self._background = background
-        self._arriving, self._under_way = threading.Condition(), set[bytes]()
         self._passing = threading.BoundedSemaphore(MAX_PASSING)
         with ExitStack() as opened:
             store = LedgerStore(home / "ledger")
             opened.callback(store.close)
             self.blobs = Blobs(home / "vault" / "blobs")
-            self._erasing = Erasing(self.blobs, self._alone)
+            self._arriving = Arriving(self.blobs, home / "vault" / "pending")
+            self._erasing = Erasing(self.blobs, self._arriving.alone)
             self.peers = Peers(Own(self._network, self._member, self._key), clock)
             opened.callback(self.peers.close)
             self.replicating: Replicating | None = None
             self.engine: Engine = self._make_engine(store)
             opened.callback(self.engine.stop)
-            self._pending = home / "vault" / "pending"
             self._log = ReceiptLog(home / "vault" / "receipts")
             opened.callback(self._log.close)
             self._mailboxes = Mailboxes(
@@ -116,7 +114,7 @@ class NodeService:
             opened.callback(self.door.close)
             secret = derive(identity.seed, "vault")
             self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
-            self._sweep()
+            self._arriving.sweep(lambda body: self.engine.result(body) is not None)
             self._erasing.everything(self.engine.state)
             self._anchoring = Anchoring(
                 self.engine,
@@ -151,7 +149,7 @@ class NodeService:
         if len(self._genesis.members) > 1:
             seconds = self.config.follow_seconds if self._background else None
             self.replicating = Replicating(
-                self.engine.state, self.blobs, self.directory, self.peers, self._erasing, self._alone, seconds
+                self.engine.state, self.blobs, self.directory, self.peers, self._erasing, self._arriving.alone, seconds
             )
             self.replicating.start()
             opened.callback(self.replicating.stop)
@@ -184,7 +182,7 @@ class NodeService:
         if sponsored is None:
             return self._pass_on(transaction.body.sponsor, lambda peer: peer.submit(submission))
         body = body_hash(transaction.body)
-        with self._alone({body, *anchored(transaction.body)}):
+        with self._arriving.alone({body, *anchored(transaction.body)}):
             known = self.engine.result(body)
             done = self._take(sponsored, body, submission.blobs) if known is None else _status(known)
         self._erasing.catch_up(self.engine.state)
@@ -193,15 +191,15 @@ class NodeService:
     def _take(self, transaction: Transaction, body: BodyHash, given: tuple[bytes, ...]) -> TxStatus:
         require_blobs(transaction.body, given, self.blobs)
         fresh = [blob for blob in map(sha256, given) if not self.blobs.has(blob)]
-        self._mark(body, fresh)
+        self._arriving.mark(body, fresh)
         for data in given:
             self.blobs.put(data)
         try:
             outcome = self.engine.submit(encode(transaction), self._passed_on(transaction.body))
         except SalusError:
-            self._unmark(body, fresh)
+            self._arriving.unmark(body, fresh)
             raise
-        self._unmark(body, fresh if outcome.result.refusal else [])
+        self._arriving.unmark(body, fresh if outcome.result.refusal else [])
         if outcome.result.refusal:
             raise refusal(outcome.result.refusal, "the ledger refused the transaction")
         for action in transaction.body.actions:
@@ -340,67 +338,6 @@ class NodeService:
         outcome = self.engine.submit(encode(Transaction(body, (own,))))
         if outcome.result.refusal:
             raise refusal(outcome.result.refusal, "the ledger refused the anchor")
-
-    @contextmanager
-    def _alone(self, names: set[bytes]) -> Iterator[None]:
-        """Inside, no other submission has one of ``names`` (body, blobs): or what one is refused, another would lose."""
-        with self._arriving:
-            self._arriving.wait_for(lambda: self._under_way.isdisjoint(names))
-            self._under_way |= names
-        try:
-            yield
-        finally:
-            with self._arriving:
-                self._under_way -= names
-                self._arriving.notify_all()
-
-    def _mark(self, body: bytes, blobs: list[bytes]) -> None:
-        """Remember which blobs are new with this body, so that a crash leaves none behind for ever."""
-        if blobs:
-            make_folder(self._pending)
-            write_atomically(self._pending / body.hex(), b"".join(blobs))
-
-    def _unmark(self, body: bytes, delete: list[bytes]) -> None:
-        for blob in delete:
-            self.blobs.remove(blob)
-        (self._pending / body.hex()).unlink(missing_ok=True)
-
-    def _sweep(self) -> None:
-        """Delete the blobs of bodies that were never committed; their agent sends the same body with its blobs again."""
-        for partial in self._pending.glob(".*"):
-            partial.unlink()
-        for marker in sorted(self._pending.glob("[0-9a-f]*")):
-            data = marker.read_bytes()
-            committed = self.engine.result(bytes.fromhex(marker.name)) is not None
-            blobs = [data[i : i + 32] for i in range(0, len(data), 32)]
-            self.blobs.tidy(blobs)
-            self._unmark(bytes.fromhex(marker.name), [] if committed else blobs)
-
-
-def require_blobs(body: Body, given: tuple[bytes, ...], held: Blobs) -> None:
-    """Raise unless every blob that the body anchors is given or held, in its stated size, and nothing else is given."""
-    sizes: dict[bytes, int | None] = {sha256(data): len(data) for data in given}
-    wanted = anchored(body)
-    if any(blob not in wanted for blob in sizes):
-        raise NodeRefused("blob-unanchored", "a blob was sent that the transaction does not anchor")
-    for blob, stated in wanted.items():
-        size = sizes.get(blob, held.size(blob))
-        if size is None:
-            raise NodeRefused("blob-missing", "the transaction anchors a blob that was not sent")
-        if stated - {size}:
-            raise NodeRefused("blob-size", "a blob is not of the size that the transaction states")
-
-
-def anchored(body: Body) -> dict[bytes, set[int]]:
-    """The blobs that the body anchors, each with the sizes that it states for it: none for a key package."""
-    found: dict[bytes, set[int]] = {}
-    for action in body.actions:
-        if isinstance(action, AppendEntry | Rewrite):
-            found.setdefault(action.blob, set()).add(action.size)
-        elif isinstance(action, CreateSection | Rotate):
-            for epoch in action.schedule:
-                found.setdefault(epoch.package, set())
-    return found
 
 
 def _status(outcome: Outcome) -> TxStatus:

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from deaths import Moments, Watched, WatchedStore, has_a_key, killed_everywhere, looked, require_settled, small, vital
-from salus import bootstrap
+from members_world import FIRST, SECOND
+from salus import bootstrap, homes
 from salus.agent.nodes import read_nodes
+from salus.agent.own_sections import own_section
 from salus.agent.services import (
     charting,
+    copying,
     delegating,
     erasing,
     granting,
@@ -26,12 +29,14 @@ from salus.agent.services import (
 )
 from salus.agent.services.granting import Lasting
 from salus.agent.services.moving import chosen_nodes
+from salus.agent.services.resuming import resume
 from salus.agent.services.staffing import StaffLink
-from salus.bootstrap import init_guest, init_home, move_home, open_home
+from salus.bootstrap import open_home
 from salus.charts.sections import SectionKind
 from salus.codec import encode
 from salus.errors import SalusError
 from salus.exchange.cards import Duty, Role
+from salus.homes import init_guest, init_home, move_home, prepare_home
 from salus.ledger.modules.revocations.state import revocation_key
 from world import DOCTOR, HOUR, OTHER, PATIENT, World, beside, bundle, served
 
@@ -107,6 +112,29 @@ def test_a_note_is_there_once_with_its_letter_and_its_copy_or_not_begun(tmp_path
         began.append(len(notes))
         act(world)
         assert len(seen(world, kind=SectionKind.DOCUMENTS)) == len(notes) + 1
+    assert set(began) == {0, 1}
+
+
+def test_a_copy_that_waits_is_neither_lost_nor_doubled(tmp_path: Path) -> None:
+    """At the first of two members: a note, and half a day later its copy."""
+    init_home(tmp_path / "now" / "home", None, FIRST, [prepare_home(tmp_path / "second", None, SECOND)])
+
+    def act(world: World) -> None:
+        writing.write_note(world.agent, DOCTOR, PATIENT, b"Feels well.", amends=None, entered_in_error=None)
+        world.clock.now += 12 * HOUR
+        resume(world.agent)
+
+    began = []
+    for world in killed_everywhere(tmp_path, lambda world: world.may_write() and None, act):
+        world.clock.now += 12 * HOUR
+        resume(world.agent)
+        section = own_section(world.agent, world.agent.wallet(FIRST), SectionKind.RECORDS)
+        copies = charting.open_chart(world.agent, FIRST, FIRST).chart.versions
+        notes = seen(world, kind=SectionKind.DOCUMENTS)
+        assert copying.waiting(world.agent, FIRST).copies == 0
+        assert len(notes) == len(copies) == (section.count if section.exists else 0) <= 1
+        began.append(len(notes))
+    assert len(began) > 8
     assert set(began) == {0, 1}
 
 
@@ -377,7 +405,8 @@ def test_a_home_is_made_or_can_be_made_again(tmp_path: Path, monkeypatch: pytest
         patch.setattr(WatchedStore, "look", staticmethod(moments.look))
         patch.setattr(bootstrap, "Store", WatchedStore)
         for name in ("write_atomically", "write_cold", "write_store_key", "make_folder", "NodeService"):
-            patch.setattr(bootstrap, name, looked(moments.look, getattr(bootstrap, name)))
+            room = homes if hasattr(homes, name) else bootstrap
+            patch.setattr(room, name, looked(moments.look, getattr(room, name)))
         init_home(tmp_path / "now", None)
     made = []
     for left in moments.folders:

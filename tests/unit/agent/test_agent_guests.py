@@ -16,13 +16,14 @@ from salus.agent.given import Ending, GivenGrant
 from salus.agent.home import Agent
 from salus.agent.services import charting, contacts, exporting, granting, importing, people, recovering, revoking
 from salus.agent.services.sealing import Job, silent
-from salus.bootstrap import init_guest, move_home, open_home
+from salus.bootstrap import open_home
 from salus.charts.sections import SectionKind
 from salus.codec import encode
 from salus.errors import SalusError
 from salus.exchange.cards import Role
 from salus.exchange.guests import Invitation
 from salus.exchange.inviting import invitation_text, read_invitation
+from salus.homes import init_guest, move_home
 from salus.ids import NetworkId
 from salus.ledger.genesis import network_id
 from salus.ledger.modules.revocations.state import Revoked, revocation_key

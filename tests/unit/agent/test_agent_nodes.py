@@ -14,12 +14,13 @@ from salus.agent.home import Agent
 from salus.agent.nodes import Nodes, nodes_file, read_nodes
 from salus.agent.services import charting, people
 from salus.agent.verify import CaughtNode, newest_header
-from salus.bootstrap import init_guest, move_home, open_home
+from salus.bootstrap import open_home
 from salus.codec import encode
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
 from salus.errors import SalusError
 from salus.exchange.cards import Role
+from salus.homes import init_guest, move_home
 from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
 from world import CLEMENTE, HOUR, World, beside, guest_of, served, thread
 

@@ -167,6 +167,16 @@ def test_a_standing_right_and_the_right_to_append_go_together(near: World) -> No
     assert len(charting.open_chart(near.agent, OTHER, PATIENT).shown) == 1
 
 
+def test_two_rights_to_append_to_one_section_do_not_get_in_each_others_way(near: World) -> None:
+    """What was written by the first grant is none of the second one's to ask for."""
+    near.may_write()
+    writing.write_note(near.agent, DOCTOR, PATIENT, b"First.", amends=None, entered_in_error=None)
+    near.may_write()
+    writing.write_note(near.agent, DOCTOR, PATIENT, b"Second.", amends=None, entered_in_error=None)
+    chart = charting.open_chart(near.agent, DOCTOR, PATIENT)
+    assert (len(chart.shown), chart.unread) == (2, [])
+
+
 def test_each_reading_by_a_standing_right_leaves_its_receipt(near: World) -> None:
     standing(near)
     ids(near.agent)

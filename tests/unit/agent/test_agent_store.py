@@ -24,7 +24,7 @@ def refused(act: object, *args: object) -> str:
 def test_records_are_kept_encrypted_and_open_with_their_key_alone(tmp_path: Path) -> None:
     key = new_seed()
     store = Store(tmp_path / "db", key)
-    kept = AuthoredEntry(7, b"never in the clear" + bytes(14))
+    kept = AuthoredEntry(7, b"never in the clear" + bytes(14), bytes(32))
     with store.writing():
         store.put(b"owner", b"id", kept)
     store.close()
@@ -44,7 +44,7 @@ def test_what_a_write_began_and_did_not_end_vanishes(tmp_path: Path) -> None:
 
     def half() -> None:
         with store.writing():
-            store.put(b"", b"id", AuthoredEntry(1, bytes(32)))
+            store.put(b"", b"id", AuthoredEntry(1, bytes(32), bytes(32)))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

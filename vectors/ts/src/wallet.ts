@@ -27,7 +27,7 @@ export async function following(seed: (name: string) => Uint8Array, kind: string
     section,
     receipt_key: await sealingKey(own("section", kind, "receipt")),
     slot: derive(seed("reading"), ["slot", section]),
-    granted_slot: own("granted-slot", section, seed("grant")),
+    granted_slot: derive(seed("reading"), ["granted-slot", section, seed("grant")]),
     writer: verifyKey(own("writer", section, seed("grant"))),
     revocation: tagged("salus/revocation/1", own("revocation", join(seed("grant"), section))),
     recovery: await sealingKey(derive(seed("cold"), ["recovery"])),

@@ -11,7 +11,7 @@ from salus.agent.own_sections import own_sections
 from salus.agent.sealed_reading import Granted, Reading, read_own, read_snapshot, read_standing, read_types
 from salus.agent.services.contacts import name_of
 from salus.agent.services.holding import Held, held_parts
-from salus.agent.services.received import AuthoredEntry, received_grants
+from salus.agent.services.received import AuthoredEntry, received_grants, slots_of
 from salus.agent.services.staffing import employment
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
@@ -233,10 +233,11 @@ class Wanted:
 
 
 def wanted_of(agent: Agent, wallet: Wallet, part: SectionGrant, seen: frozenset[int]) -> Wanted:
-    """What a part of a grant opens, without what was ``seen`` already; and what one wrote by it."""
+    """What a part of a grant opens, without what was ``seen`` already; and what one wrote by it, and by no other grant."""
     link = part.warrant.links[-1].link
     authored = agent.store.all(AuthoredEntry, wallet.person + link.section) if part.writer_seed else []
-    halves = [(entry.number, entry.half) for entry in part.entries] + [(kept.number, kept.half) for _, kept in authored]
+    own = [(kept.number, kept.half) for _, kept in authored if kept.writer == link.writer]
+    halves = [(entry.number, entry.half) for entry in part.entries] + own
     snapshot = [(number, half) for number, half in halves if number not in seen]
     if not part.slot_key:
         return Wanted(snapshot, [])
@@ -253,7 +254,8 @@ def read_part(agent: Agent, held: Held, wanted: Wanted, reading: Reading) -> lis
         read_snapshot(agent, granted, wanted.snapshot, reading)
     numbers = [number for number, _ in wanted.snapshot]
     if part.slot_key:
-        numbers += read_standing(agent, granted, part.slot_key, wanted.standing, reading, history=part.history)
+        slots = slots_of(agent, granted.asking.keeper, part)
+        numbers += read_standing(agent, granted, slots, wanted.standing, reading, history=part.history)
     return numbers
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from salus.agent.given import Ending, GivenGrant, given_grants
+from salus.agent.given import Ending, GivenGrant, given_grants, grants_given_to
 from salus.agent.home import Agent
 from salus.agent.own_sections import OwnSection, own_section
 from salus.agent.sealed_reading import Reading, read_own
@@ -144,10 +144,10 @@ def _give(agent: Agent, wallet: Wallet, made: Grant, reader: SignedCard) -> None
 def access(agent: Agent, patient: str, reader: str | None = None) -> tuple[GrantInfo, ...]:
     """Who can: every grant that was given, with its status proven by the ledger, newest first."""
     wallet = sync(agent, patient)
-    given = given_grants(agent, wallet)
-    if reader is not None:
-        person = person_id(find_contact(agent, reader).card.key)
-        given = [(kept, made) for kept, made in given if made.grantee == person]
+    if reader is None:
+        given = given_grants(agent, wallet)
+    else:
+        given = grants_given_to(agent, wallet, person_id(find_contact(agent, reader).card.key))
     keys = [revocation_key(made.sections[0].warrant.links[-1].link.revocation) for _, made in given]
     revoked, header = records(agent, keys, Revoked)
     now = max(header.time, agent.clock())

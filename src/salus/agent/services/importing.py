@@ -51,7 +51,8 @@ def import_files(
     """Import every file as one batch. `FhirRefused` for what cannot be parsed or is another patient's: then nothing happens."""
     wallet = agent.wallet(name)
     source = source or DEFAULT_SOURCE
-    incoming = [(resource, sha256(data).hex()) for _, data in files for resource in read_resources(data)]
+    hashed = [(data, sha256(data).hex()) for _, data in files]
+    incoming = [(resource, digest) for data, digest in hashed for resource in read_resources(data)]
     if not incoming:
         raise AgentRefused("nothing-to-import", "the files hold no resource")
     chart = open_chart(agent, name, name).chart

@@ -10,7 +10,7 @@ from salus.agent.services.contacts import Contact, add_contact
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
 from salus.agent.services.posting import GONE, UNREACHABLE
-from salus.agent.services.received import Delegated, ReceivedGrant
+from salus.agent.services.received import Delegated, ReceivedGrant, keep_former_slots
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
 from salus.charts.grant import Grant
@@ -167,8 +167,8 @@ def _opened(agent: Agent, wallet: Wallet, delivered: Delivered) -> InboxItem:
     try:
         return _read(agent, wallet, delivered)
     except SalusError as error:
-        if error.code == UNREACHABLE:  # which says nothing of the letter: it is read by the next command
-            raise
+        if isinstance(error, NodeRefused) or error.code == UNREACHABLE:
+            raise  # says nothing of the letter: it is read by the next command
         text = "a letter that cannot be read"
         return InboxItem(delivered.cursor, "unreadable", "", "", 0, text, "", error.full_code, delivered.stranger)
 
@@ -202,6 +202,7 @@ def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
         grant = read_grant(letter.body, agent.network_id, wallet.person, wallet.identity.classic.public)
         if grant.patient != person_id(letter.sender.card.key):
             raise WarrantRefused("wrong-sender", "the grant is not its sender's")
+        keep_former_slots(agent, wallet, grant)
         _keep_grant(agent, wallet, grant, ReceivedGrant(letter.body, letter.sender))
         return f"{sender} lets you {_words(grant)}", grant.grant.hex()
     if letter.kind == LetterKind.DELEGATION:

@@ -17,6 +17,7 @@ from salus.agent.epoch_pairs import KnownPair, KnownSealKey
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import Contact
+from salus.agent.services.copying import WaitingCopy
 from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.inbox import Cursor, TakenLetter
 from salus.agent.services.listing import OutgoingListing
@@ -25,7 +26,7 @@ from salus.agent.services.moving import ChosenNodes
 from salus.agent.services.people import OwnCard
 from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.receipting import SeenChain
-from salus.agent.services.received import AuthoredEntry, ReceivedGrant
+from salus.agent.services.received import AuthoredEntry, FormerSlot, ReceivedGrant
 from salus.agent.services.recovering import RecoveryJob
 from salus.agent.services.referring import ShownCard
 from salus.agent.services.rotating import RotationJob
@@ -114,8 +115,10 @@ TABLE = (
     Rule(ErasureJob, Scope.HOME, what_is_here),
     Rule(GivenGrant, Scope.PERSON, further_ended),
     Rule(ReceivedGrant, Scope.PERSON, what_is_here),
+    Rule(FormerSlot, Scope.PERSON, what_is_here),
     Rule(AuthoredEntry, Scope.PERSON, what_is_here),
     Rule(NoteJob, Scope.PERSON, what_is_here),
+    Rule(WaitingCopy, Scope.PERSON, what_is_here),
     Rule(KeptPromise, Scope.PERSON, what_is_here),
     Rule(SeenChain, Scope.PERSON, longer_seen),
     Rule(Cursor, Scope.PERSON, further_read),

@@ -20,6 +20,7 @@ from salus.agent.home import Agent
 from salus.agent.own_sections import own_sections
 from salus.agent.services.manifest import DeviceNote, ThisDevice, devices, plan_notes, seal_reading, sync, with_reading
 from salus.agent.services.people import PersonInfo, keep_person, require_free
+from salus.agent.services.posting import send_letters
 from salus.agent.services.rotating import keep_rotation, resume_rotations
 from salus.agent.services.sealing import roll_forward, silent
 from salus.agent.wallet import MAX_FORMER, Commitment, Name, PrincipalRecord, Taken, Wallet
@@ -143,6 +144,7 @@ def remove_device(agent: Agent, name: str, label: str) -> DeviceInfo:
         keep_rotation(agent, name, kinds)
     roll_forward(agent, job, silent)
     resume_rotations(agent)
+    send_letters(agent)
     return DeviceInfo(leaving.label, leaving.device.hex(), False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from salus.agent.home import Agent
+from salus.agent.services.copying import seal_due
 from salus.agent.services.erasing import resume_erasures
 from salus.agent.services.listing import resume_listings
 from salus.agent.services.posting import resume_letters
@@ -22,6 +23,7 @@ STEPS = (
     resume_submissions,
     resume_recoveries,
     resume_notes,
+    seal_due,
     resume_jobs,
     resume_rotations,
     resume_revocations,

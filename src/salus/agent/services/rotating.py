@@ -14,21 +14,24 @@ from typing import Annotated
 import msgspec
 
 from salus.agent.epoch_pairs import keep_pair, own_pair
-from salus.agent.given import Ending, given_grants
+from salus.agent.given import Ending, GivenGrant, given_grants
 from salus.agent.home import Agent
 from salus.agent.own_sections import OwnSection, own_section
 from salus.agent.services.manifest import sync
+from salus.agent.services.posting import keep_letter
 from salus.agent.services.submitting import Committed, submit
 from salus.agent.verify import records
 from salus.agent.wallet import Name, Wallet
 from salus.charts.epochs import EpochKeys, make_package, new_epoch_keys, seal_key_hash
+from salus.charts.grant import SectionGrant
 from salus.charts.sections import SectionKind
-from salus.codec import Record
+from salus.codec import Record, encode
 from salus.crypto import hpke
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, LedgerRefused
+from salus.exchange.envelopes import LetterKind
 from salus.ids import Bytes32
 from salus.ledger.modules.revocations.state import Revoked, revocation_key
 from salus.ledger.modules.sections.messages import Epoch, Rotate
@@ -90,7 +93,8 @@ def rotate(
         wallet = sync(agent, name)
         section = own_section(agent, wallet, kind, attempt)
         actions, keys = due(wallet, section)
-        plan = plan_rotation(wallet, section, own_pair(agent, wallet, section), _holders(agent, wallet, section, leaving))
+        holders = _holders(agent, wallet, section, leaving)
+        plan = plan_rotation(wallet, section, own_pair(agent, wallet, section), holders)
         rotation = Rotate(section.identity, schedule_hash(section.schedule), plan.schedule)
         try:
             done = submit(agent, [*actions, rotation], [*keys, section.keys.owner], plan.packages)
@@ -148,18 +152,32 @@ def full_hour(time: int) -> int:
 
 
 def _holders(agent: Agent, wallet: Wallet, section: OwnSection, leaving: bytes) -> list[Holder]:
-    """The standing grantees of the section whose right goes on, as the ledger proves it."""
+    """The standing grantees of the section whose right goes on, as the ledger proves it.
+
+    Whose slot key derives from an older reading secret, which a device that was taken off knows, gets another one by letter.
+    """
     candidates = [
-        (part, made)
+        (given, part, made)
         for given, made in given_grants(agent, wallet)
         for part in made.sections
         if part.slot_key and part.warrant.links[0].link.section == section.identity
         if given.ending is Ending.NOT and made.grant != leaving and made.not_after > section.now
     ]
-    keys = [revocation_key(part.warrant.links[0].link.revocation) for part, _ in candidates]
+    keys = [revocation_key(part.warrant.links[0].link.revocation) for _, part, _ in candidates]
     revoked, _ = records(agent, keys, Revoked)
-    return [
-        Holder(part.slot_key, part.history, made.not_after)
-        for (part, made), gone in zip(candidates, revoked, strict=True)
-        if gone is None
-    ]
+    staying = [candidate for candidate, gone in zip(candidates, revoked, strict=True) if gone is None]
+    return [Holder(_renewed_slot(agent, wallet, given, part), part.history, made.not_after) for given, part, made in staying]
+
+
+def _renewed_slot(agent: Agent, wallet: Wallet, given: GivenGrant, part: SectionGrant) -> bytes:
+    """The slot key of a standing grant under the newest reading secret; a new one is kept, and its letter with it."""
+    made = given.made()
+    slot_key = wallet.granted_slot(part.warrant.links[0].link.section, made.grant)
+    if slot_key != part.slot_key:
+        changed = msgspec.structs.replace(part, slot_key=slot_key)
+        sections = tuple(changed if one == part else one for one in made.sections)
+        renewed = msgspec.structs.replace(given, grant=encode(msgspec.structs.replace(made, sections=sections)))
+        with agent.store.writing():
+            agent.store.put(wallet.person, made.grant, renewed)
+            keep_letter(agent, wallet, given.reader, LetterKind.GRANT, renewed.grant)
+    return slot_key

@@ -25,6 +25,7 @@ from salus.crypto import hpke
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import new_seed
 from salus.errors import AgentRefused, LedgerRefused
+from salus.exchange.api import MAX_SUBMISSION
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.sections.messages import AppendEntry
 from salus.ledger.modules.sections.state import Place, blob_key
@@ -37,6 +38,7 @@ def silent(_step: str, _done: int, _total: int) -> None:
 
 
 _AT_ONCE = 16  # entries of one section in one transaction
+_BYTES_AT_ONCE = MAX_SUBMISSION // 2  # of their blobs
 
 
 _ATTEMPTS = 5  # epochs that may close under a batch while it is sealed again
@@ -61,11 +63,12 @@ class Job(Record, frozen=True, tag="job"):
 
 @dataclass(frozen=True)
 class Draft:
-    """One entry before it is signed: its leaves, and for each the versions that it replaces."""
+    """One entry before it is signed: its leaves, the versions that they replace, and its id where that was chosen before."""
 
     kind: SectionKind
     leaves: tuple[Leaf, ...]
     replaces: tuple[Replaced, ...]
+    entry: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def sign_draft(agent: Agent, wallet: Wallet, section: bytes, draft: Draft, signi
     header = EntryHeader(
         agent.network_id,
         section,
-        new_seed(),
+        draft.entry or new_seed(),
         signing.kind,
         signing.source,
         wallet.person,
@@ -153,7 +156,7 @@ def roll_forward(agent: Agent, job: Job, progress: Progress) -> None:
         job = _anchor_section(agent, wallet, job, kind)
         done += sum(1 for entry in job.entries if entry.kind == kind)
         progress("anchored", done, len(job.entries))
-    with agent.store.writing():
+    with agent.store.tidying():  # a job that comes back finds everything anchored
         agent.store.drop(Job, b"", job.batch)
 
 
@@ -171,8 +174,8 @@ def _anchor_section(agent: Agent, wallet: Wallet, job: Job, kind: SectionKind) -
         job = _renew(agent, wallet, section, job, [entry for entry in waiting if entry.epoch != section.epoch.number])
         waiting = [entry for entry in job.entries if entry.kind == kind and not _held(agent, section, entry.blob)]
         try:
-            for start in range(0, len(waiting), _AT_ONCE):
-                _append(agent, section, waiting[start : start + _AT_ONCE])
+            for page in _pages(waiting):
+                _append(agent, section, page)
         except LedgerRefused as error:
             if error.code != "epoch-closed":
                 raise
@@ -198,6 +201,17 @@ def _renew(agent: Agent, wallet: Wallet, section: OwnSection, job: Job, closed: 
     with agent.store.writing():
         agent.store.put(b"", job.batch, job)
     return job
+
+
+def _pages(entries: Sequence[JobEntry]) -> list[list[JobEntry]]:
+    """The entries, by what fits into one submission."""
+    pages: list[list[JobEntry]] = [[]]
+    for entry in entries:
+        size = sum(len(other.blob) for other in pages[-1])
+        if len(pages[-1]) == _AT_ONCE or (pages[-1] and size + len(entry.blob) > _BYTES_AT_ONCE):
+            pages.append([])
+        pages[-1].append(entry)
+    return pages if entries else []
 
 
 def _held(agent: Agent, section: OwnSection, blob: bytes) -> bool:

@@ -119,7 +119,8 @@ def _elsewhere(error: SalusError, actions: Sequence[Action]) -> bool:
 
 
 def _forget(agent: Agent, body: BodyHash) -> None:
-    with agent.store.writing():
+    """Not to be sent again; where a power cut undoes that, the same body is answered with what became of it."""
+    with agent.store.tidying():
         agent.store.drop(Outgoing, b"", body)
 
 

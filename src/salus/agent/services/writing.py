@@ -13,17 +13,19 @@ from salus.agent.home import Agent
 from salus.agent.known import licence_of
 from salus.agent.own_sections import present
 from salus.agent.services.charting import open_chart
+from salus.agent.services.copying import WaitingCopy, keep_copy, new_copy, seal_due
 from salus.agent.services.holding import Held, held_parts
 from salus.agent.services.importing import draft_entries
 from salus.agent.services.inbox import EntryNotice
 from salus.agent.services.licensing import organisation, organisation_id
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.received import AuthoredEntry
-from salus.agent.services.sealing import Draft, Job, Signing, plan_own, resume_jobs, seal_own, sign_draft, silent
+from salus.agent.services.sealing import Draft, Signing, resume_jobs, seal_own, sign_draft, silent
 from salus.agent.services.submitting import submit
+from salus.agent.services.waiting import may_wait
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
-from salus.charts.entry import EntryKind, Leaf, Origin, Replaced, Sealed
+from salus.charts.entry import MAX_BLOB, EntryKind, Leaf, Replaced, Sealed
 from salus.charts.fold import NOBODY, Version
 from salus.charts.sealing import commitment, new_salt, open_entry, seal
 from salus.charts.sections import SectionKind
@@ -31,7 +33,7 @@ from salus.codec import Record, encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
-from salus.errors import AgentRefused, LedgerRefused
+from salus.errors import AgentRefused, ChartRefused, LedgerRefused
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import LetterKind
 from salus.fhir.authoring import note_from_text
@@ -47,6 +49,7 @@ from salus.warrants.checking import warrant_id
 from salus.warrants.link import Warrant
 
 OWN_SOURCE = "patient"
+_COPY_ROOM = 262_144  # bytes by which a copy may be larger than its note: a few more in the header, then padding
 _ATTEMPTS = 5  # epochs that may close under a note while it is sealed again
 RETAINED_YEARS_MS = 10 * 31_556_952_000  # ten years, as section 630f BGB (Germany) asks; a member's policy may be longer
 
@@ -62,7 +65,7 @@ class Written:
 
 
 class NoteJob(Record, frozen=True, tag="note-job"):
-    """A signed note on its way into a patient's section, and the member's ``copy`` to be sealed.
+    """A signed note on its way into a patient's section, and the member's ``copy``, which is sealed later.
 
     ``warrant`` and ``on_behalf_of`` let the author look up where to seal to, should the epoch close before the note arrives.
     """
@@ -77,7 +80,7 @@ class NoteJob(Record, frozen=True, tag="note-job"):
     commitment: Bytes32
     entry: Bytes32
     patient: SignedCard
-    copy: Job | None
+    copy: WaitingCopy | None
 
 
 def add_record(agent: Agent, name: str, data: bytes) -> Written:
@@ -131,12 +134,19 @@ def write_note(
     job = _plan(agent, held, asking, inside)
     retained = ""
     if member:
-        copy, kept = _retained(agent, member, inside, leaf)
-        job, retained = msgspec.structs.replace(job, copy=copy), kept.header.entry.hex()
+        require_room(job.blob)
+        copy = new_copy(member, inside, leaf)
+        job, retained = msgspec.structs.replace(job, copy=copy), copy.entry.hex()
     with agent.store.writing():
         agent.store.put(wallet.person, job.entry, job)
     _complete(agent, wallet, job)
     return Written(inside.header.entry.hex(), section.value, (leaf.identity,), retained)
+
+
+def require_room(blob: bytes) -> None:
+    """Raise ``entry-too-large`` for a note that is sealed, but whose copy might not be."""
+    if len(blob) > MAX_BLOB - _COPY_ROOM:
+        raise ChartRefused("entry-too-large", "the note is too large for a copy of it to be kept")
 
 
 def _issuer(agent: Agent, licence: bytes) -> bytes:
@@ -251,16 +261,22 @@ def _sealed(agent: Agent, asking: Asking, inside: Sealed, attempt: int = 0) -> t
 
 
 def _complete(agent: Agent, wallet: Wallet, job: NoteJob) -> None:
-    """Append the note unless the ledger has it; then keep its number, the letter and the retained copy in one step."""
+    """Append the note unless the ledger has it; then keep its number, the letter and the retained copy in one step.
+
+    The copy's delay begins only then: a note that had to wait itself is not followed by its copy at once.
+    """
     job, place = _anchor(agent, wallet, job)
     with agent.store.writing():
-        agent.store.put(wallet.person + job.section, place.number.to_bytes(8, "big"), AuthoredEntry(place.number, job.half))
+        authored = AuthoredEntry(place.number, job.half, SigningKey(job.writer_seed).public)
+        agent.store.put(wallet.person + job.section, place.number.to_bytes(8, "big"), authored)
         keep_letter(agent, wallet, job.patient, LetterKind.ENTRY, encode(EntryNotice(job.section, job.entry)))
         if job.copy is not None:
-            agent.store.put(b"", job.copy.batch, job.copy)
+            keep_copy(agent, job.copy)
         agent.store.drop(NoteJob, wallet.person, job.entry)
     send_letters(agent)
-    resume_jobs(agent)
+    with may_wait():  # the note is where it belongs
+        seal_due(agent)
+        resume_jobs(agent)
 
 
 def _anchor(agent: Agent, wallet: Wallet, job: NoteJob) -> tuple[NoteJob, Place]:
@@ -293,13 +309,3 @@ def _sealed_again(agent: Agent, wallet: Wallet, job: NoteJob, attempt: int) -> N
     with agent.store.writing():
         agent.store.put(wallet.person, job.entry, job)
     return job
-
-
-def _retained(agent: Agent, member: Wallet, original: Sealed, leaf: Leaf) -> tuple[Job, Sealed]:
-    """The member's own copy of what was authored, signed anew over its records section, the original, and the end date."""
-    header = original.header
-    origin = Origin(header.section, header.entry, header.content, header.retain_until)
-    draft = Draft(SectionKind.RECORDS, (leaf,), ())
-    signing = Signing(EntryKind.RETAINED, organisation_id(agent, member).hex(), agent.clock(), origin=origin)
-    job, sealed = plan_own(agent, member, [draft], signing, silent)
-    return job, sealed[0]

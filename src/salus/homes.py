@@ -1,0 +1,149 @@
+"""Making homes, and moving them: a member's that founds a network or joins one, and one without a node of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from salus.agent.nodes import MAX_NODES, named, nodes_file, read_nodes
+from salus.agent.services.moving import move_people
+from salus.agent.services.people import write_cold
+from salus.agent.services.preparing import find_prepared, keep_prepared
+from salus.agent.store import write_store_key
+from salus.agent.verify import newest_header
+from salus.agent.wallet import PrincipalRecord, Wallet, cold_seed, new_principal
+from salus.bootstrap import FOUNDING, clock, open_home, opened_store, settle_nodes
+from salus.codec import decode, encode
+from salus.crypto.keys import derive, fresh_nonce, new_seed
+from salus.crypto.signing import SigningKey
+from salus.durable import make_folder, write_atomically
+from salus.errors import AgentRefused, SalusError
+from salus.exchange.cards import Role
+from salus.exchange.guests import Invitation
+from salus.ledger.genesis import MAX_GENESIS, Genesis, GenesisMember, LicenceRight, network_id
+from salus.node.config import following_file
+from salus.node.identity import own_member, read_node_seed
+
+MEMBER_NAME = "Practice"
+_PREPARED = "prepared"  # there from `prepare_home` on: keys that a network may name must not be made anew
+
+
+def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME, others: Sequence[GenesisMember] = ()) -> Genesis:
+    """Found a network in ``home``: node, member's wallet, agent's store. ``home-exists`` otherwise.
+
+    This member's node orders blocks; ``others`` are members from the start, as `prepare_home` made them, and follow.
+    """
+    founder, record, cold = _make_member(home, passphrase, member)
+    genesis = Genesis(fresh_nonce(), clock(), (founder, *others))
+    _settle_member(home, genesis, record, cold, lambda: passphrase or "")
+    return genesis
+
+
+def prepare_home(home: Path, passphrase: str | None, member: str) -> GenesisMember:
+    """Make a member's keys in ``home`` before there is a network: what is returned goes to whoever founds it."""
+    made, record, cold = _make_member(home, passphrase, member)
+    with opened_store(home, lambda: passphrase or "") as store:
+        keep_prepared(store, record, cold)
+    write_atomically(home / "node" / _PREPARED, b"")
+    return made
+
+
+def join_home(home: Path, genesis: bytes, node: str, address: str, ask: Callable[[], str]) -> Genesis:
+    """Complete what `prepare_home` began, in the network of ``genesis``: this node follows the one at ``node``.
+
+    ``not-prepared``, and `NodeRefused` ``not-a-member`` where the network was founded without it.
+    """
+    if (home / "genesis.bin").exists():
+        raise AgentRefused("home-exists", "there is a home in this folder already")
+    if not (home / "node" / _PREPARED).exists():
+        raise AgentRefused("not-prepared", "make this member's keys first: salus node prepare")
+    found = decode(genesis, Genesis, limit=MAX_GENESIS)
+    own_member(found, read_node_seed(home / "node" / "node.key"))
+    with opened_store(home, ask) as store:
+        prepared = find_prepared(store)
+    if prepared is None:
+        raise AgentRefused("not-prepared", "make this member's keys first: salus node prepare")
+    write_atomically(home / "node" / "config.toml", following_file(node, address))
+    try:
+        _settle_member(home, found, prepared.record, prepared.cold, ask)
+    except SalusError:
+        (home / "genesis.bin").unlink(missing_ok=True)
+        raise
+    return found
+
+
+def _make_member(home: Path, passphrase: str | None, name: str) -> tuple[GenesisMember, PrincipalRecord, bytes]:
+    """A member's keys in ``home``: as genesis names it, its wallet's record, and its cold seed."""
+    _start_over(home)
+    node_seed, cold = new_seed(), new_seed()
+    record = new_principal(name, Role.MEMBER, new_seed(), cold, new_seed())
+    node_key = SigningKey(derive(node_seed, "node")).public
+    write_atomically(home / "node" / "node.key", node_seed.hex().encode("ascii") + b"\n")
+    write_store_key(home / "agent" / "agent.key", passphrase)
+    return GenesisMember(Wallet(record).authority.public, node_key, tuple(LicenceRight)), record, cold
+
+
+def _settle_member(home: Path, genesis: Genesis, record: PrincipalRecord, cold: bytes, ask: Callable[[], str]) -> None:
+    """Keep the member's wallet and cold seed, and let its node begin."""
+    with opened_store(home, ask) as store, store.writing():
+        store.put(b"", record.name.encode("utf-8"), record)
+    write_cold(home / "cold", cold_seed(record, network_id(genesis), cold), beside=True)
+    write_atomically(home / "node" / FOUNDING, b"")
+    write_atomically(home / "genesis.bin", encode(genesis))
+    with open_home(home, ask):
+        pass  # completes what is left to be done for its people
+
+
+def _start_over(home: Path) -> None:
+    """Forget what a founding wrote that was cut off; ``home-exists`` where there is a home, or keys wait for one."""
+    founding = home / "node" / FOUNDING
+    kept = [home / "genesis.bin", home / "node" / _PREPARED]
+    kept += [] if founding.exists() else [home / "agent" / "agent.key"]
+    if any(path.exists() for path in kept):
+        raise AgentRefused("home-exists", "there is a home in this folder already")
+    for folder in (home / "node", home / "agent"):
+        make_folder(folder)
+    write_atomically(founding, b"")
+    for path in [home / "agent" / "agent.key", *(home / "agent").glob("*.db*")]:
+        path.unlink(missing_ok=True)
+
+
+def init_guest(
+    home: Path, nodes: Sequence[str], genesis: bytes, passphrase: str | None, invitations: Sequence[Invitation] = ()
+) -> Genesis:
+    """Make a home without a node of its own: it uses other people's ``nodes`` and trusts ``genesis`` alone.
+
+    Each of ``invitations`` is redeemed at the node of its member. ``home-exists``; ``wrong-network`` where the node that answers,
+    or an invitation, is of another network. A refused one leaves no home.
+    """
+    if (home / "genesis.bin").exists():
+        raise AgentRefused("home-exists", "there is a home in this folder already")
+    found = decode(genesis, Genesis, limit=MAX_GENESIS)
+    listed = nodes_file(nodes)
+    make_folder(home / "agent")
+    write_atomically(home / "agent" / "nodes.toml", listed)
+    if not (home / "agent" / "agent.key").exists():
+        write_store_key(home / "agent" / "agent.key", passphrase)
+    write_atomically(home / "genesis.bin", genesis)
+    try:
+        with open_home(home, lambda: passphrase or "", invitations):
+            return found
+    except SalusError:
+        (home / "genesis.bin").unlink()
+        raise
+
+
+def move_home(home: Path, url: str, ask: Callable[[], str], invitations: Sequence[Invitation] = ()) -> None:
+    """Make another node the first one of a home without a node, whether or not the node before helps.
+
+    The new one is asked alone: it must take the invitations, show this network, no older than was seen, and open each person's
+    mailbox; else all stays as it was. ``no-nodes`` in a home with a node of its own.
+    """
+    path = home / "agent" / "nodes.toml"
+    if not path.exists():
+        raise AgentRefused("no-nodes", "this home has a node of its own; export the person and import elsewhere")
+    (first,) = named([url]).nodes
+    with open_home(home, ask, invitations, (first,)) as agent:
+        newest_header(agent)
+        move_people(agent, [first, *(known for known in read_nodes(path).nodes if known != first)][:MAX_NODES])
+        settle_nodes(home, agent.store)
