@@ -32,7 +32,7 @@ from salus.crypto import aead, hpke
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.passphrase import lock, unlock
-from salus.errors import AgentRefused
+from salus.errors import AgentRefused, LedgerRefused, WarrantRefused
 from salus.exchange.carding import card_from_text, card_to_text, require_card
 from salus.exchange.cards import Role, SignedCard
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, SignedLetter, Stamp
@@ -281,7 +281,7 @@ def _answers(world: World, network: Recording) -> Iterator[Sample]:
         def accept(mutant: bytes, key: bytes = answer.key) -> None:
             found = decode(mutant, StateAnswer, limit=LIMIT)
             if found.key != key:
-                raise AgentRefused("wrong-answer")
+                raise LedgerRefused("wrong-answer")
             require_answer(world.agent.genesis, found)
 
         yield Sample(encode(answer), accept, of_shape(StateAnswer))
@@ -363,7 +363,7 @@ def _receipts_of(world: World, section: OwnSection) -> Callable[[bytes], None]:
                 heads[stored.index + 1] = head
             first += len(answer.receipts)
             if not answer.receipts:
-                raise AgentRefused("receipts-missing")
+                raise WarrantRefused("receipts-dropped")
         anchor = load(world.node.engine.state, anchor_key(vault, answer.anchor), Anchor) if answer.anchored else None
         if anchor is None:
             raise AgentRefused("no-anchor")
