@@ -32,7 +32,11 @@ from salus.crypto import aead, hpke
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.passphrase import lock, unlock
+<<<<<<< HEAD
 from salus.errors import AgentRefused, LedgerRefused
+=======
+from salus.errors import AgentRefused, LedgerRefused, WarrantRefused
+>>>>>>> h-hard
 from salus.exchange.carding import card_from_text, card_to_text, require_card
 from salus.exchange.cards import Role, SignedCard
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, SignedLetter, Stamp
@@ -363,7 +367,7 @@ def _receipts_of(world: World, section: OwnSection) -> Callable[[bytes], None]:
                 heads[stored.index + 1] = head
             first += len(answer.receipts)
             if not answer.receipts:
-                raise AgentRefused("receipts-missing")
+                raise WarrantRefused("receipts-dropped")
         anchor = load(world.node.engine.state, anchor_key(vault, answer.anchor), Anchor) if answer.anchored else None
         if anchor is None:
             raise AgentRefused("no-anchor")
