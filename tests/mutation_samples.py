@@ -32,7 +32,7 @@ from salus.crypto import aead, hpke
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.passphrase import lock, unlock
-from salus.errors import AgentRefused, LedgerRefused
+from salus.errors import AgentRefused, LedgerRefused, WarrantRefused
 from salus.exchange.carding import card_from_text, card_to_text, require_card
 from salus.exchange.cards import Role, SignedCard
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, SignedLetter, Stamp
