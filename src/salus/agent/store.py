@@ -105,6 +105,11 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """All puts and drops inside apply together, durably, or not at all. `StoreFailed` when the disk refuses."""
+        with self._together():
+            yield
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
         refused: list[StoreFailed] = []
         try:
             with _disk(), self._db:
@@ -121,7 +126,7 @@ class Store:
         """As `writing`, of what may as well be done again: a power cut may undo it, whole, until something else is written."""
         self._db.pragma("synchronous", "normal")
         try:
-            with self.writing():
+            with self._together():
                 yield
         finally:
             self._db.pragma("synchronous", self._safety)

@@ -79,13 +79,13 @@ def test_a_key_is_written_once(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_error_of_the_disk_and_what_was_kept_stays(tmp_path: Path) -> None:
     store = Store(tmp_path / "db", new_seed())
     with store.writing():
-        store.put(b"owner", b"id", AuthoredEntry(7, bytes(32)))
+        store.put(b"owner", b"id", AuthoredEntry(7, bytes(32), bytes(32)))
     store._db.pragma("max_page_count", store._db.pragma("page_count"))
 
     def fill() -> None:
         with store.writing():
             for number in range(1000):
-                store.put(b"owner", number.to_bytes(2, "big"), AuthoredEntry(number, bytes(32)))
+                store.put(b"owner", number.to_bytes(2, "big"), AuthoredEntry(number, bytes(32), bytes(32)))
 
     with pytest.raises(StoreFailed) as full:
         fill()
@@ -93,7 +93,7 @@ def test_a_full_disk_is_an_error_of_the_disk_and_what_was_kept_stays(tmp_path: P
     assert [key for key, _ in store.all(AuthoredEntry, b"owner")] == [b"id"]
     store._db.pragma("max_page_count", 1_000_000)
     with store.writing():
-        store.put(b"owner", b"more", AuthoredEntry(8, bytes(32)))
+        store.put(b"owner", b"more", AuthoredEntry(8, bytes(32), bytes(32)))
     store._db.pragma("query_only", 1)
     with pytest.raises(StoreFailed) as locked, store.writing():
         store.drop(AuthoredEntry, b"owner", b"id")

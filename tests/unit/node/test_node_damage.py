@@ -72,7 +72,7 @@ AT_START: dict[str, tuple[Damage, str]] = {
     ),
     "the newest header of no member": (
         lambda kept: (b"headers", at(3), bare(kept.headers[3], proposer=bytes(32))),
-        "ledger/no-such-member",
+        "ledger/wrong-proposer",
     ),
 }
 

@@ -24,6 +24,7 @@ from node_world import (
     running,
 )
 from salus.codec import encode
+from salus.errors import SalusError
 from salus.ids import VerifyKey
 from salus.ledger.genesis import LicenceRight
 from salus.ledger.modules.licences.messages import LicenceStatus
@@ -104,7 +105,6 @@ HIDDEN: dict[str, Callable[[NodeWorld, Warrant], SignedRead]] = {
     "for another request's signature": lambda w, warrant: replace(
         w.read(warrant, "Bob"), signature=w.read(warrant, "Bob").signature
     ),
-    "at another vault": lambda w, warrant: w.read(warrant, "Bob", vault=NONE),
     "on another network": lambda w, warrant: w.read(warrant, "Bob", network=NONE),
     "naming another warrant": lambda w, warrant: w.read(warrant, "Bob", warrant=NONE),
     "naming a section that is not there": lambda w, warrant: w.read(warrant, "Bob", section=NONE),
@@ -160,6 +160,18 @@ def test_before_chain_and_proof_verify_every_refusal_is_the_same_and_leaves_noth
         )
         assert world.node.vault._log.count(world.section("Ada")) == 0
         assert not world.node.vault.changed.is_set()
+
+
+def test_a_request_to_another_members_vault_is_passed_on_or_no_way_is_known(tmp_path: Path) -> None:
+    """MEM-11: it leaves no receipt here, and this vault does not answer in another's name."""
+    with running(tmp_path) as world:
+        read = world.read(filled(world), "Bob", vault=NONE)
+        answer = ask(world.node, "POST", "/v1/entries", encode(read))
+        assert (answer.status_code, answer.json()["code"]) == (502, "node/no-peer")
+        with pytest.raises(SalusError) as refused:
+            world.node.vault.serve(read)
+        assert refused.value.full_code == "warrants/refused"
+        assert world.node.vault._log.count(world.section("Ada")) == 0
 
 
 Told = Callable[[NodeWorld, Warrant], SignedRead]
