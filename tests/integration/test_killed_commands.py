@@ -146,6 +146,7 @@ def test_a_killed_backup_is_whole_or_not_there(template: tuple[Path, list[str]],
 
 def test_a_killed_move_is_whole(template: tuple[Path, list[str]], tmp_path: Path) -> None:
     shutil.copytree(template[0], tmp_path / "near")
+    (tmp_path / "near" / "home" / "node" / "config.toml").write_text('guests = "open"\n')
     with started(tmp_path / "near" / "home", "serve", "--json") as node:
         try:
             assert node.stdout is not None

@@ -125,7 +125,7 @@ class Wire:
         elif name == "submit":
             self.passed.committed.append((self.home, given[0], answer))
         elif name == "drop":
-            self.passed.letters.append((given[0], given[2]))
+            self.passed.letters.append((given[0].mailbox, given[0].sealed))
         return answer
 
     def _perhaps_a_lie(self, name: str, given: tuple[Any, ...], answer: Any) -> Any:

@@ -31,6 +31,7 @@ STATUS = {
     "node/strangers-full": 507,
     "node/stopped": 503,
     "node/no-peer": 502,
+    "node/peer-unreachable": 502,
     "node/bad-block": 502,
     "node/clock-behind": 503,
     "node/storage-failed": 503,

@@ -199,7 +199,7 @@ def test_an_anchor_that_its_block_refuses_is_not_shown_as_one(tmp_path: Path) ->
 
 
 OWNERS: list[tuple[str, dict[str, object], str]] = [
-    ("another vault", {"vault": NONE}, "warrants/wrong-vault"),
+    ("another vault", {"vault": NONE}, "node/no-peer"),
     ("another network", {"network": NONE}, "warrants/wrong-vault"),
     ("a section that is not there", {"section": NONE}, "ledger/no-such-section"),
     ("a block to come", {"height": 99}, "warrants/unknown-block"),

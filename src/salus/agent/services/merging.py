@@ -25,6 +25,7 @@ from salus.agent.services.manifest import DeviceNote, Seen, ThisDevice
 from salus.agent.services.moving import ChosenNodes
 from salus.agent.services.people import OwnCard
 from salus.agent.services.posting import OutgoingLetter
+from salus.agent.services.preparing import Prepared
 from salus.agent.services.receipting import SeenChain
 from salus.agent.services.received import AuthoredEntry, FormerSlot, ReceivedGrant
 from salus.agent.services.recovering import RecoveryJob
@@ -134,6 +135,7 @@ TABLE = (
     Rule(CaughtNode, Scope.NEVER, what_is_here),  # of the nodes that this home uses
     Rule(KnownSealKey, Scope.NEVER, what_is_here),  # a patient's section's, asked for again when it is needed
     Rule(ChosenNodes, Scope.NEVER, what_is_here),  # of the nodes that this home uses
+    Rule(Prepared, Scope.NEVER, what_is_here),  # holds a cold seed, until the member's network is there
     Rule(RecoveryJob, Scope.NEVER, what_is_here),  # holds a cold seed; completed before anything is exported
     Rule(Outgoing, Scope.NEVER, what_is_here),  # expires in minutes; what it was for is signed anew
     Rule(OutgoingListing, Scope.NEVER, what_is_here),  # public, and sent before anything is exported
