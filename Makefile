@@ -28,7 +28,7 @@ run: $(READY)  ## A patient's story on the real system, every claim checked
 	$(BIN)/salus demo
 
 test: $(READY) lint types  ## Lint, types, contracts, every test, full branch coverage of the four inner rooms
-	$(BIN)/pytest $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n 2 --dist loadfile $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 lint: $(READY)
 	$(BIN)/ruff check src tests tools bench
@@ -38,8 +38,8 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-sabotage: $(READY)  ## Patch out one check at a time; a named test must fail each time
-	$(BIN)/python tools/sabotage.py
+sabotage: $(READY)  ## Patch out one check at a time; a named test must fail each time. SHARE=4: every fourth, another fourth each commit
+	$(BIN)/python tools/sabotage.py $(if $(SHARE),--share $(SHARE))
 
 vectors: $(READY) $(SECOND)  ## Two readers give every vector the same verdict; what one seals, the other opens (needs Node.js and npm)
 	$(BIN)/pytest -q tests/test_vectors.py tests/test_vectors_ts.py tests/test_third_party_vectors.py

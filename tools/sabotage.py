@@ -1,12 +1,13 @@
 """Take one check away at a time, and demand that the test which is named for it fails.
 
-``python tools/sabotage.py [WORD]`` reads ``tests/sabotage.toml``; with WORD, only the entries whose text holds it. The source is
-copied; nothing in the checkout changes. Exit 1 when a sabotage survives, when a patch no longer fits, or when a named test
+``python tools/sabotage.py [WORD]`` reads ``tests/sabotage.toml``; with WORD, only the entries whose text holds it; with
+``--share N`` every N-th, beginning elsewhere with each commit, so that N commits see all. The source is copied; nothing in the checkout changes. Exit 1 when a sabotage survives, when a patch no longer fits, or when a named test
 fails without it.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -43,11 +44,20 @@ def sabotage(entry: dict[str, str]) -> str:
     return f"SURVIVED: {entry['test']}" if code == 0 else f"pytest ended with {code} for {entry['test']}"
 
 
+def commits() -> int:
+    """How many commits the checkout has; 0 outside of one."""
+    count = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return int(count.stdout) if count.returncode == 0 else 0
+
+
 def main() -> int:
     """Run all entries, two at a time."""
-    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("word", nargs="?", default="")
+    arguments.add_argument("--share", type=int, default=1)
+    asked = arguments.parse_args()
     table = tomllib.loads((ROOT / "tests" / "sabotage.toml").read_text("utf-8"))["sabotage"]
-    entries = [entry for entry in table if word in entry["what"]]
+    entries = [entry for entry in table if asked.word in entry["what"]][commits() % asked.share :: asked.share]
     tests = sorted({entry["test"] for entry in entries})
     if run(ROOT / "src", tests) != 0:
         print("sabotage: the named tests do not pass as it is", file=sys.stderr)
