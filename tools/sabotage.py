@@ -1,8 +1,8 @@
 """Take one check away at a time, and demand that the test which is named for it fails.
 
 ``python tools/sabotage.py [WORD]`` reads ``tests/sabotage.toml``; with WORD, only the entries whose text holds it; with
-``--share N`` every N-th, beginning elsewhere with each commit, so that N commits see all. The source is copied; nothing in the checkout changes. Exit 1 when a sabotage survives, when a patch no longer fits, or when a named test
-fails without it.
+``--share N`` every N-th, beginning elsewhere with each commit, so that N commits see all. The source is copied; nothing in the
+checkout changes. Exit 1 when a sabotage survives, when a patch no longer fits, or when a named test fails without it.
 """
 
 from __future__ import annotations
