@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SEEDS = 150
+SEEDS = 600
 _FOUND = re.compile(r"^FOUND after (\d+) seeds?: (.*)$", re.MULTILINE)
 
 

@@ -85,6 +85,7 @@ class Store:
         require_encrypted(path)
 
     def _begin(self, key: bytes) -> None:
+        self._db.set_busy_timeout(10_000)
         self._db.pragma("key", f"raw:{key.hex()}")
         self._db.pragma("temp_store", "memory")
         try:
@@ -100,7 +101,6 @@ class Store:
             )
         except apsw.NotADBError as error:
             raise AgentRefused("wrong-store-key", "the agent's store does not open with this key") from error
-        self._db.set_busy_timeout(10_000)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
