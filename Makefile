@@ -75,7 +75,7 @@ bench: $(READY)  ## Speed as ratios, one table, kept in bench/results; peers tha
 
 bench-peers: $(READY)  ## What benchmarks are measured against, as far as it comes from package indexes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
-	npm install --prefix bench/peers --no-audit --no-fund --no-package-lock --ignore-scripts
+	npm ci --prefix bench/peers --silent --ignore-scripts
 
 mutants: $(HARD)  ## N mutants (0: all) of the four inner rooms: their tests must notice at least 85 %
 	$(BIN)/python tools/mutants.py $(or $(N),300) $(or $(SEED),1)
