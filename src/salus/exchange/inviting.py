@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +12,7 @@ from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey, require_signature
 from salus.errors import AgentRefused, Malformed, NodeRefused
 from salus.exchange.api import MAX_TRANSACTION, Submission
+from salus.exchange.armour import from_line, to_line
 from salus.exchange.envelopes import MailboxClaim
 from salus.exchange.guests import GUEST_TAG, REDEMPTION_TAG, GuestProof, Invitation, Redemption
 from salus.ids import Hash, VerifyKey
@@ -21,6 +20,7 @@ from salus.ledger.tx import Body, Transaction, body_hash
 
 ARMOUR = "salus-invite-1:"
 _UNSIGNED = bytes(64)
+_MOST = 256  # bytes of an invitation
 
 Asked = TypeVar("Asked", Submission, MailboxClaim)
 
@@ -76,17 +76,14 @@ def _asked(message: Submission | MailboxClaim, network: bytes, member: bytes) ->
 
 def invitation_text(invitation: Invitation) -> str:
     """The invitation as a code that people pass on."""
-    return ARMOUR + base64.urlsafe_b64encode(encode(invitation)).decode("ascii")
+    return to_line(ARMOUR, encode(invitation)).strip()
 
 
 def read_invitation(text: str) -> Invitation:
     """What `invitation_text` wrote; `AgentRefused` ``bad-invitation`` for anything else."""
     try:
-        if not text.startswith(ARMOUR):
-            raise Malformed("not-decodable", "not an invitation")
-        data = base64.b64decode(text[len(ARMOUR) :].encode("ascii"), altchars=b"-_", validate=True)
-        return decode(data, Invitation, limit=256)
-    except (Malformed, binascii.Error, UnicodeEncodeError) as error:
+        return decode(from_line(ARMOUR, text.encode("utf-8"), _MOST), Invitation, limit=_MOST)
+    except (Malformed, UnicodeEncodeError) as error:
         raise AgentRefused("bad-invitation", "this is no invitation, or it was cut off") from error
 
 

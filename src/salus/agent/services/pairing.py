@@ -8,8 +8,6 @@ owner, for everybody to see; after a theft the cold seed ends that (`recovering`
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
 from dataclasses import dataclass
 from typing import Annotated
@@ -29,7 +27,8 @@ from salus.codec import Record, decode, encode
 from salus.crypto import hpke
 from salus.crypto.keys import new_seed
 from salus.crypto.passphrase import lock, unlock
-from salus.errors import AgentRefused
+from salus.errors import AgentRefused, Malformed
+from salus.exchange.armour import from_line, to_line
 from salus.exchange.cards import Role
 from salus.ids import Bytes32
 
@@ -93,7 +92,7 @@ def add_device(agent: Agent, name: str, label: str) -> PairingInfo:
     taken = tuple(one for one in record.taken if one.kind is kind)
     pairing = Pairing(agent.network_id, record.name, record.role, record.seed, record.readings[:4], device, manifest, taken)
     code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE))
-    text = ARMOUR + base64.urlsafe_b64encode(lock(code, encode(pairing))).decode("ascii")
+    text = to_line(ARMOUR, lock(code, encode(pairing))).strip()
     return PairingInfo(label, device.device.hex(), text, code)
 
 
@@ -153,11 +152,8 @@ def _noted(device: ThisDevice, label: str) -> DeviceNote:
 
 
 def _read(text: str, code: str) -> Pairing:
-    line = text.strip()
-    if not line.startswith(ARMOUR) or len(line) > 4096:
-        raise AgentRefused("bad-pairing", "this is not a device's text")
     try:
-        data = base64.b64decode(line[len(ARMOUR) :], altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
+        data = from_line(ARMOUR, text.encode("utf-8"), 4096)
+    except (Malformed, UnicodeEncodeError) as error:
         raise AgentRefused("bad-pairing", "this is not a device's text") from error
     return decode(unlock(code.strip().lower(), data), Pairing, limit=4096)
