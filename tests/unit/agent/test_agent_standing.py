@@ -18,8 +18,9 @@ from salus.agent.services.granting import Lasting
 from salus.agent.services.resuming import resume
 from salus.agent.services.rotating import full_hour, rotate
 from salus.agent.services.sealing import Job
+from salus.agent.store import Store
 from salus.charts.sections import SectionKind
-from salus.errors import SalusError
+from salus.errors import SalusError, WarrantRefused
 from salus.ids import Millis
 from salus.warrants.link import Right
 from world import DOCTOR, HOUR, OTHER, PATIENT, World, bundle, thread
@@ -215,3 +216,18 @@ def test_the_grant_says_in_json_that_it_stands(near: World) -> None:
     standing(near)
     assert [item.kind for item in inbox.collect(near.agent, DOCTOR)] == []
     assert json.dumps([info.standing for info in granting.access(near.agent, PATIENT)]) == "[true]"
+
+
+def test_what_the_vault_refuses_just_now_does_not_narrow_a_grant_unsaid(near: World, tmp_path: Path) -> None:
+    """A command that slept for hours asks by a warrant that has ended: it must not give less than was said."""
+
+    def refuse(_: object) -> object:
+        raise WarrantRefused("expired", "the warrant has expired")
+
+    real, near.agent.index = near.node.vault.serve, Store(tmp_path / "index.db", bytes(32))  # nothing is known by heart
+    near.node.vault.serve = refuse
+    assert code(near.grant) == "warrants/expired"
+    assert granting.access(near.agent, PATIENT) == ()
+    near.node.vault.serve = real
+    assert near.grant().entries > 0
+    near.agent.index.close()

@@ -28,7 +28,7 @@ from salus.charts.sections import SectionKind
 from salus.codec import encode
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey, person_id
-from salus.errors import AgentRefused
+from salus.errors import AgentRefused, WarrantRefused, refusal
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import LetterKind
 from salus.fhir.authoring import consent
@@ -193,8 +193,12 @@ def _part(
 
 
 def _granted(agent: Agent, wallet: Wallet, section: OwnSection) -> tuple[GrantedEntry, ...]:
+    """All of the section that can be read. What the vault refuses just now is raised: it must not narrow a grant unsaid."""
     reading = Reading()
     read_own(agent, wallet, section, reading)
+    for _, _, code in reading.unread:
+        if code.startswith(f"{WarrantRefused.codespace}/"):
+            raise refusal(code, "the vault does not give out now what is to be granted; say it again")
     return tuple(GrantedEntry(number, entry.blob, half) for (_, number), (half, entry) in reading.halves.items())
 
 
