@@ -66,7 +66,7 @@ class Doing:
 def add(doing: Doing) -> object:
     """Import one or two resources: new ones, or newer versions of known ones."""
     make = doing.chance.choice((vital, problem))
-    names = doing.chance.sample(("a", "b", "c"), doing.chance.choice((1, 1, 2)))
+    names = doing.chance.sample(("a", "b"), doing.chance.choice((1, 1, 2)))
     return take_in(doing.agent, doing.person, *(make(f"{make.__name__}-{name}", doing.number) for name in names))
 
 
@@ -231,7 +231,7 @@ def _held(doing: Doing, right: Right | None = None) -> tuple[Grant, str]:
 
 #: What is done in which homes, and how often.
 OWNERS_DO: dict[Callable[[Doing], object], int] = {
-    add: 5,
+    add: 7,
     grant: 6,
     revoke: 4,
     rotate: 1,
@@ -243,6 +243,6 @@ OWNERS_DO: dict[Callable[[Doing], object], int] = {
     sync: 1,
     verify: 1,
 }
-READERS_DO: dict[Callable[[Doing], object], int] = {chart: 6, note: 5, letters: 6, delegate: 2, revoke: 1}
+READERS_DO: dict[Callable[[Doing], object], int] = {chart: 6, note: 7, letters: 6, delegate: 2, revoke: 1}
 CLINIC_DOES: dict[Callable[[Doing], object], int] = {take_on: 3, dismiss: 1, suspend: 1, reinstate: 1}
 ACTS = {act.__name__: act for act in (*OWNERS_DO, *READERS_DO, *CLINIC_DOES, remove)}

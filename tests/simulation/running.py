@@ -11,7 +11,7 @@ from random import Random
 from salus.agent.services.charting import ChartResult
 from salus.agent.services.resuming import resume
 from salus.errors import SalusError
-from simulation.acts import ACTS, Doing, NothingToDo, letters
+from simulation.acts import ACTS, Doing, NothingToDo, letters, sync
 from simulation.disk import Stopped, watched
 from simulation.faults import KILLED_WRITING, POWER_CUT, Step
 from simulation.invariants import Checks
@@ -20,7 +20,7 @@ from simulation.machines import MACHINES
 from simulation.reading_model import Asked, Removal
 from simulation.tasks import Task
 from simulation.wire import Killed, Passed, Waiting, Wire
-from simulation.world import PEOPLE, Template, World, scratch, seeded
+from simulation.world import OWNERS, PEOPLE, Template, World, scratch, seeded
 
 BETWEEN = 20_000  # ms between two steps
 
@@ -212,6 +212,8 @@ class Run:
             resume(agent)
             self._resumed(home)
             letters(doing)
+            if home in OWNERS:
+                sync(doing)
         except SalusError as error:
             if error.code not in ("device-taken-off", "no-epoch-key"):
                 raise Broken("rest", f"{home} does not come to rest: {error.full_code}") from error

@@ -21,7 +21,7 @@ MACHINES = {
     "greedy": 2,
 }
 TWINS = {"ann": "ann2", "ann2": "ann"}
-BEGIN = ("ann grant", "ann grant", "ben grant", "ada letters", "bo letters", "clinic letters", "clinic take_on")
+BEGIN = ("ann grant", "ann grant", "ben grant", "ada letters", "bo letters", "clinic letters", "clinic take_on", "ann add")
 
 
 def schedule(seed: int) -> list[Step]:
@@ -37,6 +37,8 @@ def schedule(seed: int) -> list[Step]:
 
 def _step(chance: Random, trouble: float, before: Step) -> Step:
     pick = chance.getrandbits(31)
+    if before.act == "remove" and chance.random() < 0.7:
+        return Step(before.home, "add", pick)  # which the device that was taken off must not open
     if before.home in TWINS and (before.pause or before.faults) and chance.random() < 0.5:
         return Step(TWINS[before.home], chance.choice(("rotate", "grant", "revoke", "erase")), pick)  # while the other one hangs
     if chance.random() < 0.25:
@@ -47,7 +49,7 @@ def _step(chance: Random, trouble: float, before: Step) -> Step:
     if home == "clinic":
         acts |= {act.__name__: weight for act, weight in CLINIC_DOES.items()}
     if home in ("ann", "ann2"):
-        acts["remove"] = 1
+        acts["remove"] = 3
     act = _weighted(chance, acts)
     faults = tuple(_fault(chance) for _ in range(chance.choice((1, 1, 2)))) if chance.random() < trouble else ()
     pause = chance.randrange(1, 30) if chance.random() < trouble / 2 else 0
