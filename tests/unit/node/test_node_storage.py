@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 from pathlib import Path
 
 import lmdb
@@ -52,6 +53,9 @@ def test_a_file_is_not_moved_over_a_folder(tmp_path: Path) -> None:
 
 def test_a_database_that_could_not_be_made_is_made_when_there_is_room(tmp_path: Path) -> None:
     """API-45. Of a half-made one nothing is left, or it would be taken for a damaged one."""
+    open_database(tmp_path / "other", 1).close()
+    (tmp_path / "new").mkdir()
+    shutil.copy(tmp_path / "other" / "lock.mdb", tmp_path / "new")  # there already: it is the data that finds no room
     allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, allowed[1]))
     try:
