@@ -174,8 +174,8 @@ function thirdParty(folder: string): void {
   const load = (name: string): any[] => JSON.parse(gunzipSync(readFileSync(path(folder, `${name}.json.gz`))).toString());
   const say = (name: string, verdicts: boolean[]): void => console.log(name, verdicts.map(Number).join(""));
   const edges = load("ed25519-edge-cases");
-  say("ed25519-edge-cases", edges.map((c) => verifies(hex(c.A), Buffer.from(c.M), hex(c.R + c.S))));
-  say("sound-keys", edges.map((c) => isSound(hex(c.A))));
+  say("ed25519-edge-cases", edges.map((c) => verifies(hex(c.key), Buffer.from(c.msg), hex(c.sig))));
+  say("sound-keys", edges.map((c) => isSound(hex(c.key))));
   const trials = (name: string): any[] => load(`wycheproof/${name}`).flatMap((g) => g.tests.map((t: object) => ({ ...g, ...t })));
   say("ed25519_test", trials("ed25519_test").map((t) => verifies(hex(t.publicKey.pk), hex(t.msg), hex(t.sig))));
   const lattice = trials("mldsa_65_verify_test");
