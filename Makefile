@@ -8,7 +8,7 @@ HARD := $(VENV)/.hard
 SECOND := vectors/ts/node_modules/.package-lock.json
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants fuzz lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants fuzz load lock clean setup vectors
 
 setup: $(READY)
 
@@ -69,6 +69,9 @@ determinism: $(READY)  ## One history of N transactions replayed in eight unlike
 
 mutations: $(READY)  ## N changed bytes of every format that strangers hand over: none is accepted, none is uncaught
 	PYTHONPATH=tests $(BIN)/python tools/mutations.py $(or $(N),100000) $(or $(SEED),1)
+
+load: $(READY)  ## Three times what a node can do, SECONDS long; a greedy sponsor; then SIGKILL. A report in docs/reports
+	PYTHONPATH=tests:. $(BIN)/python tools/load.py $(or $(SECONDS),120)
 
 bench: $(READY)  ## Speed as ratios, one table, kept in bench/results; peers that are not installed are named
 	$(BIN)/python -m bench

@@ -24,11 +24,11 @@ _QUOTA = 10_000_000  # no benchmark is to measure a quota
 BLOB = b"sealed" * 16  # what an anchor anchors: 96 bytes
 
 
-def founding(node_seed: bytes) -> Genesis:
-    """A network of one member whose node has this seed, and whose quota nobody reaches."""
+def founding(node_seed: bytes, *others: GenesisMember) -> Genesis:
+    """A network whose first member's node has this seed, and whose quota nobody reaches."""
     node = SigningKey(derive(node_seed, "node"))
     member = GenesisMember(authority_key().public, node.public, tuple(LicenceRight))
-    return Genesis(fresh_nonce(), clock(), (member,), Parameters(quota=_QUOTA))
+    return Genesis(fresh_nonce(), clock(), (member, *others), Parameters(quota=_QUOTA))
 
 
 def authority_key() -> SigningKey:
@@ -78,9 +78,9 @@ def submission(genesis: Genesis, owner: Owner, number: int) -> Submission:
     return Submission(signed(genesis, [owner.anchor(blob)], [owner.key]), (blob,))
 
 
-def make_node_home(home: Path, node_seed: bytes) -> Genesis:
+def make_node_home(home: Path, node_seed: bytes, *others: GenesisMember) -> Genesis:
     """A home with a node alone, for `salus serve`; any guest may use it, and its quota is one that nobody reaches."""
-    genesis = founding(node_seed)
+    genesis = founding(node_seed, *others)
     (home / "node").mkdir(parents=True)
     settings = 'guests = "open"\n' if "guests" in Config.__struct_fields__ else ""
     (home / "node" / "config.toml").write_bytes(settings.encode("ascii"))

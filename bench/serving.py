@@ -28,18 +28,25 @@ _PATIENCE = 60.0
 @contextmanager
 def served(home: Path) -> Iterator[str]:
     """The node of ``home``, served; its address."""
-    command = [sys.executable, "-m", "salus", "serve", "--node-only", "--home", str(home)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-    note, deadline = home / "node" / "port", time.monotonic() + _PATIENCE
+    server, url = started(home)
     try:
-        while not note.exists():
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit("the node did not start")
-            time.sleep(0.02)
-        yield note.read_text("ascii").split()[0]
+        yield url
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(_PATIENCE)
+
+
+def started(home: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """The process that serves the node of ``home``, and its address once it answers."""
+    command = [sys.executable, "-m", "salus", "serve", "--node-only", "--home", str(home)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    note, deadline = home / "node" / "port", time.monotonic() + _PATIENCE
+    while not note.exists():
+        if server.poll() is not None or time.monotonic() > deadline:
+            server.kill()
+            raise SystemExit("the node did not start")
+        time.sleep(0.02)
+    return server, note.read_text("ascii").split()[0]
 
 
 def get(path: str) -> bytes:

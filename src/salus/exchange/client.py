@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -38,7 +40,12 @@ _LIMIT = 128 * 1024 * 1024
 
 
 class NodeClient:
-    """A node at ``url`` (scheme, host, port). With ``guest``, what needs an invitation is vouched for on the way."""
+    """A node at ``url`` (scheme, host, port). With ``guest``, what needs an invitation is vouched for on the way.
+
+    A node that is too busy is asked again ``patience`` times, when it says in how many seconds.
+    """
+
+    patience = 5
 
     def __init__(self, url: str, timeout: float = 60.0, guest: GuestKeys | None = None) -> None:
         self._guest = guest
@@ -128,14 +135,23 @@ class NodeClient:
         return decode(self._call(method, path, encode(body)), shape, limit=_LIMIT)
 
     def _call(self, method: str, path: str, body: bytes | None) -> bytes:
-        headers = {"content-type": MEDIA} if body is not None else {}
-        try:
-            response = self._client.request(method, path, content=body, headers=headers)
-        except httpx.TransportError as error:
-            raise self.silent("the node does not answer") from error
+        response = self._ask(method, path, body)
+        for _ in range(self.patience):
+            again = response.headers.get("retry-after", "")
+            if not re.fullmatch("[0-9]", again):
+                break
+            time.sleep(int(again))
+            response = self._ask(method, path, body)
         if response.status_code != 200:
             raise self._refusal(response)
         return response.content
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> httpx.Response:
+        headers = {"content-type": MEDIA} if body is not None else {}
+        try:
+            return self._client.request(method, path, content=body, headers=headers)
+        except httpx.TransportError as error:
+            raise self.silent("the node does not answer") from error
 
     def silent(self, text: str) -> SalusError:
         """What is raised where no node answers."""

@@ -17,7 +17,7 @@ from salus.ledger.header import TxResult
 from salus.ledger.module import Handler, Module
 from salus.ledger.modules.members.queries import member
 from salus.ledger.store import Overlay, Reader, load
-from salus.ledger.tx import RIGHTS_PROTECTING, SIGNATURE_TAG, Body, Transaction, body_hash
+from salus.ledger.tx import SIGNATURE_TAG, Body, Transaction, body_hash, protects_rights
 
 REPLAY = "machine/replay"
 
@@ -148,14 +148,11 @@ class Machine:
             quota = Quota(window, 0, 0)
         if quota.used + cost <= rules.quota:
             quota = Quota(window, quota.used + cost, quota.reserve)
-        elif self._protects_rights(body) and quota.reserve + cost <= rules.reserve:
+        elif protects_rights(body) and quota.reserve + cost <= rules.reserve:
             quota = Quota(window, quota.used, quota.reserve + cost)
         else:
             raise LedgerRefused("quota-spent", "the sponsor's quota is spent for now")
         state.put(key, encode(quota))
-
-    def _protects_rights(self, body: Body) -> bool:
-        return all(isinstance(action, RIGHTS_PROTECTING) for action in body.actions)
 
 
 _REMEMBERED = 16_384

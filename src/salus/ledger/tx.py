@@ -75,6 +75,11 @@ def body_hash(body: Body) -> BodyHash:
     return BodyHash(tagged("salus/body/1", encode(body)))
 
 
+def protects_rights(body: Body) -> bool:
+    """Whether every action of the body is rights-protecting."""
+    return all(isinstance(action, RIGHTS_PROTECTING) for action in body.actions)
+
+
 def licence_id(body: BodyHash, index: int) -> LicenceId:
     """The id of the licence that action ``index`` of the body issues."""
     return LicenceId(tagged("salus/licence/1", body, index.to_bytes(4, "big")))

@@ -9,9 +9,9 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 import lmdb
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -29,12 +29,14 @@ from salus.exchange.peering import PeerAsk
 from salus.exchange.references import CardDeposit
 from salus.node import metrics, problems
 from salus.node.logs import storage_line
+from salus.node.places import PLACES
 from salus.node.service import NodeService
 from salus.node.watching import note_refusal, watched
 from salus.warrants.requests import SignedOwner, SignedRead
 
 MEDIA = "application/vnd.salus+msgpack"
 READ_SECONDS = 30.0
+THREADS = PLACES + 32  # that act on requests at once: whatever waits for a block, others are answered
 
 R = TypeVar("R", bound=Record)
 
@@ -168,13 +170,13 @@ class _Route(Route):
 def make_api(node: NodeService) -> Starlette:
     """The API over a running node: plain routes, and beside them what describes them in OpenAPI."""
     described = FastAPI(title="Salus node", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
-    routes = list[BaseRoute]()
+    routes, threads = list[BaseRoute](), CapacityLimiter(THREADS)
     for method, path, shape, bound, answer, refused, summary in POSTS:
         body = {"requestBody": {"required": True, "content": _described(MEDIA, shape.__name__)}}
-        routes.append(_Route(path, _posted(node, shape, bound, answer), method))
+        routes.append(_Route(path, _posted(node, threads, shape, bound, answer), method))
         _describe(described, method, path, MEDIA, refused, summary, body)
     for path, read, media, refused, summary in GETS:
-        routes.append(_Route(path, _got(node, read), "GET"))
+        routes.append(_Route(path, _got(node, threads, read), "GET"))
         _describe(described, "GET", path, media, refused, summary, _parameters(path))
 
     async def description(_: Request) -> Response:
@@ -235,13 +237,18 @@ _PROBLEM = {
 
 
 def _posted(
-    node: NodeService, shape: type[R], bound: int, answer: Callable[[NodeService, R], Record | None]
+    node: NodeService,
+    threads: CapacityLimiter,
+    shape: type[R],
+    bound: int,
+    answer: Callable[[NodeService, R], Record | None],
 ) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         if request.headers.get("content-type") != MEDIA:  # which no web page can send to another origin unasked
             raise NodeRefused("wrong-media-type", f"the body is sent as {MEDIA}")
-        body = decode(await _bounded(request, bound), shape, limit=bound)
-        answered = await run_in_threadpool(_let_in, node, body, answer)
+        with node.room.held() as take:
+            body = decode(await _bounded(request, bound, take), shape, limit=bound)
+            answered = await to_thread.run_sync(_let_in, node, body, answer, limiter=threads)
         return Response(encode(answered) if answered is not None else b"", media_type=MEDIA)
 
     return handle
@@ -253,15 +260,17 @@ def _let_in(node: NodeService, body: R, answer: Callable[[NodeService, R], Recor
     return answer(node, body)
 
 
-def _got(node: NodeService, read: Callable[[NodeService, Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+def _got(
+    node: NodeService, threads: CapacityLimiter, read: Callable[[NodeService, Request], Response]
+) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
-        return await run_in_threadpool(read, node, request)
+        return await to_thread.run_sync(read, node, request, limiter=threads)
 
     return handle
 
 
-async def _bounded(request: Request, bound: int) -> bytes:
-    """The body, counted while it is read; `NodeRefused` ``body-too-large`` or ``timeout``."""
+async def _bounded(request: Request, bound: int, take: Callable[[int], None]) -> bytes:
+    """The body, counted while it is read; `NodeRefused` ``body-too-large``, ``timeout`` or ``busy``."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -270,6 +279,7 @@ async def _bounded(request: Request, bound: int) -> bytes:
                 size += len(part)
                 if size > bound:
                     raise NodeRefused("body-too-large", f"the body has more than {bound} bytes")
+                take(len(part))
                 parts.append(part)
     except (TimeoutError, ClientDisconnect) as error:
         raise NodeRefused("timeout", "the body did not arrive in time") from error

@@ -20,7 +20,9 @@ PEER_SECONDS = 20.0  # that another member's node may take for an answer
 
 
 class PeerClient(NodeClient):
-    """A member's node, as another member's node calls it: its silence is that node's, not the caller's."""
+    """A member's node, as another member's node calls it: its silence is that node's, not the caller's. It asks once."""
+
+    patience = 0  # whoever waits for this node's answer asks again by itself
 
     def silent(self, text: str) -> SalusError:
         """`NodeRefused` ``peer-unreachable``."""

@@ -14,6 +14,7 @@ MEDIA = "application/problem+json"
 STATUS = {
     "codec/too-large": 413,
     "node/body-too-large": 413,
+    "node/busy": 503,
     "node/guest-allowance-spent": 429,
     "node/invite-expired": 403,
     "node/invite-used": 403,
@@ -27,6 +28,7 @@ STATUS = {
     "node/no-such-height": 404,
     "node/no-such-mailbox": 404,
     "node/no-such-path": 404,
+    "node/sponsor-busy": 429,
     "node/stranger-quota": 429,
     "node/strangers-full": 507,
     "node/stopped": 503,
@@ -49,6 +51,8 @@ STATUS = {
     "ledger/schedule-changed": 409,
     "ledger/section-exists": 409,
 }
+#: Nothing was done, and the same request may be let in in a moment: `Retry-After`, in seconds (RFC 9110, 10.2.3).
+AGAIN = {"node/busy": "1", "node/sponsor-busy": "1"}
 BY_CODESPACE = {"codec": 400, "crypto": 403, "ledger": 422, "warrants": 403, "node": 400}
 
 
@@ -57,7 +61,9 @@ def problem(error: Exception) -> JSONResponse:
     known = as_refusal(error)
     status = STATUS.get(known.full_code, BY_CODESPACE.get(known.codespace, 500))
     body = {"type": "about:blank", "title": known.text or known.code, "status": status, "code": known.full_code}
-    headers = error.headers if isinstance(error, HTTPException) else None
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if known.full_code in AGAIN:
+        headers["retry-after"] = AGAIN[known.full_code]
     return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA)
 
 

@@ -32,7 +32,7 @@ from salus.ledger.header import SignedHeader, TxResult
 from salus.ledger.modules.directory.messages import PublishListing
 from salus.ledger.modules.members.queries import member
 from salus.ledger.modules.receipts.messages import AnchorReceipts
-from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash
+from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash, protects_rights
 from salus.ledger.verifying import StateAnswer
 from salus.node.config import Config
 from salus.node.directory import Directory
@@ -43,6 +43,7 @@ from salus.node.guests.admitting import Door
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.peers import OrderingPeer, Own, Peers
+from salus.node.places import Places, Room
 from salus.node.solo import SoloEngine
 from salus.node.tally import Tally
 from salus.node.vault.anchoring import Anchoring
@@ -88,6 +89,7 @@ class NodeService:
         self._genesis, self._member, self._key = identity.genesis, identity.member, identity.key
         self._network, self._clock = network_id(identity.genesis), clock
         self.config, self._home, self.tally = config, home, Tally()
+        self.places, self.room = Places(), Room()
         self._background = background
         self._passing = threading.BoundedSemaphore(MAX_PASSING)
         with ExitStack() as opened:
@@ -174,7 +176,8 @@ class NodeService:
     def submit(self, submission: Submission) -> TxStatus:
         """Blobs durable first, then the transaction, co-signed as sponsor; a refused transaction's blobs are deleted.
 
-        The same body again returns what became of it. Raises what refuses it.
+        The same body again returns what became of it. Raises what refuses it, and `NodeRefused` ``sponsor-busy`` where the
+        sponsor has as many under way as its share of this node's places.
         """
         limit = self._genesis.parameters.max_transaction
         transaction = decode(submission.transaction, Transaction, limit=limit)
@@ -182,7 +185,8 @@ class NodeService:
         if sponsored is None:
             return self._pass_on(transaction.body.sponsor, lambda peer: peer.submit(submission))
         body = body_hash(transaction.body)
-        with self._arriving.alone({body, *anchored(transaction.body)}):
+        place = self.places.of(transaction.body.sponsor, protects=protects_rights(transaction.body))
+        with place, self._arriving.alone({body, *anchored(transaction.body)}):
             known = self.engine.result(body)
             done = self._take(sponsored, body, submission.blobs) if known is None else _status(known)
         self._erasing.catch_up(self.engine.state)

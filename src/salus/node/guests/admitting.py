@@ -11,7 +11,7 @@ from salus.exchange.envelopes import MailboxClaim
 from salus.exchange.guests import Redemption
 from salus.exchange.inviting import body_of, require_vouched
 from salus.ids import MemberId, Millis, NetworkId
-from salus.ledger.tx import RIGHTS_PROTECTING, Body, body_hash
+from salus.ledger.tx import body_hash, protects_rights
 from salus.node.guests.book import GuestBook
 from salus.node.guests.days import Days
 
@@ -75,8 +75,3 @@ class Door:
     def close(self) -> None:
         """Close the book."""
         self.book.close()
-
-
-def protects_rights(body: Body) -> bool:
-    """Whether the body has rights-protecting actions only."""
-    return all(isinstance(action, RIGHTS_PROTECTING) for action in body.actions)
