@@ -179,6 +179,21 @@ def defines(path: Path, symbol: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(symbol)}(?!\w)", path.read_text("utf-8")) is not None
 
 
+def attacks() -> list[tuple[str, str]]:
+    """(test, what remains possible) of each row of the threat model's tables of attacks."""
+    text = (ROOT / "docs" / "threat-model.md").read_text("utf-8").partition("## Attacks tried")[2]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| ")]
+    return [(row[1].strip("`"), row[2]) for row in rows if row[0] != "Attack"]
+
+
+@pytest.mark.parametrize(("test", "remains"), attacks())
+def test_every_attack_names_a_test_that_there_is_and_what_remains_possible(test: str, remains: str) -> None:
+    path, _, name = test.partition("::")
+    tree = ast.parse((ROOT / "tests" / path).read_text("utf-8"))
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert remains
+
+
 def test_the_readme_names_files_and_symbols_that_exist() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     if not re.search(r"^#+ Where to find\s*$", text, re.MULTILINE | re.IGNORECASE):
