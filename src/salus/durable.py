@@ -36,6 +36,15 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
         sync_folder(folder.parent)
 
 
+def write_flushed(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write ``data`` to a file that is not there yet, and flush it; its name is durable once its folder is flushed."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable."""
     handle = os.open(folder, os.O_RDONLY)
@@ -57,12 +66,8 @@ def sync_file(path: Path) -> None:
 def _written_beside(path: Path, data: bytes, mode: int) -> Path:
     """A durable file of another name in the same folder; nothing where it cannot be written."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_flushed(partial, data, mode)
     except OSError:
         partial.unlink(missing_ok=True)
         raise

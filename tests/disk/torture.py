@@ -31,6 +31,7 @@ CONTROLS = (
     "/node/ledger/data.mdb",
     "/node/mailbox/data.mdb",
     "/node/vault/receipts/data.mdb",
+    "/node/vault/arriving/",
     "/node/vault/blobs/",
     "/agent/store.db-wal",
     "/cold",

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from salus import __version__
 from salus.codec import decode, encode
-from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError, refusal
@@ -96,7 +95,7 @@ class NodeService:
             store = LedgerStore(home / "ledger")
             opened.callback(store.close)
             self.blobs = Blobs(home / "vault" / "blobs")
-            self._arriving = Arriving(self.blobs, home / "vault" / "pending")
+            self._arriving = Arriving(self.blobs, home / "vault" / "arriving")
             self._erasing = Erasing(self.blobs, self._arriving.alone)
             self.peers = Peers(Own(self._network, self._member, self._key), clock)
             opened.callback(self.peers.close)
@@ -116,6 +115,7 @@ class NodeService:
             opened.callback(self.door.close)
             secret = derive(identity.seed, "vault")
             self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
+            opened.callback(self.blobs.settle)
             self._arriving.sweep(lambda body: self.engine.result(body) is not None)
             self._erasing.everything(self.engine.state)
             self._anchoring = Anchoring(
@@ -194,18 +194,15 @@ class NodeService:
 
     def _take(self, transaction: Transaction, body: BodyHash, given: tuple[bytes, ...]) -> TxStatus:
         require_blobs(transaction.body, given, self.blobs)
-        fresh = [blob for blob in map(sha256, given) if not self.blobs.has(blob)]
-        self._arriving.mark(body, fresh)
-        for data in given:
-            self.blobs.put(data)
+        fresh = self._arriving.bring(body, given)
         try:
             outcome = self.engine.submit(encode(transaction), self._passed_on(transaction.body))
+            if outcome.result.refusal:
+                raise refusal(outcome.result.refusal, "the ledger refused the transaction")
         except SalusError:
-            self._arriving.unmark(body, fresh)
+            self._arriving.withdraw(body, fresh)
             raise
-        self._arriving.unmark(body, fresh if outcome.result.refusal else [])
-        if outcome.result.refusal:
-            raise refusal(outcome.result.refusal, "the ledger refused the transaction")
+        self._arriving.keep(body, fresh)
         for action in transaction.body.actions:
             if isinstance(action, PublishListing):
                 self.directory.forget_former(action.holder)

@@ -130,9 +130,7 @@ def test_orphans_are_deleted_only_when_told_old_and_not_under_way(tmp_path: Path
         path.write_bytes(blob(name))
         if name != "young":
             os.utime(path, (old, old))
-    pending = home / "node" / "vault" / "pending"
-    pending.mkdir(exist_ok=True)
-    (pending / ("ab" * 32)).write_bytes(sha256(blob("under way")))
+    (home / "node" / "vault" / "arriving" / f"{'ab' * 32}.{sha256(blob('under way')).hex()}").write_bytes(blob("under way"))
     for data in (blob("one"), blob("package of Ada")):
         os.utime(blob_of(home, data), (old, old))
     found = scrub(home, GENESIS, silent)

@@ -33,6 +33,16 @@ def test_a_rewritten_blob_is_gone_and_the_new_one_stays(tmp_path: Path) -> None:
         assert world.blob_path(NEW).read_bytes() == NEW
 
 
+def test_what_is_erased_is_nowhere_in_the_vault(tmp_path: Path) -> None:
+    """SEC-25, API-70: neither in its place nor where it arrived."""
+    with running(tmp_path) as world:
+        world.fill("Ada", ONE, TWO)
+        there = [path for path in (world.folder / "vault").rglob("*") if path.is_file() and path.read_bytes() == ONE]
+        assert {path.parent.name for path in there} == {"arriving", sha256(ONE).hex()[:2]}
+        erase(world, "Ada")
+        assert not any(path.read_bytes() == ONE for path in (world.folder / "vault").rglob("*") if path.is_file())
+
+
 def test_nobody_keeps_alive_what_another_one_erases(tmp_path: Path) -> None:
     """SEC-25: a blob's hash is public, and a reader may have the bytes: another section takes them neither before nor after."""
     with running(tmp_path) as world:

@@ -30,12 +30,12 @@ def appended(world: NodeWorld, data: bytes = ONE, **changed: Any) -> Submission:
 
 
 def files(world: NodeWorld) -> int:
-    """How many blobs and markers are on disk."""
-    return sum(path.is_file() for path in (world.folder / "vault" / "blobs").rglob("*")) + len(markers(world))
+    """How many blobs are in their places."""
+    return sum(path.is_file() for path in (world.folder / "vault" / "blobs").rglob("*"))
 
 
-def markers(world: NodeWorld) -> list[Path]:
-    return sorted((world.folder / "vault" / "pending").glob("*"))
+def arriving(world: NodeWorld) -> list[Path]:
+    return sorted((world.folder / "vault" / "arriving").glob("*"))
 
 
 def test_what_was_submitted_is_there_and_comes_again_as_it_was(tmp_path: Path) -> None:
@@ -50,7 +50,9 @@ def test_what_was_submitted_is_there_and_comes_again_as_it_was(tmp_path: Path) -
         assert world.node.result(NONE).height == 0
         assert world.blob_path(ONE).read_bytes() == ONE
         assert world.node.status().height == 2
-        assert markers(world) == []
+        assert len(arriving(world)) == 2  # linked into their places, which are not durable yet
+    assert arriving(world) == []
+    assert world.blob_path(ONE).read_bytes() == ONE
 
 
 def _bad_signature(world: NodeWorld) -> Submission:
@@ -191,13 +193,12 @@ def test_after_a_crash_the_blobs_of_what_was_not_committed_are_deleted(tmp_path:
         clock.ordering = fail
         with pytest.raises(ZeroDivisionError):
             world.node.submit(submission)
-        assert files(world) == before + 2  # the blob, and the mark that says whose it is
-        partial = world.blob_path(ONE).with_name(f".{sha256(ONE).hex()}.0a0a0a0a")
-        partial.write_bytes(ONE[:9])
-        (mark := markers(world)[0]).with_name(f".{mark.name}.0a0a0a0a").write_bytes(b"half")
+        assert files(world) == before + 1
+        half = arriving(world)[0].with_name(f"{'ab' * 32}.{sha256(TWO).hex()}")
+        half.write_bytes(TWO[:9])
     clock.ordering = None
     with running(tmp_path, clock) as world:
-        assert files(world) == before
+        assert (files(world), arriving(world)) == (before, [])
         world.node.submit(submission)
         assert world.blob_path(ONE).read_bytes() == ONE
 
@@ -207,10 +208,44 @@ def test_after_a_crash_the_blobs_of_what_was_committed_are_kept(tmp_path: Path) 
     with running(tmp_path) as world:
         world.fill("Ada")
         body = world.node.submit(appended(world)).body
-        (mark := world.folder / "vault" / "pending" / body.hex()).write_bytes(sha256(ONE))
+    world.blob_path(ONE).rename(world.folder / "vault" / "arriving" / f"{body.hex()}.{sha256(ONE).hex()}")
     with running(tmp_path) as world:
-        assert not mark.exists()
+        assert arriving(world) == []
         assert world.blob_path(ONE).read_bytes() == ONE
+
+
+def test_blobs_of_one_body_are_flushed_once_each_and_their_names_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """API-16: the block's own flush is LMDB's."""
+    with running(tmp_path) as world:
+        world.fill("Ada")
+        given = [blob(f"part {number}") for number in range(20)]
+        body = world.body(*(world.entry("Ada", data) for data in given))
+        flushed, flush = list[str](), os.fsync
+
+        def counted(handle: int) -> None:
+            flushed.append(Path(f"/proc/self/fd/{handle}").readlink().parent.name)
+            flush(handle)
+
+        world.blob_path(given[0]).parent.mkdir(exist_ok=True)
+        for data in given:
+            world.blob_path(data).parent.mkdir(exist_ok=True)
+        monkeypatch.setattr(os, "fsync", counted)
+        world.node.submit(world.submission(body, [key("Ada")], given))
+        assert flushed == ["arriving"] * 20 + ["vault"]
+
+
+def test_places_become_durable_many_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """API-16."""
+    monkeypatch.setattr("salus.node.vault.blobs.SETTLED", 4)
+    with running(tmp_path) as world:
+        world.fill("Ada")
+        assert len(arriving(world)) == 1
+        for number in range(4):
+            world.node.submit(appended(world, blob(f"part {number}")))
+            assert len(arriving(world)) == (2, 3, 0, 1)[number]
+        assert world.blob_path(blob("part 3")).read_bytes() == blob("part 3")
 
 
 def test_the_node_signs_as_sponsor_and_its_own_signature_may_be_there_already(tmp_path: Path) -> None:

@@ -73,13 +73,10 @@ def _damaged(blobs: Blobs, present: list[bytes], told: Told) -> list[bytes]:
 
 
 def _orphaned(node: Path, ledger: Ledger, blobs: Blobs, present: list[bytes]) -> list[bytes]:
-    """What nothing anchors, is older than an hour, and is not marked as belonging to a submission under way."""
-    pending = set[bytes]()
-    for marker in (node / "vault" / "pending").glob("[0-9a-f]*"):
-        data = marker.read_bytes()
-        pending |= {data[i : i + 32] for i in range(0, len(data), 32)}
+    """What nothing anchors, is older than an hour, and does not belong to a submission under way."""
+    arriving = {bytes.fromhex(path.suffix[1:]) for path in (node / "vault" / "arriving").glob("*")}
     with ledger.later() as now:
         wanted = anchored(now)
     old = time.time() - YOUNG
-    candidates = [blob for blob in present if blob not in wanted and blob not in pending]
+    candidates = [blob for blob in present if blob not in wanted and blob not in arriving]
     return [blob for blob in candidates if (written := blobs.written(blob)) is not None and written < old]

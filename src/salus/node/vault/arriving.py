@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from salus.crypto.hashing import sha256
-from salus.durable import make_folder, write_atomically
+from salus.durable import make_folder, sync_folder, write_flushed
 from salus.errors import NodeRefused
 from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Rewrite, Rotate
 from salus.ledger.tx import Body
@@ -16,7 +16,11 @@ from salus.node.vault.blobs import Blobs
 
 
 class Arriving:
-    """``folder`` remembers which blobs are new with which body until it is known what became of it."""
+    """``folder`` holds the blobs that are new with a body, one file each, flushed with one flush of the folder.
+
+    From there each is linked into its place, and read there at once. The links are flushed later, many together: until then
+    the files here are what outlives a power cut, and `sweep` links them anew.
+    """
 
     def __init__(self, blobs: Blobs, folder: Path) -> None:
         self._blobs, self._folder = blobs, folder
@@ -35,27 +39,46 @@ class Arriving:
                 self._under_way -= names
                 self._waiting.notify_all()
 
-    def mark(self, body: bytes, blobs: list[bytes]) -> None:
-        """Remember which blobs are new with this body, so that a crash leaves none behind for ever."""
-        if blobs:
+    def bring(self, body: bytes, given: tuple[bytes, ...]) -> list[bytes]:
+        """Keep durably those of ``given`` that are not here, as new with this body; which they are. All of them, or `OSError`."""
+        fresh = {blob: data for blob, data in ((sha256(data), data) for data in given) if not self._blobs.has(blob)}
+        if fresh:
             make_folder(self._folder)
-            write_atomically(self._folder / body.hex(), b"".join(blobs))
+        try:
+            for blob, data in fresh.items():
+                write_flushed(self._path(body, blob), data)
+            if fresh:
+                sync_folder(self._folder)
+            for blob in fresh:
+                self._blobs.link(self._path(body, blob), blob)
+        except OSError:
+            self.withdraw(body, list(fresh))
+            raise
+        return list(fresh)
 
-    def unmark(self, body: bytes, delete: list[bytes]) -> None:
-        """What became of the body is known: ``delete`` these blobs of it."""
-        for blob in delete:
+    def keep(self, body: bytes, fresh: list[bytes]) -> None:
+        """The body was applied: what was new with it stays."""
+        self._blobs.settle_later({blob: self._path(body, blob) for blob in fresh})
+
+    def withdraw(self, body: bytes, fresh: list[bytes]) -> None:
+        """The body was refused: what was new with it goes."""
+        for blob in fresh:
             self._blobs.remove(blob)
-        (self._folder / body.hex()).unlink(missing_ok=True)
+            self._path(body, blob).unlink(missing_ok=True)
 
     def sweep(self, committed: Callable[[bytes], bool]) -> None:
-        """Delete the blobs of bodies that were never committed; their agent sends the same body with its blobs again."""
-        for partial in self._folder.glob(".*"):
-            partial.unlink()
-        for marker in sorted(self._folder.glob("[0-9a-f]*")):
-            data = marker.read_bytes()
-            blobs = [data[i : i + 32] for i in range(0, len(data), 32)]
-            self._blobs.tidy(blobs)
-            self.unmark(bytes.fromhex(marker.name), [] if committed(bytes.fromhex(marker.name)) else blobs)
+        """At the start: what came with committed bodies is in its place for good; the rest goes, and its agent sends it again."""
+        for path in sorted(self._folder.glob("[0-9a-f]*.[0-9a-f]*")):
+            body, blob = (bytes.fromhex(name) for name in path.name.split("."))
+            if committed(body):
+                self._blobs.link(path, blob)
+                self.keep(body, [blob])
+            else:
+                self.withdraw(body, [blob])
+        self._blobs.settle()
+
+    def _path(self, body: bytes, blob: bytes) -> Path:
+        return self._folder / f"{body.hex()}.{blob.hex()}"
 
 
 def require_blobs(body: Body, given: tuple[bytes, ...], held: Blobs) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from salus.crypto.hashing import sha256
-from salus.durable import make_folder, write_atomically
+from salus.durable import make_folder, sync_folder, write_atomically
 from salus.errors import NodeRefused
 
 _NAME = re.compile("[0-9a-f]{64}")
+SETTLED = 1024  # blobs whose places become durable together: 256 folders are flushed for them
 
 
 class Blobs:
@@ -21,6 +22,7 @@ class Blobs:
         self._folder = folder
         self._making, self._counting = threading.Lock(), threading.Lock()
         self._totals: tuple[int, int] | None = None
+        self._settling, self._linked = threading.Lock(), dict[bytes, Path]()
         if not reading:
             make_folder(folder)
 
@@ -33,6 +35,31 @@ class Blobs:
         write_atomically(path, data)
         self._count(1, len(data))
         return True
+
+    def link(self, path: Path, blob: bytes) -> None:
+        """Have the durable file at ``path`` in its place as well; the place itself is durable once it is settled."""
+        place = self._path(blob)
+        self._make(place.parent)
+        if not place.exists():
+            place.hardlink_to(path)
+            self._count(1, path.stat().st_size)
+
+    def settle_later(self, linked: dict[bytes, Path]) -> None:
+        """These blobs are to stay where they were linked from the paths: `settle` when there are enough of them."""
+        with self._settling:
+            self._linked |= linked
+            enough = len(self._linked) >= SETTLED
+        if enough:
+            self.settle()
+
+    def settle(self) -> None:
+        """Make the places of what was linked durable, each folder once, and delete what it was linked from."""
+        with self._settling:
+            linked, self._linked = self._linked, {}
+        for folder in sorted({self._path(blob).parent for blob in linked}):
+            sync_folder(folder)
+        for path in linked.values():
+            path.unlink(missing_ok=True)
 
     def has(self, blob: bytes) -> bool:
         """Whether the blob is on disk."""
@@ -54,6 +81,10 @@ class Blobs:
 
     def remove(self, blob: bytes) -> None:
         """Delete the blob, if it is here."""
+        with self._settling:
+            linked = self._linked.pop(blob, None)
+        if linked is not None:
+            linked.unlink(missing_ok=True)
         size = self.size(blob)
         if size is not None:
             self._path(blob).unlink(missing_ok=True)
@@ -83,12 +114,6 @@ class Blobs:
         with self._counting:
             if self._totals is not None:
                 self._totals = (self._totals[0] + blobs, self._totals[1] + size)
-
-    def tidy(self, blobs: list[bytes]) -> None:
-        """Delete what a crash left of these blobs half written."""
-        for blob in blobs:
-            for partial in self._path(blob).parent.glob(f".{blob.hex()}.*"):
-                partial.unlink()
 
     def _make(self, folder: Path) -> None:
         """The subfolder, durable before anybody puts a blob into it."""
