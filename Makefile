@@ -8,7 +8,7 @@ HARD := $(VENV)/.hard
 SECOND := vectors/ts/node_modules/.package-lock.json
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants fuzz lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz lock clean setup vectors
 
 setup: $(READY)
 
@@ -69,6 +69,9 @@ determinism: $(READY)  ## One history of N transactions replayed in eight unlike
 
 mutations: $(READY)  ## N changed bytes of every format that strangers hand over: none is accepted, none is uncaught
 	PYTHONPATH=tests $(BIN)/python tools/mutations.py $(or $(N),100000) $(or $(SEED),1)
+
+probes: $(READY)  ## Everybody asks for everything, in every relation and state; and once more with the checks switched off
+	PYTHONPATH=tests $(BIN)/python tools/probes.py
 
 bench: $(READY)  ## Speed as ratios, one table, kept in bench/results; peers that are not installed are named
 	$(BIN)/python -m bench
