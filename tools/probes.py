@@ -26,13 +26,13 @@ def main() -> int:
     with judging.probed() as (found, scratch):
         print(f"  asked {len(found.cells):,} cells", flush=True)
         opened = list(judging.openings(found))
-        print(f"  tried everybody's bytes on {len(opened):,} sealed entries", flush=True)
+        print(f"  tried everybody's bytes {len(opened):,} times", flush=True)
         control = judging.unchecked(found, scratch)
     wrong = [one for one in opened if one.expected != one.opened]
     for cell, trouble in found.troubles:
         print(f"FAILED {cell.role}, {cell.state}: {cell.right} {cell.place}, {cell.relation}: {trouble}", file=sys.stderr)
     for one in wrong:
-        print(f"FAILED bytes of {one.role}, {one.state}: entry {one.number} of {one.place}", file=sys.stderr)
+        print(f"FAILED bytes of {one.role}, {one.state}: {one.what}, {one.number}", file=sys.stderr)
     share = sum(leak for _, leak in control) / len(control)
     lines = [
         *totals(found, opened, wrong, share, time.monotonic() - began),
@@ -49,12 +49,14 @@ def totals(found: Probed, opened: Sequence[Opening], wrong: Sequence[Opening], s
     twins = len({twin for cell in found.cells for twin in cell.twins})
     cells, refused, opening = len(found.cells), len(found.refused), sum(one.opened for one in opened)
     return [
-        f"{cells:,} cells: {cells - refused:,} are allowed, {refused:,} must be refused, and are held against {twins:,} twins that",
-        f"ask for what is not there. {len(found.troubles)} leak content or existence, or refuse what is allowed.",
+        f"{cells:,} cells: {cells - refused:,} are allowed, {refused:,} must be refused, and are held against {twins:,} twins",
+        f"that ask for what is not there. {len(found.troubles)} leak content or existence, or refuse what is allowed.",
         f"With the checks switched off {share:.1%} of what must be refused leak.",
         "",
-        f"With all ciphertext at hand everybody's bytes were tried on every sealed entry, {len(opened):,} times: {opening:,} opened,",
-        f"{len(wrong)} otherwise than the table says. {seconds:,.0f} seconds for everything.",
+        "With all ciphertext at hand everybody's bytes were tried on every sealed entry, on a letter in each mailbox and on a",
+        f"receipt of each section, {len(opened):,} times: {opening:,} open, {len(wrong)} otherwise than the table says.",
+        "",
+        f"{seconds:,.0f} seconds for everything.",
         "",
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -40,7 +40,10 @@ from salus.ledger.modules.sections.queries import entry
 from salus.ledger.modules.sections.state import epoch_key
 from salus.ledger.store import load
 from salus.node.identity import own_member, read_node_seed
+from salus.node.mailbox.letters import TABLES
 from salus.node.service import Identity
+from salus.node.tables import Tables
+from salus.node.vault.receipts import ReceiptLog
 from salus.warrants.checking import spans_of
 from salus.warrants.link import Purpose, Right
 from world import HOUR, Clock, World, beside, opened
@@ -208,7 +211,7 @@ class Cast(Builder):
         node, member = self.identity().key, self.agent.wallet(PRACTICE)
         return [
             Actor("operator", "operator", S.NONE, node, member.mailbox, keys={seed}),
-            Actor("authority", "authority", S.NONE, member.authority, member.mailbox),
+            Actor("authority", "authority", S.NONE, member.authority, member.mailbox, keys={seed}),
         ]
 
     def not_yet(self) -> Actor:
@@ -281,4 +284,23 @@ def play(folder: Path) -> Scene:
         actors, places = cast.actors(), cast.places()
         identity, time = cast.identity(), cast.world.clock.now
         blocks = cast.block(None), cast.block(1)
-    return Scene(folder / "home" / "node", identity, time, actors, places, *blocks)
+    node = folder / "home" / "node"
+    return Scene(node, identity, time, actors, places, letters_in(node), receipts_in(node, places), *blocks)
+
+
+def letters_in(node: Path) -> dict[bytes, bytes]:
+    """The first letter in each mailbox, sealed."""
+    tables = Tables(node / "mailbox", TABLES, reading=True)
+    found = dict[bytes, bytes]()
+    for at, kept in tables.range("letters", b"", b"\xff" * 40, 10_000):
+        found.setdefault(at[:32], kept[1:])
+    tables.close()
+    return found
+
+
+def receipts_in(node: Path, places: Sequence[Place]) -> dict[bytes, bytes]:
+    """The first receipt of each section, sealed."""
+    log = ReceiptLog(node / "vault" / "receipts", reading=True)
+    found = {place.section: receipt.sealed for place in places for receipt in log.since(place.section, 0, 1)}
+    log.close()
+    return found

@@ -18,6 +18,7 @@ from probing.cells import LOOK, Cell, Matrix
 from probing.opening import Ciphertext
 from probing.unchecked import ask_unchecked
 from probing.world import Scene, State, Wave
+from salus.exchange.posting import mailbox_id
 
 WINDOW = 12  # bytes of sealed content that a refusal must not hold
 _PROBLEM = {"type", "title", "status", "code"}
@@ -125,23 +126,32 @@ def unchecked(found: Probed, scratch: Path) -> list[tuple[Cell, bool]]:
 
 @dataclass(frozen=True)
 class Opening:
-    """Somebody's bytes against one sealed entry."""
+    """Somebody's bytes against something sealed: entry ``number`` of a place, its receipt, or a letter to somebody."""
 
     role: str
     state: State
-    place: str
+    what: str
     number: int
     expected: bool
     opened: bool
 
 
 def openings(found: Probed) -> Iterator[Opening]:
-    """Everybody's bytes against every sealed entry."""
-    for actor in found.scene.actors:
-        opened = found.ciphertext.opened_by(actor.keys)
-        for place in found.scene.places:
+    """Everybody's bytes against every sealed entry, a receipt of each section, and a letter in each mailbox."""
+    scene, sealed = found.scene, found.ciphertext
+    for actor in scene.actors:
+        who, opened = (actor.role, actor.state), sealed.opened_by(actor.keys)
+        for place in scene.places:
             for wave, numbers in place.waves.items():
                 for number in numbers:
-                    own = actor.written == number
-                    expected = model.opens(actor.role, actor.state, place.name, Wave(wave), own=own)
-                    yield Opening(actor.role, actor.state, place.name, number, expected, (place.name, number) in opened)
+                    expected = model.opens(*who, place.name, Wave(wave), own=actor.written == number)
+                    yield Opening(*who, f"an entry of {place.name}", number, expected, (place.name, number) in opened)
+        receipts = sealed.receipts_opened_by(actor.seeds)
+        for place in scene.places:
+            if place.section in scene.receipts:
+                expected = place.name in model.OWNED.get(actor.role, ())
+                yield Opening(*who, f"a receipt of {place.name}", 0, expected, place.section in receipts)
+        letters, boxes = sealed.letters_opened_by(actor.seeds), {mailbox_id(one.mailbox.public): one for one in scene.actors}
+        for box in scene.letters:
+            expected = box == mailbox_id(actor.mailbox.public) and actor.role not in model.OPERATING
+            yield Opening(*who, f"a letter to {boxes[box].name}", 0, expected, box in letters)

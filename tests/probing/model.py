@@ -43,6 +43,8 @@ OWNED = {
     "organisation": (K.RECORDS,),
     "another patient": (HERS,),
 }
+#: Who runs the node: has its key or the member's authority, the mailbox's id, and no wallet.
+OPERATING = ("operator", "authority")
 #: role: kinds of section, waves of entries of the patient's that its bytes open, with all ciphertext at hand; by state where
 #: that counts. Of notes an author opens its own alone.
 OPENED = {

@@ -16,6 +16,7 @@ from salus.charts.epochs import MAX_PACKAGE, KeyPackage
 from salus.codec import decode
 from salus.crypto import hpke
 from salus.crypto.keys import derive
+from salus.errors import SalusError
 from salus.ledger.genesis import network_id
 
 
@@ -32,6 +33,7 @@ class Ciphertext:
 
     def __init__(self, scene: Scene) -> None:
         self.places, self.network = scene.places, network_id(scene.identity.genesis)
+        self.letters, self.receipts = scene.letters, scene.receipts
         read = [decode(data, KeyPackage, limit=MAX_PACKAGE) for place in scene.places for data in place.packages]
         self.packages = [(package, {slot.tag: slot.sealed for slot in package.slots}) for package in read]
         self.sealed_to = {package.seal_key: (package.section, package.epoch) for package in read}
@@ -52,6 +54,26 @@ class Ciphertext:
             known |= fresh
             fresh = set[bytes]().union(*(given.keys for given in found)) - known
         return opened
+
+    def letters_opened_by(self, seeds: set[bytes]) -> set[bytes]:
+        """The mailboxes whose letter opens."""
+        return {
+            box for box, sealed in self.letters.items() if self._unseals(seeds, b"salus/letter/1" + self.network + box, sealed)
+        }
+
+    def receipts_opened_by(self, seeds: set[bytes]) -> set[bytes]:
+        """The sections whose receipt opens."""
+        context = b"salus/receipt/1" + self.network
+        return {section for section, sealed in self.receipts.items() if self._unseals(seeds, context + section, sealed)}
+
+    def _unseals(self, seeds: set[bytes], context: bytes, sealed: bytes) -> bool:
+        for seed in seeds:
+            try:
+                hpke.open(seed, context, sealed)
+            except SalusError:
+                continue
+            return True
+        return False
 
     def _of(self, key: bytes) -> Given:
         known = self._given.get(key)

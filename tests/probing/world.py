@@ -18,11 +18,12 @@ from salus.agent.asking import as_owner
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
 from salus.agent.own_sections import OwnSection, own_section
-from salus.agent.services import delegating, granting, inbox, staffing, writing
+from salus.agent.services import delegating, granting, inbox, writing
 from salus.agent.services.granting import Lasting
-from salus.agent.services.received import grants_from, received_grants
+from salus.agent.services.holding import held_parts
+from salus.agent.services.received import received_grants
 from salus.agent.store import read_store_key
-from salus.agent.wallet import Wallet
+from salus.agent.wallet import SectionKeys, Wallet
 from salus.charts.sections import SectionKind
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
@@ -83,7 +84,8 @@ class Actor:
     """Somebody who asks. ``key`` signs where nothing is held.
 
     ``owners`` are owner's keys of sections, ``pens`` writer's keys; ``written`` is the number of one's own note, or of that
-    which one would like to read. ``keys``: every 32 bytes that one has, and what a wallet derives.
+    which one would like to read. ``keys``: every 32 bytes that one has, and what a wallet derives; ``seeds``: of these, what
+    letters and receipts are sealed to.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Actor:
     pens: dict[str, SigningKey] = field(default_factory=dict)
     written: int = -1
     keys: set[bytes] = field(default_factory=set)
+    seeds: set[bytes] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,8 @@ class Place:
 class Scene:
     """All that a matrix is made of. ``folder`` is the stopped node's; ``time`` (ms) is when everybody asks.
 
-    ``newest`` and ``oldest`` are (height, hash) of blocks; ``plain`` is what stands nowhere but in sealed content.
+    ``letters`` are by mailbox and ``receipts`` by section, sealed, the first of each; ``newest`` and ``oldest`` are (height,
+    hash) of blocks; ``plain`` is what stands nowhere but in sealed content.
     """
 
     folder: Path
@@ -143,6 +147,8 @@ class Scene:
     time: int
     actors: list[Actor]
     places: list[Place]
+    letters: dict[bytes, bytes]
+    receipts: dict[bytes, bytes]
     newest: tuple[int, bytes]
     oldest: tuple[int, bytes]
     plain: bytes = b"canary-"
@@ -239,16 +245,9 @@ class Builder:
             self.waves[kind][Wave.WRITTEN] = (*self.waves[kind].get(Wave.WRITTEN, ()), number)
 
     def staff_links(self, name: str, grant: str) -> dict[SectionKind, Warrant]:
-        """What the practice passes on to its staff of that grant."""
-        wallet = self.agent.wallet(name)
-        job = staffing.employment(self.agent, wallet)
-        assert job is not None
-        (held,) = [made for made, _ in grants_from(self.agent, job.member, PATIENT) if made.grant.hex() == grant]
-        return {
-            part.kind: staffing.staff_warrant(self.agent, wallet, job, part)
-            for part in held.sections
-            if staffing.may_open(job, part.kind)
-        }
+        """What the practice passes on of that grant to its staff, as the duties allow."""
+        held = held_parts(self.agent, self.agent.wallet(name), PATIENT)
+        return {one.part.kind: one.asking().warrant for one in held if one.grant.grant.hex() == grant}
 
     def warrants(self, name: str) -> dict[SectionKind, Warrant]:
         """What somebody was given, as it came by letter."""
@@ -272,20 +271,25 @@ class Builder:
         }
         store_key = read_store_key(self.world.home / "agent" / "agent.key", str)
         keys = keys_of(self.world.home / "agent" / "store.db", store_key.hex(), wallet.person) | derived(self.agent, wallet)
-        found = Actor(name, role, state, key, wallet.mailbox, licence, holdings=holdings, pens=pens, keys=keys)
+        seeds = seeds_of(self.agent, wallet)
+        found = Actor(name, role, state, key, wallet.mailbox, licence, holdings=holdings, pens=pens, keys=keys, seeds=seeds)
         found.written = self.notes.get(name, -1)
         return found
 
 
+def sections_of(agent: Agent, wallet: Wallet) -> list[SectionKeys]:
+    """The keys of each section that the wallet knows to be its own."""
+    return [wallet.section(commitment.kind, agent.network_id) for commitment in wallet.record.commitments]
+
+
+def seeds_of(agent: Agent, wallet: Wallet) -> set[bytes]:
+    """What letters and receipts are sealed to."""
+    return {wallet.sealing_seed, *(seed for keys in sections_of(agent, wallet) for seed in keys.receipt_seeds)}
+
+
 def derived(agent: Agent, wallet: Wallet) -> set[bytes]:
     """What a wallet makes of its seeds and never writes down."""
-    sections = [wallet.section(kind, agent.network_id) for kind in K if wallet.record.commitments and committed(wallet, kind)]
-    return {wallet.sealing_seed, *(key for keys in sections for key in (*keys.slot_keys, *keys.receipt_seeds))}
-
-
-def committed(wallet: Wallet, kind: SectionKind) -> bool:
-    """Whether the wallet knows its section of that kind."""
-    return any(commitment.kind is kind for commitment in wallet.record.commitments)
+    return seeds_of(agent, wallet) | {key for keys in sections_of(agent, wallet) for key in keys.slot_keys}
 
 
 def device(name: str, role: str, state: State, home: World) -> Actor:
@@ -293,6 +297,7 @@ def device(name: str, role: str, state: State, home: World) -> Actor:
     wallet = home.agent.wallet(PATIENT)
     found = owning(Actor(name, role, state, wallet.identity.classic, wallet.mailbox), home.agent, wallet, OWN_KINDS)
     store_key = derive(home.home.name.encode().ljust(32, b"\0"), "store")
+    found.seeds = seeds_of(home.agent, wallet)
     found.keys = keys_of(home.home / "store.db", store_key.hex(), wallet.person) | derived(home.agent, wallet)
     return found
 
