@@ -43,7 +43,15 @@ def test_the_matrix_is_as_large_and_as_wide_as_it_says(asked: Asked) -> None:
     cells = asked[0].cells
     assert len(cells) >= 10_000
     assert {cell.state for cell in cells} == set(State)
-    assert {cell.role for cell in cells} >= {*model.SERVED, *model.OWNED, "unlicensed", "stranger", "operator", "authority"}
+    assert {cell.role for cell in cells} >= {
+        *model.SERVED,
+        *model.OWNED,
+        "unlicensed",
+        "stranger",
+        "thief",
+        "operator",
+        "authority",
+    }
     assert {cell.place for cell in cells if cell.right == READ} >= set(K)
     assert {cell.relation for cell in cells if cell.right == READ} >= {*RELATIONS, AGAIN, "a stolen warrant"}
     assert {LOOK, READ, RECEIPTS, PEERS, COLLECT, APPEND} <= {cell.right for cell in cells}

@@ -14,7 +14,9 @@ from probing.world import (
     OTHER_PATIENT,
     PATIENT,
     PRACTICE,
+    ROBBED,
     STANDING,
+    TAKEN,
     Actor,
     Builder,
     Holding,
@@ -24,11 +26,13 @@ from probing.world import (
     State,
     Wave,
     device,
+    elsewhere,
     owning,
     record_of,
+    vital_sign,
 )
 from salus.agent.own_sections import OwnSection, own_section
-from salus.agent.services import inbox, licensing, manifest, pairing, people, revoking, staffing
+from salus.agent.services import inbox, licensing, manifest, pairing, people, recovering, revoking, staffing
 from salus.bootstrap import read_genesis
 from salus.charts.granting import Terms, root_warrant
 from salus.exchange.cards import Duty, Role
@@ -46,7 +50,7 @@ from salus.node.tables import Tables
 from salus.node.vault.receipts import ReceiptLog
 from salus.warrants.checking import spans_of
 from salus.warrants.link import Purpose, Right
-from world import HOUR, Clock, World, beside, opened
+from world import HOUR, Clock, World, beside, bundle, opened
 
 S = State
 #: What ends early is granted for an hour; half a day later everybody asks.
@@ -82,13 +86,14 @@ class Cast(Builder):
 
     def begin(self) -> None:
         """The patient with three devices, another patient, and a first wave."""
-        for name in (PATIENT, OTHER_PATIENT):
+        for name in (PATIENT, OTHER_PATIENT, ROBBED):
             self.world.person(name)
         for label in ("tablet", "lost"):
             home = self.beside(label)
             paired = pairing.add_device(self.agent, PATIENT, label)
             pairing.join(home.agent, paired.text, paired.code)
-        self.world.take_in(record_of("her", OTHER_PATIENT), OTHER_PATIENT)
+        self.world.take_in(record_of("hers", OTHER_PATIENT), OTHER_PATIENT)
+        self.world.take_in(bundle(vital_sign("stolen")), ROBBED)
         self.wave(Wave.BEFORE)
 
     def beside(self, label: str) -> World:
@@ -114,6 +119,7 @@ class Cast(Builder):
         for state, hours in ((S.GRANTED, 72), (S.EXPIRED, SHORT), (S.REVOKED, 72)):
             lasting = {"lasting": STANDING} if state is S.GRANTED else {}
             self.grants[called(PRACTICE, state)] = self.give(PRACTICE, hours=hours, **lasting)
+        self.give(self.physician("reader of before"), STANDING, sections=(K.VITALS,), patient=ROBBED)
         self.delegate()
         for author in (*(called("author", state) for state in AUTHORS), "reading author"):
             self.note(author)
@@ -161,12 +167,28 @@ class Cast(Builder):
         for role in ("snapshot reader", "standing reader", "author", "locum", "nurse"):
             licensing.set_licence(self.agent, called(role, S.SUSPENDED), LicenceStatus.SUSPENDED)
         licensing.set_licence(self.agent, called("snapshot reader", S.ENDED), LicenceStatus.ENDED)
+        self.recover()
         self.wave(Wave.AFTER)
         for role, states in READERS.items():
             for state in states:
                 inbox.collect(self.agent, called(role, state))
         inbox.collect(self.agent, PRACTICE)
         manifest.sync(self.homes["tablet"].agent, PATIENT)
+
+    def recover(self) -> None:
+        """Whose wallet was stolen takes everything over with the cold seed, and goes on."""
+        home, cold = self.beside("anew"), people.read_cold((self.world.home / "cold" / f"{ROBBED}.cold").read_bytes())
+        recovering.recover(home.agent, cold, cold_dir=home.home / "cold")
+        home.take_in(bundle(vital_sign("anew")), ROBBED)
+
+    def robbed(self) -> list[Actor]:
+        """The thief with the wallet as it was, its owner with the new one, and who was granted something by the old one."""
+        old, anew = self.agent.wallet(ROBBED), self.homes["anew"]
+        reader = self.known("reader of before", "reader of before", S.HANDED_OVER, {})
+        reader.holdings[TAKEN] = Holding(reader.key, self.warrants("reader of before")[K.VITALS])
+        thief = owning(self.known(ROBBED, "thief", S.HANDED_OVER, {}), self.agent, old, (K.VITALS,), TAKEN)
+        found = elsewhere(ROBBED, "recovered owner", S.OWN, anew, ROBBED)
+        return [reader, thief, owning(found, anew.agent, anew.agent.wallet(ROBBED), (K.VITALS,), TAKEN)]
 
     def actors(self) -> list[Actor]:
         """Everybody as they are now."""
@@ -183,7 +205,7 @@ class Cast(Builder):
         found.append(self.known("reading author", "reading author", S.GRANTED, self.warrants("reading author")))
         colleague = self.known("author's colleague", "author's colleague", S.DELEGATED, self.warrants("author's colleague"))
         colleague.written = self.notes["reading author"]
-        return [*found, colleague, self.not_yet(), *self.organisations(), self.other_patient(), *self.operators()]
+        return [*found, colleague, self.not_yet(), *self.organisations(), self.other_patient(), *self.robbed(), *self.operators()]
 
     def staff(self, role: str, state: State) -> Actor:
         """Staff, in the name of the practice."""
@@ -238,6 +260,8 @@ class Cast(Builder):
         ]
         hers = own_section(self.agent, self.agent.wallet(OTHER_PATIENT), K.VITALS)
         named.append((HERS, hers, {Wave.BEFORE: (0,)}))
+        anew = self.homes["anew"].agent
+        named.append((TAKEN, own_section(anew, anew.wallet(ROBBED), K.VITALS), {Wave.BEFORE: (0,), Wave.AFTER: (1,)}))
         return [self.place(*one) for one in named]
 
     def place(self, name: str, one: OwnSection, waves: dict[Wave, tuple[int, ...]]) -> Place:

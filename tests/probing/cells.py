@@ -127,7 +127,8 @@ class Matrix:
             return False
         if relation.has_others and len(reading.actor.holdings) < 2:
             return False
-        return not (relation.no_owner and reading.place.name in reading.actor.owners)
+        actor = reading.actor
+        return not (relation.no_owner and model.owns(actor.role, actor.state, reading.place.name))
 
     def _could(self, actor: Actor, place: Place, target: str) -> bool:
         """Whether the actor would be served it, were it in a live state."""

@@ -7,7 +7,7 @@ nothing, since the practice's keys stay with the practice; who was refused keeps
 
 from __future__ import annotations
 
-from probing.world import DOCUMENTS, GRANTED, HERS, OWN_KINDS, K, State, Wave
+from probing.world import DOCUMENTS, GRANTED, HERS, OWN_KINDS, TAKEN, K, State, Wave
 
 S, W = State, Wave
 PACKAGE = "key package"
@@ -34,6 +34,7 @@ SERVED = {
     "author": (DOCUMENTS, OWN_NOTE, True),
     "reading author": (DOCUMENTS, FIRST | OWN_NOTE, True),
     "author's colleague": (DOCUMENTS, FIRST, False),
+    "reader of before": ((TAKEN,), ALL, True),
 }
 #: role: kinds of section of which it has the owner's key
 OWNED = {
@@ -42,6 +43,7 @@ OWNED = {
     "removed device": OWN_KINDS,
     "organisation": (K.RECORDS,),
     "another patient": (HERS,),
+    "recovered owner": (TAKEN,),
 }
 #: Who runs the node: has its key or the member's authority, the mailbox's id, and no wallet.
 OPERATING = ("operator", "authority")
@@ -62,6 +64,8 @@ OPENED = {
     "author": (DOCUMENTS, {}, OWN_NOTE),
     "reading author": (DOCUMENTS, {}, FIRST | OWN_NOTE),
     "author's colleague": (DOCUMENTS, {}, FIRST),
+    "reader of before": ((TAKEN,), {}, FIRST),
+    "thief": ((TAKEN,), {}, FIRST),
 }
 
 

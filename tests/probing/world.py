@@ -35,9 +35,10 @@ from salus.warrants.checking import NOBODY
 from salus.warrants.link import Purpose, Right, Warrant
 from world import HOUR, World, bundle
 
-PATIENT, OTHER_PATIENT, PRACTICE = "Clemente", "Maria", "Practice"
+PATIENT, OTHER_PATIENT, ROBBED, PRACTICE = "Clemente", "Maria", "Rosa", "Practice"
 K = SectionKind
-HERS = "another patient's vitals"  # the name of the one section that is hers
+HERS = "another patient's vitals"  # the one section of the other patient's
+TAKEN = "vitals that were taken over"  # the one section of the robbed patient's, who has recovered it with the cold seed
 OWN_KINDS = tuple(kind for kind in K if kind is not K.RECORDS)  # the patient's; the last kind is a member's own
 #: What is granted; nobody is granted what is sensitive, or the manifest.
 GRANTED = tuple(kind for kind in OWN_KINDS if kind not in (K.SENSITIVE, K.MANIFEST))
@@ -60,6 +61,7 @@ class State(StrEnum):
     ENDED = "licence ended"
     DISMISSED = "dismissed"
     REMOVED = "taken off"
+    HANDED_OVER = "handed over"  # the section has another owner's key since
 
 
 class Wave(StrEnum):
@@ -172,6 +174,13 @@ RESTRICTED = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-
 HER = {"reference": "Patient/p"}
 
 
+def vital_sign(wave: str, **more: Any) -> dict[str, Any]:
+    """An observation for the section of vital signs."""
+    return resource(
+        "Observation", f"vit-{wave}", **{"status": "final", "category": VITAL, "code": {"text": f"canary-{wave}"}, **more}
+    )
+
+
 def record_of(wave: str, person: str) -> bytes:
     """One resource for each kind of section; ``wave`` stands in every one of them."""
     words = {"text": f"canary-{person}-{wave}"}
@@ -183,7 +192,7 @@ def record_of(wave: str, person: str) -> bytes:
         resource("AllergyIntolerance", f"all-{wave}", patient=HER, code=words),
         resource("Observation", f"lab-{wave}", status="final", subject=HER, code=words),
         resource("Procedure", f"op-{wave}", status="completed", subject=HER, code=words),
-        resource("Observation", f"vit-{wave}", status="final", subject=HER, category=VITAL, code=words),
+        vital_sign(wave, subject=HER, code=words),
         resource("DocumentReference", f"doc-{wave}", status="current", content=[{"attachment": {"title": words["text"]}}]),
         resource("Condition", f"hid-{wave}", subject=HER, code=words, meta=RESTRICTED),
     )
@@ -205,11 +214,11 @@ class Builder:
         self.world.person(name, Role.PHYSICIAN)
         return name
 
-    def give(self, to: str, lasting: Lasting = SNAPSHOT, hours: int = 72, **options: Any) -> str:
+    def give(self, to: str, lasting: Lasting = SNAPSHOT, hours: int = 72, patient: str = PATIENT, **options: Any) -> str:
         """A grant of the patient's; its id."""
         settings: dict[str, Any] = {"sections": GRANTED, "rights": (Right.READ,), "purposes": (Purpose.TREAT,), **options}
         until = self.world.clock.now + hours * HOUR
-        made = granting.grant(self.agent, PATIENT, to, until_ms=until, lasting=lasting, **settings)
+        made = granting.grant(self.agent, patient, to, until_ms=until, lasting=lasting, **settings)
         inbox.collect(self.agent, to)
         return made.grant
 
@@ -294,12 +303,15 @@ def derived(agent: Agent, wallet: Wallet) -> set[bytes]:
 
 def device(name: str, role: str, state: State, home: World) -> Actor:
     """A device of the patient's, in a home of its own: it signs with the owner's keys, which all devices derive."""
-    wallet = home.agent.wallet(PATIENT)
-    found = owning(Actor(name, role, state, wallet.identity.classic, wallet.mailbox), home.agent, wallet, OWN_KINDS)
+    return owning(elsewhere(name, role, state, home, PATIENT), home.agent, home.agent.wallet(PATIENT), OWN_KINDS)
+
+
+def elsewhere(name: str, role: str, state: State, home: World, person: str) -> Actor:
+    """Somebody in a home beside the node's."""
+    wallet = home.agent.wallet(person)
     store_key = derive(home.home.name.encode().ljust(32, b"\0"), "store")
-    found.seeds = seeds_of(home.agent, wallet)
-    found.keys = keys_of(home.home / "store.db", store_key.hex(), wallet.person) | derived(home.agent, wallet)
-    return found
+    keys = keys_of(home.home / "store.db", store_key.hex(), wallet.person) | derived(home.agent, wallet)
+    return Actor(name, role, state, wallet.identity.classic, wallet.mailbox, keys=keys, seeds=seeds_of(home.agent, wallet))
 
 
 def owning(actor: Actor, agent: Agent, wallet: Wallet, kinds: Sequence[SectionKind], name: str = "") -> Actor:
