@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from random import Random
 
 from msgspec.structs import replace
 
@@ -58,8 +59,12 @@ class Matrix:
         self.scene, self.network = scene, network_id(scene.identity.genesis)
         self._elsewhere: dict[tuple[str, str, str], Record] = {}
 
-    def cells(self) -> list[Cell]:
-        """All of them."""
+    def cells(self, share: int = 1) -> list[Cell]:
+        """All of them; or every reading as it should be, and about one in ``share`` of the others, always the same."""
+        chance = Random(share)
+        return [cell for cell in self._cells() if (cell.right, cell.relation) == (READ, AS_IT_IS) or chance.random() < 1 / share]
+
+    def _cells(self) -> list[Cell]:
         reads = [cell for actor in self.scene.actors for place in self.scene.places for cell in self.reads(actor, place)]
         again = [self._again(cell) for cell in reads if cell.allowed]
         rest = [

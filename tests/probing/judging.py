@@ -95,14 +95,17 @@ class Probed:
 
 
 @contextmanager
-def probed() -> Iterator[tuple[Probed, Path]]:
-    """The matrix over the code as it is, and a folder to work in: in memory where there is any, since no disk is tried here."""
+def probed(share: int = 1) -> Iterator[tuple[Probed, Path]]:
+    """The matrix over the code as it is, or a ``share`` of it; and a folder to work in.
+
+    It is in memory where there is any, since no disk is tried here.
+    """
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         scratch = Path(folder)
         scene = play(scratch)
         matrix = Matrix(scene)
-        cells = matrix.cells()
+        cells = matrix.cells(share)
         node = shutil.copytree(scene.folder, scratch / "checked")
         asks, twins = [cell.ask for cell in cells], list(dict.fromkeys(twin for cell in cells for twin in cell.twins))
         answers = ask_all(node, matrix.asks([*twins, *asks]))
