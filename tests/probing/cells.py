@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from dataclasses import replace as changed_data
 from random import Random
 
 from msgspec.structs import replace
@@ -39,7 +40,10 @@ APPEND, ADMIT, ENTOMB, ROTATE = "append", "admit a writer", "erase", "rotate"
 
 @dataclass(frozen=True)
 class Cell:
-    """``shown``: the sealed bytes that come where it is allowed, and must not come anywhere else."""
+    """``shown``: the sealed bytes that come where it is allowed, and must not come anywhere else.
+
+    ``code``: with which it is refused, where it has no twins.
+    """
 
     role: str
     state: State
@@ -50,6 +54,7 @@ class Cell:
     ask: Ask
     shown: tuple[bytes, ...] = ()
     twins: tuple[Ask, ...] = field(default=(), repr=False)
+    code: str = ""
 
 
 class Matrix:
@@ -103,9 +108,10 @@ class Matrix:
             if reading is None:
                 continue
             allowed = model.serves(actor.role, actor.state, place.name, target)
-            told = actor.state in model.LIVE and target != model.PACKAGE  # that it is not covered: a holder may know that it is
+            told = model.told(actor.role, actor.state, target)
             twins = () if allowed or told else (reading.nowhere().signed(),)
-            yield self._read(reading, AS_IT_IS, reading.signed(), twins, allowed=allowed)
+            cell = self._read(reading, AS_IT_IS, reading.signed(), twins, allowed=allowed)
+            yield changed_data(cell, code="warrants/not-covered") if told and not allowed else cell
         target = next(one for one in TARGETS if self._could(actor, place, one))
         reading = self._reading(actor, place, held, target)
         assert reading is not None
@@ -175,7 +181,7 @@ class Matrix:
 
     def _again(self, cell: Cell) -> Cell:
         """The same bytes once more, by whoever has overheard them."""
-        return Cell(cell.role, cell.state, cell.place, READ, AGAIN, False, cell.ask, cell.shown)
+        return Cell(cell.role, cell.state, cell.place, READ, AGAIN, False, cell.ask, cell.shown, code="warrants/replayed")
 
     def receipts(self, actor: Actor, place: Place) -> Iterator[Cell]:
         """Who read what: for the section's owner. Its twin asks from an index on at which there are none."""

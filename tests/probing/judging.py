@@ -49,6 +49,8 @@ class Judge:
             return "shows what is sealed" if shows else "" if leaks(cell, answer) else f"was refused: {answer.code}"
         if leaks(cell, answer):
             return "leaked"
+        if cell.code and answer.code != cell.code:
+            return f"is refused by another code: {answer.code}"
         if not self._bare(answer):
             return "says more than a problem does"
         if any(twin != answer for twin in twins):

@@ -81,6 +81,11 @@ def serves(role: str, state: State, place: str, target: str) -> bool:
     return granted or owns(role, state, place)
 
 
+def told(role: str, state: State, target: str) -> bool:
+    """Whether its warrant holds, so that it is told whether an entry that the warrant does not cover is there."""
+    return state in LIVE and role in SERVED and target != PACKAGE
+
+
 def appends(role: str, state: State, place: str) -> bool:
     """Whether the ledger takes an entry from it; it asks for no licence, whose lack marks the entry for all who read it."""
     writes = role in ("author", "reading author") and state in (S.GRANTED, S.SUSPENDED) and place in DOCUMENTS
