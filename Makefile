@@ -8,7 +8,7 @@ HARD := $(VENV)/.hard
 SECOND := vectors/ts/node_modules/.package-lock.json
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants fuzz load lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz load lock clean setup vectors
 
 setup: $(READY)
 
@@ -72,6 +72,9 @@ mutations: $(READY)  ## N changed bytes of every format that strangers hand over
 
 load: $(READY)  ## Three times what a node can do, SECONDS long; a greedy sponsor; then SIGKILL. A report in docs/reports
 	PYTHONPATH=tests:. $(BIN)/python tools/load.py $(or $(SECONDS),120)
+
+probes: $(READY)  ## Everybody asks for everything, in every relation and state; and once more with the checks switched off
+	PYTHONPATH=tests $(BIN)/python tools/probes.py
 
 bench: $(READY)  ## Speed as ratios, one table, kept in bench/results; peers that are not installed are named
 	$(BIN)/python -m bench

@@ -186,6 +186,7 @@ def refused_readings() -> Iterator[Scenario]:
         f"warrants/{code}" for code in ("refused", "licence-not-fitting", "licence-not-active", "not-covered")
     )
     appending = root((), rights=(Right.APPEND,), writer=WRITER)
+    reads = delegated(root(rights=(Right.APPEND, Right.READ), writer=WRITER, licence=None), rights=(Right.READ,))
     for what, expect, changes, read in (
         ("at-another-vault", refused, {"vault": some("x")}, good),
         ("for-another-network", refused, {}, reading(plain, network=some("x"))),
@@ -212,6 +213,8 @@ def refused_readings() -> Iterator[Scenario]:
         ("an-entry-after-the-last", covered, {}, reading(plain, entries=(1, 8))),
         ("anothers-entry-by-a-writer", covered, {}, reading(appending)),
         ("an-entry-by-number-with-append-alone", covered, {}, reading(root(rights=(Right.APPEND,), writer=WRITER))),
+        ("its-writers-entry-by-a-link-for-reading", covered, {"writer": WRITER}, reading(reads, by=DELEGATE, entries=(9,))),
+        ("key-packages-by-a-link-for-reading", covered, {}, reading(reads, by=DELEGATE, packages=(0,))),
         ("key-packages-for-a-snapshot", covered, {}, reading(plain, packages=(0,))),
         ("an-entry-that-no-number-is", NOT_DECODABLE, {}, reading(plain, entries=(MAX_INT + 1,))),
         ("too-many-packages", NOT_DECODABLE, {}, reading(plain, packages=(0,) * 65)),

@@ -39,16 +39,21 @@ class Effective:
 
     def covers(self, number: int, writer: bytes) -> bool:
         """Whether the holder may read entry ``number``, which the ledger says was written by ``writer``."""
-        if self.writer != NOBODY and writer == self.writer:
+        if self.writes and writer == self.writer:
             return True
         if Right.READ not in self.rights:
             return False
         return self.spans is None or any(span.first <= number <= span.last for span in self.spans)
 
     @property
+    def writes(self) -> bool:
+        """Whether the holder may append. A link for reading alone names the writer's key too, as all links do."""
+        return Right.APPEND in self.rights and self.writer != NOBODY
+
+    @property
     def asks_packages(self) -> bool:
         """Whether the holder may fetch key packages: the owner, standing readers, and appenders, who seal to their keys."""
-        return self.spans is None or self.writer != NOBODY or any(span.last == OPEN_END for span in self.spans)
+        return self.spans is None or self.writes or any(span.last == OPEN_END for span in self.spans)
 
 
 def link_hash(link: Link) -> Hash:

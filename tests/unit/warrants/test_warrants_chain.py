@@ -47,6 +47,17 @@ def test_a_writer_reads_back_what_its_key_wrote_and_nothing_else() -> None:
     assert not effective(root((1,), writer=some("writer"), rights=(Right.APPEND,))).covers(1, some("other"))
 
 
+def test_a_link_for_reading_alone_gives_nothing_of_what_its_writer_wrote() -> None:
+    """WAR-10, WAR-30: it names the writer's key, as it must (WAR-7), and covers by its spans alone."""
+    both = root((1, 2), writer=some("writer"), rights=(Right.APPEND, Right.READ))
+    assert effective(both).covers(5, some("writer"))
+    assert effective(both).asks_packages
+    passed = effective(delegated(both, rights=(Right.READ,)))
+    assert passed.covers(1, NOBODY)
+    assert not passed.covers(5, some("writer"))
+    assert not passed.asks_packages
+
+
 def test_a_delegate_holds_what_was_handed_on_and_both_revocations_count() -> None:
     found = effective(delegated(root(), entries=(Span(2, 3),)))
     assert (found.holder, found.spans) == (DELEGATE.public, (Span(2, 3),))

@@ -149,7 +149,7 @@ export function requireReading(read: Of<typeof SignedRead>, place: Place, vault:
     if (!same(licence.holder, allowed.holder) || !licence.rights.includes(allowed.licence)) refuse("warrants/licence-not-fitting");
     if (statusAt(licence, now) !== "active") refuse("warrants/licence-not-active");
   }
-  const writes = !same(allowed.writer, NOBODY);
+  const writes = allowed.rights.includes("append") && !same(allowed.writer, NOBODY);
   const whole = allowed.entries.length === 0 && same(allowed.holder, place.owner);
   for (const number of request.entries) {
     const own = writes && same(facts.writer, allowed.writer);
