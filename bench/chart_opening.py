@@ -33,7 +33,7 @@ def rows(effort: Effort) -> Iterator[Row]:
         indexes = (Path(folder) / f"index-{number}.db" for number in count())
 
         def cold() -> float:
-            anew = replace(agent, index=Store(next(indexes), new_seed()))
+            anew = replace(agent, index=Store(next(indexes), new_seed(), durable=False))
             try:
                 return timed(lambda: _opened(anew, size))
             finally:

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from salus.agent.asking import Asking, as_owner, entries_of, fetch_entries, require_blob
+from salus.agent.asking import (
+    Asking,
+    Page,
+    as_owner,
+    ask,
+    entries_of,
+    fetch_entries,
+    pages_of,
+    require_answered,
+    require_blob,
+    waves,
+)
 from salus.agent.epoch_pairs import PairFinder, own_pairs
 from salus.agent.home import Agent
 from salus.agent.opened_index import Opening, look_through, looked_through, numbers_of, recall, remember
@@ -40,7 +51,12 @@ class Reading:
 
 def read_own(agent: Agent, wallet: Wallet, section: OwnSection, reading: Reading, first: int = 0) -> None:
     """Read all of one's own section from entry ``first`` on into ``reading``."""
-    _read_own(agent, wallet, section, range(first, section.count), reading)
+    _read_own(agent, wallet, [(section, range(first, section.count))], reading)
+
+
+def read_all_own(agent: Agent, wallet: Wallet, sections: Sequence[OwnSection], reading: Reading) -> None:
+    """Read all of several own sections into ``reading``. Each is asked for by itself, and they are waited for together."""
+    _read_own(agent, wallet, [(section, range(section.count)) for section in sections], reading)
 
 
 def read_types(agent: Agent, wallet: Wallet, section: OwnSection, types: Sequence[str], reading: Reading) -> None:
@@ -53,41 +69,63 @@ def read_types(agent: Agent, wallet: Wallet, section: OwnSection, types: Sequenc
         unread = {number: None for _, number, _ in new.unread}
         look_through(agent, wallet.person, section.identity, new.placed, min(unread, default=section.count))
     numbers = [number for number in numbers_of(agent, section.identity, types) if number not in unread]
-    _read_own(agent, wallet, section, numbers, reading)
+    _read_own(agent, wallet, [(section, numbers)], reading)
 
 
-def _read_own(agent: Agent, wallet: Wallet, section: OwnSection, numbers: Sequence[int], reading: Reading) -> None:
-    entries = entries_of(agent, section.identity, numbers)
-    found = recall(agent, section.identity, entries)
-    absent = [entry for entry in entries if entry.number not in found]
-    if absent:
-        found |= _fetch_own(agent, wallet, section, absent, reading)
-    there = [(entry, found[entry.number][1]) for entry in entries if entry.number in found]
-    for (entry, opened), trouble in zip(there, author_troubles(agent, there, wallet.ids), strict=True):
-        reading.placed.append(Placed(section.kind, entry.number, entry.height, entry.time, opened, trouble))
-        reading.halves[(section.kind, entry.number)] = (found[entry.number][0], entry)
+@dataclass(frozen=True)
+class _Own:
+    """What is wanted of one's own section, and what was found of it so far: {number: (patient's half, entry)}."""
+
+    section: OwnSection
+    entries: list[Entry]
+    found: dict[int, tuple[bytes, Opened]]
 
 
-def _fetch_own(
-    agent: Agent, wallet: Wallet, section: OwnSection, absent: Sequence[Entry], reading: Reading
-) -> dict[int, tuple[bytes, Opened]]:
+def _read_own(agent: Agent, wallet: Wallet, wanted: Sequence[tuple[OwnSection, Sequence[int]]], reading: Reading) -> None:
+    owns = []
+    for section, numbers in wanted:
+        entries = entries_of(agent, section.identity, numbers)
+        owns.append(_Own(section, entries, recall(agent, section.identity, entries)))
+    _fetch_own(agent, wallet, owns, reading)
+    for own in owns:
+        there = [(entry, own.found[entry.number][1]) for entry in own.entries if entry.number in own.found]
+        for (entry, opened), trouble in zip(there, author_troubles(agent, there, wallet.ids), strict=True):
+            reading.placed.append(Placed(own.section.kind, entry.number, entry.height, entry.time, opened, trouble))
+            reading.halves[(own.section.kind, entry.number)] = (own.found[entry.number][0], entry)
+
+
+def _fetch_own(agent: Agent, wallet: Wallet, owns: Sequence[_Own], reading: Reading) -> None:
     """Fetch what the index does not have; a page that the vault refuses is marked, and the rest goes on."""
-    asking = as_owner(agent, wallet, section)
-    pairs = own_pairs(agent, wallet, section, {entry.epoch for entry in absent})
-    reading.unread += [(section.kind, entry.number, NO_KEY) for entry in absent if entry.epoch not in pairs]
-    waiting = [entry for entry in absent if entry.epoch in pairs]
-    found: dict[int, tuple[bytes, Opened]] = {}
+    asked: list[tuple[Page, _Own, dict[int, EpochKeys]]] = []
+    for own in owns:
+        absent = [entry for entry in own.entries if entry.number not in own.found]
+        if not absent:
+            continue
+        pairs = own_pairs(agent, wallet, own.section, {entry.epoch for entry in absent})
+        reading.unread += [(own.section.kind, entry.number, NO_KEY) for entry in absent if entry.epoch not in pairs]
+        waiting = [entry for entry in absent if entry.epoch in pairs]
+        asked += [(page, own, pairs) for page in pages_of(as_owner(agent, wallet, own.section), waiting)]
+    for wave in waves([page for page, _, _ in asked]):
+        ask(agent, wave)
+        for page, own, pairs in asked[: len(wave)]:
+            own.found.update(_open_own(agent, own.section, page, pairs, reading))
+        del asked[: len(wave)]
+
+
+def _open_own(
+    agent: Agent, section: OwnSection, page: Page, pairs: Mapping[int, EpochKeys], reading: Reading
+) -> dict[int, tuple[bytes, Opened]]:
+    """What the page holds, opened and kept in the index; all of it is marked where every vault refuses it."""
     try:
-        for page, blobs in fetch_entries(agent, asking, waiting):
-            waiting = waiting[len(page) :]
-            openings = _open_page(agent, section, page, blobs, pairs, reading)
-            remember(agent, openings.values())
-            found |= {number: (one.half, one.opened) for number, one in openings.items()}
+        require_answered(agent, page)
     except AgentRefused:
         raise
     except SalusError as error:
-        reading.unread += [(section.kind, entry.number, error.full_code) for entry in waiting]
-    return found
+        reading.unread += [(section.kind, entry.number, error.full_code) for entry in page.entries]
+        return {}
+    openings = _open_page(agent, section, page.entries, page.blobs, pairs, reading)
+    remember(agent, openings.values())
+    return {number: (one.half, one.opened) for number, one in openings.items()}
 
 
 def _open_page(

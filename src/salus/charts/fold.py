@@ -136,15 +136,14 @@ def _ended(kind: EntryKind) -> Status:
 
 
 def _mark_conflicts(versions: list[Version]) -> list[Version]:
-    heads: dict[Identity, list[Version]] = {}
+    heads: dict[Identity, Version] = {}
+    rivals: dict[Identity, list[Version]] = {}
     for version in versions:
-        if version.status is Status.CURRENT:
-            heads.setdefault(version.identity, []).append(version)
+        if version.status is Status.CURRENT and heads.setdefault(version.identity, version) is not version:
+            rivals.setdefault(version.identity, []).append(version)
     marks: dict[bytes, Status] = {}
-    for rivals in heads.values():
-        if len(rivals) == 1:
-            continue
-        first, *others = rivals
+    for identity, others in rivals.items():
+        first = heads[identity]
         differing = [rival for rival in others if rival.leaf.data != first.leaf.data]
         for rival in others:
             marks[rival.version] = Status.CONFLICT if rival in differing else Status.REPLACED

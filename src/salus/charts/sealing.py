@@ -24,7 +24,7 @@ from salus.charts.entry import (
 )
 from salus.codec import decode, encode
 from salus.crypto import aead, hpke
-from salus.crypto.hashing import tagged
+from salus.crypto.hashing import tagged, tagged_one
 from salus.crypto.keys import derive
 from salus.crypto.signing import HybridKey, HybridPublic, person_id, require_hybrid
 from salus.errors import ChartRefused
@@ -46,7 +46,10 @@ def version_id(leaf: Leaf | Erased) -> VersionId:
     """The salted hash that names one version of one resource."""
     if isinstance(leaf, Erased):
         return VersionId(leaf.version)
-    return VersionId(tagged("salus/leaf/1", encode(leaf)))
+    return VersionId(_hashed_leaf(encode(leaf)))
+
+
+_hashed_leaf = tagged_one("salus/leaf/1")
 
 
 def content_root(leaves: tuple[Leaf | Erased, ...]) -> Hash:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from salus.agent.home import Agent
 from salus.agent.opened_index import incomplete_batches
 from salus.agent.own_sections import own_sections
-from salus.agent.sealed_reading import Granted, Reading, read_own, read_snapshot, read_standing, read_types
+from salus.agent.sealed_reading import Granted, Reading, read_all_own, read_snapshot, read_standing, read_types
 from salus.agent.services.contacts import name_of
 from salus.agent.services.holding import Held, held_parts
 from salus.agent.services.received import AuthoredEntry, received_grants, slots_of
@@ -16,7 +16,7 @@ from salus.agent.services.staffing import employment
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
 from salus.charts.entry import EntryKind
-from salus.charts.fold import Chart, Status, Version, fold
+from salus.charts.fold import Chart, Placed, Status, Version, fold
 from salus.charts.grant import Grant, SectionGrant
 from salus.charts.sections import SectionKind
 from salus.errors import AgentRefused, SalusError
@@ -58,9 +58,7 @@ def open_chart(
     more = 0
     own = patient in (wallet.record.name, wallet.person.hex())
     if own:
-        for section in own_sections(agent, wallet):
-            if section.kind is not SectionKind.MANIFEST and (not sections or section.kind in sections):
-                read_types(agent, wallet, section, types, reading) if types else read_own(agent, wallet, section, reading)
+        _read_own(agent, wallet, sections, types, reading)
     else:
         more = _read_grants(agent, wallet, patient, sections, reading)
     header = newest_header(agent)
@@ -69,7 +67,7 @@ def open_chart(
     names = {author: name_of(agent, author) for author in dict.fromkeys(v.header.author for v in chart.versions)}
     incomplete = 0
     if own and not sections:
-        incomplete = incomplete_batches(agent, wallet.person) if types else _incomplete(chart)
+        incomplete = incomplete_batches(agent, wallet.person) if types else _incomplete(reading.placed)
     return ChartResult(chart, shown, header.time, header.height, reading.unread, more, names, incomplete)
 
 
@@ -196,6 +194,15 @@ def history(agent: Agent, reader: str, patient: str, resource: str) -> tuple[Ver
     )
 
 
+def _read_own(agent: Agent, wallet: Wallet, sections: Sequence[SectionKind], types: Sequence[str], reading: Reading) -> None:
+    wanted = [kind for kind in sections or SectionKind if kind is not SectionKind.MANIFEST]
+    found = [section for section in own_sections(agent, wallet) if section.kind in wanted]
+    if not types:
+        read_all_own(agent, wallet, found, reading)
+    for section in found if types else ():
+        read_types(agent, wallet, section, types, reading)
+
+
 def _read_grants(agent: Agent, wallet: Wallet, patient: str, sections: Sequence[SectionKind], reading: Reading) -> int:
     held = held_parts(agent, wallet, patient, sections)
     if not held:
@@ -286,10 +293,10 @@ def _wanted(version: Version, types: Sequence[str], since: int | None) -> bool:
     return not moments or max(moments) >= since
 
 
-def _incomplete(chart: Chart) -> int:
+def _incomplete(placed: Sequence[Placed]) -> int:
     seen: dict[bytes, tuple[int, dict[bytes, None]]] = {}
-    for version in chart.versions:
-        seen.setdefault(version.header.batch, (version.header.batch_size, {}))[1][version.header.entry] = None
+    for header in (one.opened.header for one in placed):
+        seen.setdefault(header.batch, (header.batch_size, {}))[1][header.entry] = None
     return sum(1 for size, entries in seen.values() if len(entries) < size)
 
 
