@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
+from salus.agent.asking import Page
 from salus.agent.home import Agent
 from salus.agent.opened_index import incomplete_batches
 from salus.agent.own_sections import own_sections
-from salus.agent.sealed_reading import Granted, Reading, read_all_own, read_snapshot, read_standing, read_types
+from salus.agent.sealed_reading import Granted, Reader, Reading, read_all_own, read_snapshot, read_standing, read_types, run
 from salus.agent.services.contacts import name_of
 from salus.agent.services.holding import Held, held_parts
 from salus.agent.services.received import AuthoredEntry, received_grants, slots_of
@@ -197,33 +198,46 @@ def history(agent: Agent, reader: str, patient: str, resource: str) -> tuple[Ver
 def _read_own(agent: Agent, wallet: Wallet, sections: Sequence[SectionKind], types: Sequence[str], reading: Reading) -> None:
     wanted = [kind for kind in sections or SectionKind if kind is not SectionKind.MANIFEST]
     found = [section for section in own_sections(agent, wallet) if section.kind in wanted]
-    if not types:
+    if types:
+        run(agent, [read_types(agent, wallet, section, types, reading) for section in found])
+    else:
         read_all_own(agent, wallet, found, reading)
-    for section in found if types else ():
-        read_types(agent, wallet, section, types, reading)
 
 
 def _read_grants(agent: Agent, wallet: Wallet, patient: str, sections: Sequence[SectionKind], reading: Reading) -> int:
     held = held_parts(agent, wallet, patient, sections)
     if not held:
         raise AgentRefused("no-grant", "this patient has granted you nothing of that")
-    refusals: list[SalusError] = []
-    done: set[tuple[SectionKind, int]] = set()
-    refused: dict[tuple[SectionKind, int], str] = {}
-    for one in reversed(held):
-        kind = one.part.kind
-        wanted = wanted_of(agent, wallet, one.part, frozenset(number for k, number in done if k == kind))
-        try:
-            opened = read_part(agent, one, wanted, reading)
-        except SalusError as error:
-            refusals.append(error)
-            refused.update({(kind, number): error.full_code for number in wanted.numbers})
-            continue
-        done.update((kind, number) for number in opened)
-    if refusals and not done:
-        raise refusals[0]
-    reading.unread += [(*place, code) for place, code in refused.items() if place not in done]
+    tried = _Tried()
+    kinds = dict.fromkeys(one.part.kind for one in reversed(held))
+    run(agent, [_read_kind(agent, wallet, [o for o in reversed(held) if o.part.kind == k], reading, tried) for k in kinds])
+    if tried.refusals and not tried.done:
+        raise tried.refusals[0]
+    reading.unread += [(*place, code) for place, code in tried.refused.items() if place not in tried.done]
     return _more(agent, [one.part for one in held])
+
+
+@dataclass
+class _Tried:
+    """(section, entry number) of what was opened, and of what was refused, with the code; and every refusal."""
+
+    done: set[tuple[SectionKind, int]] = field(default_factory=set)
+    refused: dict[tuple[SectionKind, int], str] = field(default_factory=dict)
+    refusals: list[SalusError] = field(default_factory=list)
+
+
+def _read_kind(agent: Agent, wallet: Wallet, held: Sequence[Held], reading: Reading, tried: _Tried) -> Reader:
+    """Reads one section by each grant of it, the newest first: an older one opens what is left."""
+    for one in held:
+        kind = one.part.kind
+        wanted = wanted_of(agent, wallet, one.part, frozenset(number for k, number in tried.done if k == kind))
+        try:
+            opened = yield from read_part(agent, one, wanted, reading)
+        except SalusError as error:
+            tried.refusals.append(error)
+            tried.refused.update({(kind, number): error.full_code for number in wanted.numbers})
+            continue
+        tried.done.update((kind, number) for number in opened)
 
 
 @dataclass(frozen=True)
@@ -253,16 +267,16 @@ def wanted_of(agent: Agent, wallet: Wallet, part: SectionGrant, seen: frozenset[
     return Wanted(snapshot, [n for n in range(link.entries[-1].first, section.count if section else 0) if n not in named])
 
 
-def read_part(agent: Agent, held: Held, wanted: Wanted, reading: Reading) -> list[int]:
-    """Read it; the numbers that the grant opens."""
+def read_part(agent: Agent, held: Held, wanted: Wanted, reading: Reading) -> Generator[Page, None, list[int]]:
+    """Reads it; the numbers that the grant opens."""
     part = held.part
     granted = Granted(part.kind, held.asking(), held.patient_ids)
     if wanted.snapshot or not part.slot_key:
-        read_snapshot(agent, granted, wanted.snapshot, reading)
+        yield from read_snapshot(agent, granted, wanted.snapshot, reading)
     numbers = [number for number, _ in wanted.snapshot]
     if part.slot_key:
         slots = slots_of(agent, granted.asking.keeper, part)
-        numbers += read_standing(agent, granted, slots, wanted.standing, reading, history=part.history)
+        numbers += yield from read_standing(agent, granted, slots, wanted.standing, reading, history=part.history)
     return numbers
 
 
