@@ -103,12 +103,12 @@ def open_entry(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: 
     require_hybrid(inside.key, ENTRY_TAG, encode(inside.header), inside.signature)
     versions = tuple(version_id(leaf) for leaf in inside.leaves)
     require_content(inside.header, versions)
-    return Opened(inside, versions)
+    return Opened.of(inside, versions)
 
 
 def as_opened(inside: Sealed) -> Opened:
     """What one has signed or verified oneself just now, as opening it would give it."""
-    return Opened(inside, tuple(version_id(leaf) for leaf in inside.leaves))
+    return Opened.of(inside, tuple(version_id(leaf) for leaf in inside.leaves))
 
 
 def decrypt(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: int) -> Sealed:

@@ -64,7 +64,9 @@ def open_chart(
         more = _read_grants(agent, wallet, patient, sections, reading)
     header = newest_header(agent)
     chart = fold(reading.placed)
-    shown = [v for v in chart.current() if _wanted(v, types, since)]
+    shown = chart.current()
+    if types or since is not None:
+        shown = [version for version in shown if _wanted(version, types, since)]
     names = {author: name_of(agent, author) for author in dict.fromkeys(v.header.author for v in chart.versions)}
     incomplete = 0
     if own and not sections:
