@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from salus.agent.at_once import MAX_AT_ONCE
+from salus.agent.at_once import MAX_AT_ONCE, one_by_one
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
 from salus.agent.own_sections import OwnSection
@@ -205,10 +205,11 @@ def require_answered(agent: Agent, page: Page) -> None:
 
 
 def _ask_vault(agent: Agent, vault: bytes, pages: Sequence[Page]) -> None:
-    """A request a page, all at once: a vault has a receipt for each, and makes them durable together."""
+    """A request a page, at the vault at hand all at once: it has a receipt for each, and makes them durable together."""
     header = newest_header(agent, fresh=True)
     requests = [page.request(agent, vault, header) for page in pages]
-    answers = agent.at_once([partial(agent.network.read, request) for request in requests])
+    together = agent.at_once if vault == agent.network.status().member else one_by_one  # a node passes on little at a time
+    answers = together([partial(agent.network.read, request) for request in requests])
     member = record(agent, member_key(vault), Member)
     kept: list[tuple[bytes, SignedPromise]] = []
     for page, request, served in zip(pages, requests, answers, strict=True):

@@ -166,7 +166,7 @@ class Nodes:
             node.close()
 
     def _ask(self, act: Callable[[Network], T]) -> T:
-        """Ask the node in use; one that does not answer goes to the end of the row."""
+        """Ask the node in use; one that does not answer goes to the end of the row. Several threads may ask at once."""
         for _ in self._nodes[1:]:
             asked = self._nodes[0]
             try:

@@ -1,11 +1,12 @@
-"""A node's HTTP API from the other side, as agents and other nodes call it. Problems come back as the refusal that was raised."""
+"""A node's HTTP API from the other side, as agents and other nodes call it. Problems come back as the refusal that was raised.
+
+The HTTP client loads with the first `NodeClient`: a command that finds its node in its own process would wait for it in vain.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
-
-import httpx
+from typing import Any, TypeVar
 
 from salus.codec import Record, decode, encode
 from salus.errors import AgentRefused, SalusError, refusal
@@ -41,7 +42,9 @@ class NodeClient:
     """A node at ``url`` (scheme, host, port). With ``guest``, what needs an invitation is vouched for on the way."""
 
     def __init__(self, url: str, timeout: float = 60.0, guest: GuestKeys | None = None) -> None:
-        self._guest = guest
+        import httpx
+
+        self._guest, self._lost = guest, httpx.TransportError
         self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
 
     def status(self) -> NodeStatus:
@@ -131,7 +134,7 @@ class NodeClient:
         headers = {"content-type": MEDIA} if body is not None else {}
         try:
             response = self._client.request(method, path, content=body, headers=headers)
-        except httpx.TransportError as error:
+        except self._lost as error:
             raise self.silent("the node does not answer") from error
         if response.status_code != 200:
             raise self._refusal(response)
@@ -141,7 +144,7 @@ class NodeClient:
         """What is raised where no node answers."""
         return AgentRefused("node-unreachable", text)
 
-    def _refusal(self, response: httpx.Response) -> SalusError:
+    def _refusal(self, response: Any) -> SalusError:
         try:
             problem = response.json()
             return refusal(str(problem["code"]), str(problem["title"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,3 +146,9 @@ def test_what_is_no_refusal_is_raised_from_calls_side_by_side() -> None:
 
     with pytest.raises(OSError, match="the disk"):
         side_by_side([broken, broken])
+
+
+def test_a_command_that_finds_its_node_in_its_own_process_loads_no_http() -> None:
+    look = "import sys, salus.cli.session; print([name for name in ('httpx', 'fastapi', 'uvicorn') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
