@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from salus.agent.at_once import MAX_AT_ONCE, one_by_one
+from salus.agent.at_once import MAX_AT_ONCE, AtOnce, one_by_one
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
 from salus.agent.own_sections import OwnSection
@@ -191,24 +191,25 @@ def vaults(agent: Agent) -> tuple[bytes, ...]:
 
 def ask(agent: Agent, pages: Sequence[Page]) -> None:
     """Fill the pages with what the vault at hand has; what it lacks, spoils or refuses is asked of the other members' vaults."""
+    together = agent.at_once
     for vault in vaults(agent):
         lacking = [page for page in pages if page.lacking()]
         if not lacking:
             break
-        _ask_vault(agent, vault, lacking)
+        _ask_vault(agent, vault, lacking, together)
+        together = one_by_one  # the next ones are asked through the node at hand, which passes on little at a time
 
 
 def require_answered(agent: Agent, page: Page) -> None:
     """Raise the first refusal where every vault refused the page."""
-    if len(page.refused) == len(vaults(agent)):
+    if page.refused and len(page.refused) == len(vaults(agent)):
         raise page.refused[0]
 
 
-def _ask_vault(agent: Agent, vault: bytes, pages: Sequence[Page]) -> None:
-    """A request a page, at the vault at hand all at once: it has a receipt for each, and makes them durable together."""
+def _ask_vault(agent: Agent, vault: bytes, pages: Sequence[Page], together: AtOnce) -> None:
+    """A request a page: a vault has a receipt for each, and makes those that wait at once durable together."""
     header = newest_header(agent, fresh=True)
     requests = [page.request(agent, vault, header) for page in pages]
-    together = agent.at_once if vault == agent.network.status().member else one_by_one  # a node passes on little at a time
     answers = together([partial(agent.network.read, request) for request in requests])
     member = record(agent, member_key(vault), Member)
     kept: list[tuple[bytes, SignedPromise]] = []
