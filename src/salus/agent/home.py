@@ -23,7 +23,7 @@ class Agent:
     ``turn_away`` leaves a node that was caught for another: its address, or "" where there is no other. ``pass_over`` leaves
     one that does not do what was asked, for as long as there is another: whether there is; it may be asked again later.
     ``outbox``: how long what is not urgent waits. ``at_once``: how several questions are put to the network. ``believed``: the
-    header that was verified last.
+    header that was verified and pinned last.
     """
 
     store: Store
