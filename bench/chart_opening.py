@@ -1,7 +1,8 @@
 """How long a chart of 3,000 resources takes to open: cold, when everything is fetched and opened anew; and warm, with the index.
 
 Cold is measured beside decrypting the same blobs and nothing else: the patient's half, the content, decompressed and decoded.
-Warm is measured beside cold. Both verify what the ledger proves, and end with the folded chart.
+Warm is measured beside cold. Both verify what the ledger proves, and end with the folded chart. Warm, the content of an entry is
+opened when it is shown, so that a third row, which is reported only, takes each chart as a Bundle of all its resources as well.
 """
 
 from __future__ import annotations
@@ -19,23 +20,23 @@ from salus.agent.asking import as_owner, entries_of, fetch_entries
 from salus.agent.epoch_pairs import own_pairs
 from salus.agent.home import Agent
 from salus.agent.own_sections import own_sections
-from salus.agent.services.charting import open_chart
+from salus.agent.services.charting import chart_bundle, open_chart
 from salus.agent.store import Store
 from salus.charts.sealing import decrypt, half_of
 from salus.crypto.keys import new_seed
 
 
 def rows(effort: Effort) -> Iterator[Row]:
-    """Two rows."""
+    """Three rows."""
     size = effort.of(3000, 100)
     with tempfile.TemporaryDirectory() as folder, patient_home(Path(folder) / "home") as agent:
         take_in(agent, record(size))
         indexes = (Path(folder) / f"index-{number}.db" for number in count())
 
-        def cold() -> float:
-            anew = replace(agent, index=Store(next(indexes), new_seed()))
+        def cold(show: bool = False) -> float:
+            anew = replace(agent, index=Store(next(indexes), new_seed(), durable=False))
             try:
-                return timed(lambda: _opened(anew, size))
+                return timed(lambda: _opened(anew, size, show))
             finally:
                 anew.index.close()
 
@@ -50,10 +51,20 @@ def rows(effort: Effort) -> Iterator[Row]:
             repeated(lambda: _opened(agent, size), warm),
             cold,
         )
+        yield compare(
+            effort,
+            f"chart of {size} resources, warm, all of it shown",
+            "the same, cold",
+            "",
+            repeated(lambda: _opened(agent, size, True), warm),
+            lambda: cold(True),
+        )
 
 
-def _opened(agent: Agent, size: int) -> None:
+def _opened(agent: Agent, size: int, show: bool = False) -> None:
     found = open_chart(agent, PATIENT, PATIENT)
+    if show:
+        chart_bundle(found)
     if len(found.shown) < size or found.unread:
         raise SystemExit("the chart is not whole")
 

@@ -138,7 +138,7 @@ def signed(author: HybridKey, *leaves: Leaf, **changes: Any) -> Sealed:
 def placed(author: HybridKey, number: int, *leaves: Leaf, trouble: str = "", **changes: Any) -> Placed:
     """An entry as the fold gets it, number ``number`` in the ledger."""
     inside = signed(author, *leaves, entry=some(f"entry {number}"), **changes)
-    opened = Opened(inside, tuple(version_id(one) for one in leaves))
+    opened = Opened.of(inside, tuple(version_id(one) for one in leaves))
     return Placed(SectionKind.RESULTS, number, number, number, opened, trouble)
 
 

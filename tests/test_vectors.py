@@ -199,7 +199,7 @@ KINDS: dict[str, Callable[[Fields], object]] = {
     "entry": lambda f: open_entry(raw(f, "blob"), raw(f, "half"), raw(f, "network"), raw(f, "section"), int(f["epoch"])),
     "half": lambda f: half_of(raw(f, "blob"), raw(f, "seed"), raw(f, "network"), raw(f, "section"), int(f["epoch"])),
     "commitment": lambda f: require_committed(
-        Opened(decode(raw(f, "inside"), Sealed, limit=MAX_PLAIN), ()), raw(f, "commitment")
+        Opened.of(decode(raw(f, "inside"), Sealed, limit=MAX_PLAIN), ()), raw(f, "commitment")
     ),
     "package": package,
     "key": lambda f: require_sound_key(raw(f, "key")),

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from salus.agent.at_once import side_by_side
 from salus.agent.attending import Attending
 from salus.agent.home import Agent
 from salus.agent.network import Network
@@ -97,7 +98,8 @@ def open_home(
         stack.callback(index.close)
         settle_nodes(home, store)
         network = stack.enter_context(joined(home, GuestKeys(derive(key, "guest")), nodes))
-        agent = Agent(store, index, network, genesis, clock, outbox=read_outbox(home / "agent" / "outbox.toml"))
+        outbox = read_outbox(home / "agent" / "outbox.toml")
+        agent = Agent(store, index, network, genesis, clock, outbox=outbox, at_once=side_by_side)
         if isinstance(network, Nodes):
             agent.turn_away, agent.pass_over = network.turn_away, network.pass_over
         require_same_network(agent)

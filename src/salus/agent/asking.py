@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
+from salus.agent.at_once import MAX_AT_ONCE, AtOnce, one_by_one
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
 from salus.agent.own_sections import OwnSection
@@ -16,10 +18,9 @@ from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, SalusError
-from salus.exchange.api import Served
 from salus.ids import VerifyKey
 from salus.ledger.genesis import member_id
-from salus.ledger.header import header_hash
+from salus.ledger.header import Header, header_hash
 from salus.ledger.modules.members.state import Member, member_key
 from salus.ledger.modules.revocations.state import revocation_id
 from salus.ledger.modules.sections.messages import Epoch
@@ -77,10 +78,75 @@ def as_owner(agent: Agent, wallet: Wallet, section: OwnSection) -> Asking:
     return Asking(wallet, owner, warrant)
 
 
+@dataclass
+class Page:
+    """Entries of one section, then key packages, that are asked for in one request; and what came of it.
+
+    ``blobs`` stand in that order, as a vault served them, still to be checked by `require_blob`; empty where none had it.
+    ``refused``: what each vault that was asked raised, where it raised anything.
+    """
+
+    asking: Asking
+    entries: Sequence[Entry]
+    epochs: Sequence[Epoch] = ()
+    blobs: list[bytes] = field(default_factory=list)
+    refused: list[SalusError] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._hashes = [*(entry.blob for entry in self.entries), *(epoch.package for epoch in self.epochs)]
+        self.blobs = [b""] * len(self._hashes)
+
+    def lacking(self) -> list[int]:
+        """Which blobs are not those that the ledger names."""
+        return [index for index, blob in enumerate(self.blobs) if sha256(blob) != self._hashes[index]]
+
+    def request(self, agent: Agent, vault: bytes, header: Header) -> SignedRead:
+        """The signed request for what is lacking."""
+        asking, lacking = self.asking, self.lacking()
+        request = ReadRequest(
+            agent.network_id,
+            vault,
+            warrant_id(asking.warrant),
+            asking.section,
+            tuple(self.entries[index].number for index in lacking if index < len(self.entries)),
+            tuple(self.epochs[index - len(self.entries)].number for index in lacking if index >= len(self.entries)),
+            asking.warrant.links[-1].link.purposes[0],
+            licence_of(agent, asking.wallet.person) or NOBODY,
+            asking.on_behalf_of,
+            fresh_nonce(),
+            header.height,
+            header_hash(header),
+        )
+        return sign_read(asking.key, request, asking.warrant)
+
+    def take(self, blobs: Sequence[bytes]) -> None:
+        """Keep what a vault served of what was lacking."""
+        lacking = self.lacking()
+        if len(blobs) != len(lacking):
+            raise AgentRefused("blob-missing", "the vault served another number of entries than was asked for")
+        for index, blob in zip(lacking, blobs, strict=True):
+            self.blobs[index] = blob or self.blobs[index]
+
+
 def fetch_entries(agent: Agent, asking: Asking, entries: Sequence[Entry]) -> Iterator[tuple[list[Entry], tuple[bytes, ...]]]:
     """Page by page: the entries, and the blob of each as the vault served it, still to be checked by `require_blob`."""
-    for page in _pages(entries):
-        yield page, _ask(agent, asking, page, ())
+    for page in pages_of(asking, entries):
+        ask(agent, [page])
+        require_answered(agent, page)
+        yield list(page.entries), tuple(page.blobs)
+
+
+def waves(pages: Sequence[Page]) -> Iterator[list[Page]]:
+    """The pages in portions that are asked for at once."""
+    wave: list[Page] = []
+    for page in pages:
+        size = sum(entry.size for other in [*wave, page] for entry in other.entries)
+        if len(wave) == MAX_AT_ONCE or (wave and size > _PAGE_BYTES):
+            yield wave
+            wave = []
+        wave.append(page)
+    if wave:
+        yield wave
 
 
 def fetch_packages(agent: Agent, asking: Asking, epochs: Sequence[Epoch]) -> dict[int, bytes]:
@@ -88,8 +154,10 @@ def fetch_packages(agent: Agent, asking: Asking, epochs: Sequence[Epoch]) -> dic
     found: dict[int, bytes] = {}
     for start in range(0, len(epochs), _PACKAGES):
         page = epochs[start : start + _PACKAGES]
-        served = _ask(agent, asking, [], page)
-        found |= {epoch.number: blob for epoch, blob in zip(page, served, strict=True) if sha256(blob) == epoch.package}
+        asked = Page(asking, (), page)
+        ask(agent, [asked])
+        require_answered(agent, asked)
+        found |= {epoch.number: blob for epoch, blob in zip(page, asked.blobs, strict=True) if sha256(blob) == epoch.package}
     return found
 
 
@@ -121,69 +189,53 @@ def vaults(agent: Agent) -> tuple[bytes, ...]:
     return (own, *(found for member in agent.genesis.members if (found := member_id(member.authority)) != own))
 
 
-def _ask(agent: Agent, asking: Asking, page: Sequence[Entry], packages: Sequence[Epoch]) -> tuple[bytes, ...]:
-    """What the vault at hand has of it; what it lacks, spoils or refuses is asked of the other members' vaults."""
-    hashes = [*(entry.blob for entry in page), *(epoch.package for epoch in packages)]
-    blobs = [b""] * len(hashes)
-    refused: list[SalusError] = []
+def ask(agent: Agent, pages: Sequence[Page]) -> None:
+    """Fill the pages with what the vault at hand has; what it lacks, spoils or refuses is asked of the other members' vaults."""
+    together = agent.at_once
     for vault in vaults(agent):
-        lacking = [index for index, blob in enumerate(blobs) if sha256(blob) != hashes[index]]
-        entries = [page[index] for index in lacking if index < len(page)]
-        epochs = [packages[index - len(page)] for index in lacking if index >= len(page)]
+        lacking = [page for page in pages if page.lacking()]
         if not lacking:
             break
-        try:
-            served = _ask_vault(agent, asking, vault, entries, epochs)
-        except SalusError as error:
-            refused.append(error)
-            continue
-        for index, blob in zip(lacking, served, strict=True):
-            blobs[index] = blob or blobs[index]
-    if len(refused) == len(vaults(agent)):
-        raise refused[0]
-    return tuple(blobs)
+        _ask_vault(agent, vault, lacking, together)
+        together = one_by_one  # the next ones are asked through the node at hand, which passes on little at a time
 
 
-def _ask_vault(agent: Agent, asking: Asking, vault: bytes, page: Sequence[Entry], packages: Sequence[Epoch]) -> tuple[bytes, ...]:
+def require_answered(agent: Agent, page: Page) -> None:
+    """Raise the first refusal where every vault refused the page."""
+    if page.refused and len(page.refused) == len(vaults(agent)):
+        raise page.refused[0]
+
+
+def _ask_vault(agent: Agent, vault: bytes, pages: Sequence[Page], together: AtOnce) -> None:
+    """A request a page: a vault has a receipt for each, and makes those that wait at once durable together."""
     header = newest_header(agent, fresh=True)
-    request = ReadRequest(
-        agent.network_id,
-        vault,
-        warrant_id(asking.warrant),
-        asking.section,
-        tuple(entry.number for entry in page),
-        tuple(epoch.number for epoch in packages),
-        asking.warrant.links[-1].link.purposes[0],
-        licence_of(agent, asking.wallet.person) or NOBODY,
-        asking.on_behalf_of,
-        fresh_nonce(),
-        header.height,
-        header_hash(header),
-    )
-    signed = sign_read(asking.key, request, asking.warrant)
-    served = agent.network.read(signed)
-    _keep_promise(agent, asking.wallet, vault, signed, served)
-    if len(served.blobs) != len(page) + len(packages):
-        raise AgentRefused("blob-missing", "the vault served another number of entries than was asked for")
-    return served.blobs
+    requests = [page.request(agent, vault, header) for page in pages]
+    answers = together([partial(agent.network.read, request) for request in requests])
+    member = record(agent, member_key(vault), Member)
+    kept: list[tuple[bytes, SignedPromise]] = []
+    for page, request, served in zip(pages, requests, answers, strict=True):
+        try:
+            if isinstance(served, SalusError):
+                raise served
+            if member is None:
+                raise AgentRefused("unknown-node", "the vault is not of a member of this network")
+            require_promise(served.promise, vault, VerifyKey(member.node), request)
+            kept.append((page.asking.wallet.person, served.promise))
+            page.take(served.blobs)
+        except SalusError as error:
+            page.refused.append(error)
+    with agent.store.writing():  # before anything that was served is looked at
+        for person, promise in kept:
+            agent.store.put(person, promise.promise.request, KeptPromise(promise))
 
 
-def _pages(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+def pages_of(asking: Asking, entries: Sequence[Entry]) -> Iterator[Page]:
     """The entries in portions that a vault serves at once."""
     page: list[Entry] = []
     for entry in entries:
         if len(page) == _PAGE or (page and sum(e.size for e in page) + entry.size > _PAGE_BYTES):
-            yield page
+            yield Page(asking, page)
             page = []
         page.append(entry)
     if page:
-        yield page
-
-
-def _keep_promise(agent: Agent, wallet: Wallet, vault: bytes, signed: SignedRead, served: Served) -> None:
-    member = record(agent, member_key(vault), Member)
-    if member is None:
-        raise AgentRefused("unknown-node", "the vault is not of a member of this network")
-    require_promise(served.promise, vault, VerifyKey(member.node), signed)
-    with agent.store.writing():
-        agent.store.put(wallet.person, served.promise.promise.request, KeptPromise(served.promise))
+        yield Page(asking, page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from salus.agent.at_once import AtOnce, one_by_one
 from salus.agent.network import Network
 from salus.agent.outbox import Outbox
 from salus.agent.store import Store
@@ -12,6 +13,7 @@ from salus.agent.wallet import PrincipalRecord, Wallet
 from salus.errors import AgentRefused
 from salus.ids import Millis, NetworkId
 from salus.ledger.genesis import Genesis, network_id
+from salus.ledger.header import SignedHeader
 
 
 @dataclass
@@ -20,7 +22,8 @@ class Agent:
 
     ``turn_away`` leaves a node that was caught for another: its address, or "" where there is no other. ``pass_over`` leaves
     one that does not do what was asked, for as long as there is another: whether there is; it may be asked again later.
-    ``outbox``: how long what is not urgent waits.
+    ``outbox``: how long what is not urgent waits. ``at_once``: how several questions are put to the network. ``believed``: the
+    header that was verified and pinned last.
     """
 
     store: Store
@@ -31,6 +34,8 @@ class Agent:
     turn_away: Callable[[], str] = str
     pass_over: Callable[[], bool] = bool
     outbox: Outbox = field(default_factory=Outbox)
+    at_once: AtOnce = one_by_one
+    believed: SignedHeader | None = field(default=None, repr=False)
     _wallets: dict[PrincipalRecord, Wallet] = field(default_factory=dict, repr=False)  # deriving the keys takes its time
 
     @property

@@ -5,6 +5,7 @@ A home without a node of its own names them in ``agent/nodes.toml``; it trusts n
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -66,7 +67,7 @@ class Nodes:
     """The network port over several nodes. What one does not answer is asked of the next. ``guest``: the home's guest keys."""
 
     def __init__(self, urls: Sequence[str], timeout: float = 60.0, guest: GuestKeys | None = None) -> None:
-        self._guest = guest
+        self._guest, self._turning = guest, threading.Lock()
         self._nodes = [(url, NodeClient(url, timeout, guest)) for url in urls]
 
     @property
@@ -165,12 +166,15 @@ class Nodes:
             node.close()
 
     def _ask(self, act: Callable[[Network], T]) -> T:
-        """Ask the node in use; one that does not answer goes to the end of the row."""
+        """Ask the node in use; one that does not answer goes to the end of the row. Several threads may ask at once."""
         for _ in self._nodes[1:]:
+            asked = self._nodes[0]
             try:
-                return act(self._nodes[0][1])
+                return act(asked[1])
             except AgentRefused as error:
                 if error.code != "node-unreachable":
                     raise
-                self._nodes.append(self._nodes.pop(0))
+                with self._turning:
+                    if self._nodes[0] is asked:  # several questions at once meet one node that does not answer
+                        self._nodes.append(self._nodes.pop(0))
         return act(self._nodes[0][1])

@@ -15,12 +15,12 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.store import MAX_BODY
-from salus.charts.entry import MAX_BLOB, MAX_LEAVES, Leaf, Opened
+from salus.charts.entry import MAX_BLOB, MAX_LEAVES, EntryHeader, Opened, Outline, Sealed
 from salus.charts.fold import Placed
 from salus.charts.sealing import decrypt
 from salus.codec import Record
 from salus.crypto.hashing import sha256
-from salus.crypto.signing import person_id
+from salus.crypto.signing import HybridPublic, person_id
 from salus.errors import AgentRefused
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.sections.state import Entry
@@ -28,12 +28,18 @@ from salus.ledger.modules.sections.state import Entry
 _COMPLETE = b"complete"
 
 
-class Kept(Record, frozen=True, tag="kept-entry-2"):
-    """An entry of one's own that was opened and verified: its blob, the half that opens it, the ids of its versions."""
+class Kept(Record, frozen=True, tag="kept-entry-3"):
+    """An entry of one's own that was opened and verified: its blob, the half that opens it, and what a chart is folded from.
+
+    ``versions`` are the ids of its versions, ``identities`` theirs ("" where erased).
+    """
 
     half: Bytes32
     blob: Annotated[bytes, msgspec.Meta(max_length=MAX_BLOB)]
     versions: Annotated[bytes, msgspec.Meta(max_length=32 * MAX_LEAVES)]
+    header: EntryHeader
+    key: HybridPublic
+    identities: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_LEAVES)]
 
 
 class KeptType(Record, frozen=True, tag="kept-type"):
@@ -68,20 +74,34 @@ def remember(agent: Agent, openings: Iterable[Opening]) -> None:
     """Keep them, so that they need not be fetched and verified."""
     with agent.index.writing():
         for one in openings:
-            agent.index.put(one.section, sha256(one.blob), Kept(one.half, one.blob, b"".join(one.opened.versions)))
+            outline, versions = one.opened.outline, b"".join(one.opened.versions)
+            kept = Kept(one.half, one.blob, versions, outline.header, outline.key, outline.identities)
+            agent.index.put(one.section, sha256(one.blob), kept)
 
 
 def recall(agent: Agent, section: bytes, entries: Sequence[Entry]) -> dict[int, tuple[bytes, Opened]]:
-    """{number: (patient's half, entry)} of those entries that were kept."""
+    """{number: (patient's half, entry)} of those entries that were kept; the content of each is opened when it is looked at."""
     kept = agent.index.some(Kept, section, [entry.blob for entry in entries])
     return {entry.number: _opened(agent, section, entry, kept[entry.blob]) for entry in entries if entry.blob in kept}
 
 
 def _opened(agent: Agent, section: bytes, entry: Entry, kept: Kept) -> tuple[bytes, Opened]:
-    inside = decrypt(kept.blob, kept.half, agent.network_id, section, entry.epoch)
-    if person_id(inside.key) != inside.header.author or len(kept.versions) != 32 * len(inside.leaves):
+    outline = Outline(kept.header, kept.key, kept.identities)
+    require_kept(person_id(kept.key) == kept.header.author and len(kept.versions) == 32 * len(kept.identities))
+    versions = tuple(kept.versions[at : at + 32] for at in range(0, len(kept.versions), 32))
+
+    def read() -> Sealed:
+        inside = decrypt(kept.blob, kept.half, agent.network_id, section, entry.epoch)
+        require_kept(Opened.of(inside, versions).outline == outline)
+        return inside
+
+    return kept.half, Opened(outline, versions, read)
+
+
+def require_kept(sound: bool) -> None:
+    """Raise ``index-damaged`` unless what the index says of an entry holds together."""
+    if not sound:
         raise AgentRefused("index-damaged", "the index is damaged; it will be made anew")
-    return kept.half, Opened(inside, tuple(kept.versions[at : at + 32] for at in range(0, len(kept.versions), 32)))
 
 
 def forget(agent: Agent, section: bytes, blobs: Sequence[bytes] = ()) -> None:
@@ -106,7 +126,7 @@ def look_through(agent: Agent, person: bytes, section: bytes, placed: Sequence[P
         for one in placed:
             header = one.opened.header
             batches.setdefault(header.batch, (header.batch_size, {}))[1][header.entry] = None
-            for kind in {leaf.identity.partition("/")[0] for leaf in one.opened.leaves if isinstance(leaf, Leaf)}:
+            for kind in {identity.partition("/")[0] for identity in one.opened.outline.identities if identity}:
                 agent.index.put(section + kind.encode("utf-8"), one.number.to_bytes(8, "big"), KeptType(one.number))
         for batch, (size, entries) in batches.items():
             _note_batch(agent, person, batch, size, entries)

@@ -6,10 +6,20 @@ index, which can be thrown away at any time; a reader's are fetched anew at ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from salus.agent.asking import Asking, as_owner, entries_of, fetch_entries, require_blob
+from salus.agent.asking import (
+    Asking,
+    Page,
+    as_owner,
+    ask,
+    entries_of,
+    pages_of,
+    require_answered,
+    require_blob,
+    waves,
+)
 from salus.agent.epoch_pairs import PairFinder, own_pairs
 from salus.agent.home import Agent
 from salus.agent.opened_index import Opening, look_through, looked_through, numbers_of, recall, remember
@@ -38,30 +48,48 @@ class Reading:
     unread: list[tuple[SectionKind, int, str]] = field(default_factory=list)
 
 
+Reader = Generator[Page, None, None]  # what reads one section: yields a page that it needs, and goes on when it was asked for
+
+
+def run(agent: Agent, readers: Iterable[Generator[Page, None, object]]) -> None:
+    """Let each of the readers read. What they need at the same time is asked for at once, each page by itself."""
+    waiting = list(readers)
+    while waiting:
+        needed = [(reader, page) for reader in waiting if (page := next(reader, None)) is not None]
+        for wave in waves([page for _, page in needed]):
+            ask(agent, wave)
+        waiting = [reader for reader, _ in needed]
+
+
 def read_own(agent: Agent, wallet: Wallet, section: OwnSection, reading: Reading, first: int = 0) -> None:
     """Read all of one's own section from entry ``first`` on into ``reading``."""
-    _read_own(agent, wallet, section, range(first, section.count), reading)
+    run(agent, [_read_own(agent, wallet, section, range(first, section.count), reading)])
 
 
-def read_types(agent: Agent, wallet: Wallet, section: OwnSection, types: Sequence[str], reading: Reading) -> None:
-    """Read those entries of one's own section that hold resources of ``types``: what is new is looked through first."""
+def read_all_own(agent: Agent, wallet: Wallet, sections: Iterable[OwnSection], reading: Reading) -> None:
+    """Read all of several own sections into ``reading``."""
+    run(agent, [_read_own(agent, wallet, section, range(section.count), reading) for section in sections])
+
+
+def read_types(agent: Agent, wallet: Wallet, section: OwnSection, types: Sequence[str], reading: Reading) -> Reader:
+    """Reads those entries of one's own section that hold resources of ``types``: what is new is looked through first."""
     first, unread = looked_through(agent, section.identity), dict[int, None]()
     if first < section.count:
         new = Reading()
-        read_own(agent, wallet, section, new, first)
+        yield from _read_own(agent, wallet, section, range(first, section.count), new)
         reading.unread += new.unread
         unread = {number: None for _, number, _ in new.unread}
         look_through(agent, wallet.person, section.identity, new.placed, min(unread, default=section.count))
     numbers = [number for number in numbers_of(agent, section.identity, types) if number not in unread]
-    _read_own(agent, wallet, section, numbers, reading)
+    yield from _read_own(agent, wallet, section, numbers, reading)
 
 
-def _read_own(agent: Agent, wallet: Wallet, section: OwnSection, numbers: Sequence[int], reading: Reading) -> None:
+def _read_own(agent: Agent, wallet: Wallet, section: OwnSection, numbers: Sequence[int], reading: Reading) -> Reader:
     entries = entries_of(agent, section.identity, numbers)
     found = recall(agent, section.identity, entries)
     absent = [entry for entry in entries if entry.number not in found]
     if absent:
-        found |= _fetch_own(agent, wallet, section, absent, reading)
+        yield from _fetch_own(agent, wallet, section, absent, reading, found)
     there = [(entry, found[entry.number][1]) for entry in entries if entry.number in found]
     for (entry, opened), trouble in zip(there, author_troubles(agent, there, wallet.ids), strict=True):
         reading.placed.append(Placed(section.kind, entry.number, entry.height, entry.time, opened, trouble))
@@ -69,25 +97,28 @@ def _read_own(agent: Agent, wallet: Wallet, section: OwnSection, numbers: Sequen
 
 
 def _fetch_own(
-    agent: Agent, wallet: Wallet, section: OwnSection, absent: Sequence[Entry], reading: Reading
-) -> dict[int, tuple[bytes, Opened]]:
-    """Fetch what the index does not have; a page that the vault refuses is marked, and the rest goes on."""
-    asking = as_owner(agent, wallet, section)
+    agent: Agent,
+    wallet: Wallet,
+    section: OwnSection,
+    absent: Sequence[Entry],
+    reading: Reading,
+    found: dict[int, tuple[bytes, Opened]],
+) -> Reader:
+    """Fetches what the index does not have; a page that the vault refuses is marked, and the rest goes on."""
     pairs = own_pairs(agent, wallet, section, {entry.epoch for entry in absent})
     reading.unread += [(section.kind, entry.number, NO_KEY) for entry in absent if entry.epoch not in pairs]
-    waiting = [entry for entry in absent if entry.epoch in pairs]
-    found: dict[int, tuple[bytes, Opened]] = {}
-    try:
-        for page, blobs in fetch_entries(agent, asking, waiting):
-            waiting = waiting[len(page) :]
-            openings = _open_page(agent, section, page, blobs, pairs, reading)
-            remember(agent, openings.values())
-            found |= {number: (one.half, one.opened) for number, one in openings.items()}
-    except AgentRefused:
-        raise
-    except SalusError as error:
-        reading.unread += [(section.kind, entry.number, error.full_code) for entry in waiting]
-    return found
+    for page in pages_of(as_owner(agent, wallet, section), [entry for entry in absent if entry.epoch in pairs]):
+        yield page
+        try:
+            require_answered(agent, page)
+        except AgentRefused:
+            raise
+        except SalusError as error:
+            reading.unread += [(section.kind, entry.number, error.full_code) for entry in page.entries]
+            continue
+        openings = _open_page(agent, section, page.entries, page.blobs, pairs, reading)
+        remember(agent, openings.values())
+        found |= {number: (one.half, one.opened) for number, one in openings.items()}
 
 
 def _open_page(
@@ -122,17 +153,17 @@ class Granted:
     patient: tuple[bytes, ...]
 
 
-def read_snapshot(agent: Agent, granted: Granted, wanted: Sequence[tuple[int, bytes]], reading: Reading) -> None:
-    """Read the ``wanted`` (number, patient's half) of a granted section; raises what the vault refuses."""
+def read_snapshot(agent: Agent, granted: Granted, wanted: Sequence[tuple[int, bytes]], reading: Reading) -> Reader:
+    """Reads the ``wanted`` (number, patient's half) of a granted section; raises what the vault refuses."""
     halves = dict(wanted)
     entries = entries_of(agent, granted.asking.section, [number for number, _ in wanted])
-    _read(agent, granted, entries, lambda entry, blob: halves[entry.number], reading)
+    yield from _read(agent, granted, entries, lambda entry, blob: halves[entry.number], reading)
 
 
 def read_standing(
     agent: Agent, granted: Granted, slot_keys: tuple[bytes, ...], numbers: Iterable[int], reading: Reading, *, history: bool
-) -> list[int]:
-    """Read entries of a section that was granted standing, by the epochs' keys; the numbers that the grant opens.
+) -> Generator[Page, None, list[int]]:
+    """Reads entries of a section that was granted standing, by the epochs' keys; the numbers that the grant opens.
 
     Without ``history``, what was sealed to epochs before the grant is none of the reader's, and is left out.
     """
@@ -148,7 +179,7 @@ def read_standing(
             raise ChartRefused("no-slot", "the key package holds nothing for this key")
         return half_of(blob, pairs[entry.epoch].seal_seed, agent.network_id, asking.section, entry.epoch)
 
-    _read(agent, granted, entries, half, reading)
+    yield from _read(agent, granted, entries, half, reading)
     return [entry.number for entry in entries]
 
 
@@ -162,10 +193,12 @@ def newest_epoch(agent: Agent, section: bytes) -> int:
 
 def _read(
     agent: Agent, granted: Granted, entries: Sequence[Entry], half: Callable[[Entry, bytes], bytes], reading: Reading
-) -> None:
-    for page, blobs in fetch_entries(agent, granted.asking, entries):
+) -> Reader:
+    for page in pages_of(granted.asking, entries):
+        yield page
+        require_answered(agent, page)
         there: list[tuple[Entry, Opened]] = []
-        for entry, blob in zip(page, blobs, strict=True):
+        for entry, blob in zip(page.entries, page.blobs, strict=True):
             try:
                 require_blob(blob, entry)
                 found = half(entry, blob)

@@ -103,6 +103,8 @@ def require_asked(keys: Sequence[bytes], answers: Sequence[StateAnswer]) -> None
 
 
 def _accept(agent: Agent, signed: SignedHeader) -> None:
+    if signed == agent.believed:  # a header is verified and pinned once, however many answers stand under it
+        return
     require_header(agent.genesis, signed)
     header, digest = signed.header, header_hash(signed.header)
     pin = agent.store.find(Pin, b"", b"")
@@ -110,6 +112,7 @@ def _accept(agent: Agent, signed: SignedHeader) -> None:
     if pin is None or header.height > pin.height:
         with agent.store.writing():
             agent.store.put(b"", b"", Pin(header.height, header.time, digest))
+    agent.believed = signed
 
 
 def require_not_behind(pin: Pin | None, header: Header, digest: bytes) -> None:

@@ -100,6 +100,7 @@ class Wallet:
 
     def __init__(self, record: PrincipalRecord) -> None:
         self.record = record
+        self._sections: dict[tuple[SectionKind, bytes], SectionKeys] = {}
         self._seed = record.seed
         self.identity = HybridKey(derive(self._seed, "identity"))
         self.person: PersonId = person_id(self.identity.public)
@@ -114,7 +115,13 @@ class Wallet:
         return (self.person, *(former.person for former in self.record.former))
 
     def section(self, kind: SectionKind, network: bytes) -> SectionKeys:
-        """The keys of the principal's section ``kind`` in ``network``."""
+        """The keys of the principal's section ``kind`` in ``network``. They are derived once: that takes its time."""
+        known = self._sections.get((kind, network))
+        if known is None:
+            known = self._sections[(kind, network)] = self._derived(kind, network)
+        return known
+
+    def _derived(self, kind: SectionKind, network: bytes) -> SectionKeys:
         taken = next((taken for taken in self.record.taken if taken.kind == kind), None)
         owner = SigningKey(derive(self._seed, "section", kind.value, "owner") if taken is None else taken.owner)
         made = section_id(network, owner.public, self.next_owner(kind)) if taken is None else SectionId(taken.section)

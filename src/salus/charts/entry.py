@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 import msgspec
@@ -112,21 +114,46 @@ class Blob(Record, frozen=True, tag="blob-1"):
 
 
 @dataclass(frozen=True)
-class Opened:
-    """An entry that was opened and whose signature, section, network and content root were verified."""
+class Outline:
+    """What a chart is folded from: what the author signed, by which key, and each leaf's identity ("" where it was erased)."""
 
-    inside: Sealed
-    versions: tuple[bytes, ...]  # VersionId of each leaf
+    header: EntryHeader
+    key: HybridPublic
+    identities: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An entry whose signature, section, network and content root were verified; ``versions``: the `VersionId` of each leaf.
+
+    ``read`` gives all of it. Where it was verified before, that happens when its content is looked at, and only then: it
+    raises what is wrong with it by now.
+    """
+
+    outline: Outline
+    versions: tuple[bytes, ...]
+    read: Callable[[], Sealed] = field(compare=False)
+
+    @classmethod
+    def of(cls, inside: Sealed, versions: tuple[bytes, ...]) -> Opened:
+        """What was read already."""
+        identities = tuple("" if isinstance(leaf, Erased) else leaf.identity for leaf in inside.leaves)
+        return cls(Outline(inside.header, inside.key, identities), versions, lambda: inside)
+
+    @cached_property
+    def inside(self) -> Sealed:
+        """All of it."""
+        return self.read()
 
     @property
     def header(self) -> EntryHeader:
         """What the author signed."""
-        return self.inside.header
+        return self.outline.header
 
     @property
     def key(self) -> HybridPublic:
         """The author's verification key."""
-        return self.inside.key
+        return self.outline.key
 
     @property
     def leaves(self) -> tuple[Leaf | Erased, ...]:

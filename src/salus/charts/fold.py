@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from salus.charts.entry import EntryHeader, EntryKind, Erased, Leaf, Opened
+from salus.charts.entry import EntryHeader, EntryKind, Leaf, Opened
 from salus.charts.sections import SectionKind
 
 NOBODY = bytes(32)
@@ -43,11 +43,12 @@ class Placed:
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
-    """One version of one resource."""
+    """One version of one resource: leaf ``index`` of the entry."""
 
     version: bytes
     identity: Identity
-    leaf: Leaf
+    opened: Opened
+    index: int
     header: EntryHeader
     section: SectionKind
     number: int
@@ -56,6 +57,13 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     trouble: str
     status: Status
     replaced_by: bytes = b""
+
+    @property
+    def leaf(self) -> Leaf:
+        """The resource; what was verified before is opened now."""
+        leaf = self.opened.leaves[self.index]
+        assert isinstance(leaf, Leaf)
+        return leaf
 
 
 @dataclass
@@ -66,7 +74,8 @@ class Chart:
 
     def current(self) -> list[Version]:
         """What stands: current versions, and each side of a conflict."""
-        return [version for version in self.versions if version.status in (Status.CURRENT, Status.CONFLICT)]
+        standing = (Status.CURRENT, Status.CONFLICT)  # looked up once: charts are long
+        return [version for version in self.versions if version.status in standing]
 
     def history(self, resource: str) -> list[Version]:
         """Every version of ``resource`` ("Type/id" or a bare id), of all sources, in ledger order."""
@@ -106,13 +115,15 @@ def _versions(placed: Placed) -> Iterable[Version]:
     header = placed.opened.header
     ended = {EntryKind.WITHDRAWAL: Status.WITHDRAWN, EntryKind.ENTERED_IN_ERROR: Status.ENTERED_IN_ERROR}
     source, status = source_key(header), ended.get(header.kind, Status.CURRENT)
-    for leaf, version in zip(placed.opened.leaves, placed.opened.versions, strict=True):
-        if isinstance(leaf, Erased):
+    opened = placed.opened
+    for index, (identity, version) in enumerate(zip(opened.outline.identities, opened.versions, strict=True)):
+        if not identity:
             continue
         yield Version(
             version,
-            (source, leaf.identity),
-            leaf,
+            (source, identity),
+            opened,
+            index,
             header,
             placed.kind,
             placed.number,
@@ -136,15 +147,15 @@ def _ended(kind: EntryKind) -> Status:
 
 
 def _mark_conflicts(versions: list[Version]) -> list[Version]:
-    heads: dict[Identity, list[Version]] = {}
+    heads: dict[Identity, Version] = {}
+    rivals: dict[Identity, list[Version]] = {}
+    current = Status.CURRENT
     for version in versions:
-        if version.status is Status.CURRENT:
-            heads.setdefault(version.identity, []).append(version)
+        if version.status is current and heads.setdefault(version.identity, version) is not version:
+            rivals.setdefault(version.identity, []).append(version)
     marks: dict[bytes, Status] = {}
-    for rivals in heads.values():
-        if len(rivals) == 1:
-            continue
-        first, *others = rivals
+    for identity, others in rivals.items():
+        first = heads[identity]
         differing = [rival for rival in others if rival.leaf.data != first.leaf.data]
         for rival in others:
             marks[rival.version] = Status.CONFLICT if rival in differing else Status.REPLACED

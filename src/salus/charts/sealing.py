@@ -24,7 +24,7 @@ from salus.charts.entry import (
 )
 from salus.codec import decode, encode
 from salus.crypto import aead, hpke
-from salus.crypto.hashing import tagged
+from salus.crypto.hashing import tagged, tagged_one
 from salus.crypto.keys import derive
 from salus.crypto.signing import HybridKey, HybridPublic, person_id, require_hybrid
 from salus.errors import ChartRefused
@@ -46,7 +46,10 @@ def version_id(leaf: Leaf | Erased) -> VersionId:
     """The salted hash that names one version of one resource."""
     if isinstance(leaf, Erased):
         return VersionId(leaf.version)
-    return VersionId(tagged("salus/leaf/1", encode(leaf)))
+    return VersionId(_hashed_leaf(encode(leaf)))
+
+
+_hashed_leaf = tagged_one("salus/leaf/1")
 
 
 def content_root(leaves: tuple[Leaf | Erased, ...]) -> Hash:
@@ -100,12 +103,12 @@ def open_entry(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: 
     require_hybrid(inside.key, ENTRY_TAG, encode(inside.header), inside.signature)
     versions = tuple(version_id(leaf) for leaf in inside.leaves)
     require_content(inside.header, versions)
-    return Opened(inside, versions)
+    return Opened.of(inside, versions)
 
 
 def as_opened(inside: Sealed) -> Opened:
     """What one has signed or verified oneself just now, as opening it would give it."""
-    return Opened(inside, tuple(version_id(leaf) for leaf in inside.leaves))
+    return Opened.of(inside, tuple(version_id(leaf) for leaf in inside.leaves))
 
 
 def decrypt(blob: bytes, half: bytes, network: bytes, section: bytes, epoch: int) -> Sealed:

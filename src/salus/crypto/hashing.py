@@ -33,6 +33,18 @@ def _front(tag: str) -> bytes:
     return len(name).to_bytes(8, "big") + name
 
 
+def tagged_one(tag: str) -> Callable[[bytes], Hash]:
+    """A function that gives ``tagged(tag, part)``, in half the time where the part is short: an entry has thousands."""
+    front = _front(tag)
+
+    def one(part: bytes) -> Hash:
+        if len(part) > _SMALL:
+            return tagged(tag, part)
+        return Hash(hashlib.sha256(front + len(part).to_bytes(8, "big") + part).digest())
+
+    return one
+
+
 def tagged_pair(tag: str) -> Callable[[bytes, bytes], Hash]:
     """A function that gives ``tagged(tag, left, right)``, in half the time where both parts have 32 bytes: trees hash many."""
     front = _front(tag) + _BYTES_32

@@ -1,13 +1,14 @@
-"""A node's HTTP API from the other side, as agents and other nodes call it. Problems come back as the refusal that was raised."""
+"""A node's HTTP API from the other side, as agents and other nodes call it. Problems come back as the refusal that was raised.
+
+The HTTP client loads with the first `NodeClient`: a command that finds its node in its own process would wait for it in vain.
+"""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Sequence
-from typing import TypeVar
-
-import httpx
+from typing import Any, TypeVar
 
 from salus.codec import Record, decode, encode
 from salus.errors import AgentRefused, SalusError, refusal
@@ -48,7 +49,9 @@ class NodeClient:
     patience = 5
 
     def __init__(self, url: str, timeout: float = 60.0, guest: GuestKeys | None = None) -> None:
-        self._guest = guest
+        import httpx
+
+        self._guest, self._lost = guest, httpx.TransportError
         self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
 
     def status(self) -> NodeStatus:
@@ -146,18 +149,18 @@ class NodeClient:
             raise self._refusal(response)
         return response.content
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> httpx.Response:
+    def _ask(self, method: str, path: str, body: bytes | None) -> Any:
         headers = {"content-type": MEDIA} if body is not None else {}
         try:
             return self._client.request(method, path, content=body, headers=headers)
-        except httpx.TransportError as error:
+        except self._lost as error:
             raise self.silent("the node does not answer") from error
 
     def silent(self, text: str) -> SalusError:
         """What is raised where no node answers."""
         return AgentRefused("node-unreachable", text)
 
-    def _refusal(self, response: httpx.Response) -> SalusError:
+    def _refusal(self, response: Any) -> SalusError:
         try:
             problem = response.json()
             return refusal(str(problem["code"]), str(problem["title"]))

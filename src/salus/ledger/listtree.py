@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from salus.crypto.hashing import tagged, tagged_pair
+from salus.crypto.hashing import tagged, tagged_one, tagged_pair
 from salus.errors import LedgerRefused
 from salus.ids import Hash
 
 
 def list_root(items: Sequence[bytes]) -> Hash:
     """The root over ``items`` in order; of no items, the tagged hash of nothing."""
-    return _root([_leaf(item) for item in items])
+    return _root(list(map(_leaf, items)))
 
 
 def list_proof(items: Sequence[bytes], index: int) -> tuple[bytes, ...]:
@@ -49,12 +49,14 @@ def _path(leaves: list[bytes], index: int) -> list[bytes]:
 
 
 def _root(leaves: list[bytes]) -> Hash:
+    """From the leaves up, pair by pair; one that is left over stands for itself: RFC 6962's shape, level by level."""
     if not leaves:
         return tagged("salus/list-empty/1")
-    if len(leaves) == 1:
-        return Hash(leaves[0])
-    half = _half(len(leaves))
-    return _inner(_root(leaves[:half]), _root(leaves[half:]))
+    level = leaves
+    while len(level) > 1:
+        left_over = level[-1:] if len(level) % 2 else []
+        level = [*map(_inner, level[::2], level[1::2]), *left_over]
+    return Hash(level[0])
 
 
 def _half(count: int) -> int:
@@ -62,8 +64,5 @@ def _half(count: int) -> int:
     return 1 << ((count - 1).bit_length() - 1)
 
 
-def _leaf(item: bytes) -> Hash:
-    return tagged("salus/list-leaf/1", item)
-
-
+_leaf = tagged_one("salus/list-leaf/1")
 _inner = tagged_pair("salus/list-inner/1")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from salus.agent.asking import Asking
-from salus.agent.sealed_reading import Granted, Reading, read_snapshot
+from salus.agent.sealed_reading import Granted, Reading, read_snapshot, run
 from salus.agent.services import charting, receipting
 from salus.agent.services.received import grants_from
 from salus.crypto.keys import new_seed
@@ -120,7 +120,7 @@ def test_a_stolen_warrant_without_its_key_gets_the_constant_refusal(world: World
     wanted = [(entry.number, entry.half) for entry in part.entries]
     granted = Granted(part.kind, Asking(thief, thief.identity.classic, part.warrant), (grant.patient,))
     with pytest.raises(SalusError) as refused:
-        read_snapshot(world.agent, granted, wanted, Reading())
+        run(world.agent, [read_snapshot(world.agent, granted, wanted, Reading())])
     assert refused.value.full_code == "warrants/refused"
     assert not [row for row in receipting.receipts(world.agent, PATIENT) if row.section == part.kind.value]
 

@@ -375,7 +375,7 @@ def test_two_pins_of_one_height_must_be_one() -> None:
 INSIDE = {
     "cold-seed-1", "cold-section", "commitment", "delegated", "entry-notice", "erasure", "export-end", "export-entry",
     "export-head-1", "export-item", "export-part", "export-row", "former", "job-entry", "kept-batch",
-    "kept-entry-2", "kept-through", "kept-type", "manifest-entry",
+    "kept-entry-3", "kept-through", "kept-type", "manifest-entry",
     "pairing-1", "reading-note", "taken", "wallet-note",
 }  # fmt: skip
 

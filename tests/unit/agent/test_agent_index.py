@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from salus.agent.given import GivenGrant, given_grants, grants_given_to
@@ -19,7 +20,7 @@ from salus.agent.store import Store
 from salus.charts.sections import SectionKind
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import person_id
-from salus.errors import AgentRefused
+from salus.errors import AgentRefused, CryptoRefused
 from salus.exchange.cards import Role
 from world import DOCTOR, OTHER, PATIENT, Clock, World, bundle, opened, thread
 
@@ -86,10 +87,13 @@ def test_an_entry_that_holds_nothing_of_the_type_is_not_opened(tmp_path: Path) -
         for blob in world.agent.index.ids(Kept, section.identity):
             kept = world.agent.index.find(Kept, section.identity, blob)
             assert kept is not None
-            world.agent.index.put(section.identity, blob, Kept(new_seed(), kept.blob, kept.versions))
-        assert [identity for identity, _, _ in shown(world.agent, "Condition")] == ["Condition/one"]
-        with pytest.raises(Exception, match="crypto/cannot-open"):
-            shown(world.agent, "Observation")
+            world.agent.index.put(section.identity, blob, msgspec.structs.replace(kept, half=new_seed()))
+        conditions = charting.open_chart(world.agent, PATIENT, PATIENT, types=["Condition"])
+        assert b"Condition" in charting.chart_bundle(conditions)
+        observations = charting.open_chart(world.agent, PATIENT, PATIENT, types=["Observation"])
+        assert [v.identity[1] for v in observations.shown] == ["Observation/two"]  # folded, and not opened yet
+        with pytest.raises(CryptoRefused, match="crypto/cannot-open"):
+            charting.chart_bundle(observations)
 
 
 def test_what_came_since_is_found_by_its_type(tmp_path: Path) -> None:
@@ -175,9 +179,14 @@ def test_an_index_that_says_something_else_than_the_entry_is_refused(tmp_path: P
         (blob,) = world.agent.index.ids(Kept, section)
         kept = world.agent.index.find(Kept, section, blob)
         assert kept is not None
-        world.agent.index.put(section, blob, Kept(kept.half, kept.blob, kept.versions[32:]))
+        world.agent.index.put(section, blob, msgspec.structs.replace(kept, versions=kept.versions[32:]))
         with pytest.raises(AgentRefused, match="agent/index-damaged"):
             shown(world.agent)
+        other = msgspec.structs.replace(kept, identities=("Condition/two", *kept.identities[1:]))
+        world.agent.index.put(section, blob, other)
+        chart = charting.open_chart(world.agent, PATIENT, PATIENT)
+        with pytest.raises(AgentRefused, match="agent/index-damaged"):
+            charting.chart_bundle(chart)
 
 
 @pytest.mark.parametrize("types", [(), ("Condition",)], ids=["whole", "a type"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from salus.agent.asking import Asking
-from salus.agent.sealed_reading import Granted, Reading, read_snapshot
+from salus.agent.sealed_reading import Granted, Reading, read_snapshot, run
 from salus.agent.services import charting, delegating, granting, inbox, licensing, people, receipting, revoking, staffing, writing
 from salus.agent.services.granting import Lasting
 from salus.agent.services.received import received_grants
@@ -78,7 +78,10 @@ def test_a_dismissed_employee_opens_nothing_more_not_even_with_what_was_taken_al
     for link in taken:
         asking = Asking(wallet, wallet.identity.classic, link.warrant)
         granted = Granted(SectionKind.VITALS, asking, ())
-        assert code(lambda granted=granted: read_snapshot(agent, granted, [(0, bytes(32))], Reading())) == "warrants/revoked"
+        assert (
+            code(lambda granted=granted: run(agent, [read_snapshot(agent, granted, [(0, bytes(32))], Reading())]))
+            == "warrants/revoked"
+        )
     assert sections(practice, DESK) == {SectionKind.COVERAGE}
     assert [info.dismissed > 0 for info in staffing.list_staff(agent) if info.name == NURSE] == [True]
     assert code(lambda: staffing.dismiss(agent, NURSE)) == "agent/not-staff"

@@ -170,7 +170,7 @@ def test_another_header_than_the_one_that_the_ledger_took_is_refused() -> None:
     """ENT-27."""
     author = HybridKey(some("author"))
     inside, other = signed(author, leaf()), signed(author, leaf(), authored=2)
-    opened = Opened(other, (version_id(leaf()),))
+    opened = Opened.of(other, (version_id(leaf()),))
     with pytest.raises(SalusError) as refused:
         require_committed(opened, commitment(inside))
     assert refused.value.full_code == "charts/wrong-commitment"

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from ledger_world import some
-from salus.crypto.hashing import sha256, tagged, tagged_pair
+from salus.crypto.hashing import sha256, tagged, tagged_one, tagged_pair
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 
 
@@ -33,6 +33,11 @@ def test_a_part_of_any_length_is_hashed_the_same_way(length: int) -> None:
 def test_a_pair_is_hashed_as_two_parts(left: int, right: int) -> None:
     """ENC-9: no pair of other lengths shares its hash with a pair of 32 bytes each."""
     assert tagged_pair("tag")(bytes(left), bytes(right)) == tagged("tag", bytes(left), bytes(right))
+
+
+@pytest.mark.parametrize("length", [0, 1, 4096, 4097, 100_000])
+def test_one_part_hashes_as_any_part_does(length: int) -> None:
+    assert tagged_one("tag")(bytes(length)) == tagged("tag", bytes(length))
 
 
 def test_no_two_lists_of_parts_share_a_hash() -> None:

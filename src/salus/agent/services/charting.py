@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
+from salus.agent.asking import Page
 from salus.agent.home import Agent
 from salus.agent.opened_index import incomplete_batches
 from salus.agent.own_sections import own_sections
-from salus.agent.sealed_reading import Granted, Reading, read_own, read_snapshot, read_standing, read_types
+from salus.agent.sealed_reading import Granted, Reader, Reading, read_all_own, read_snapshot, read_standing, read_types, run
 from salus.agent.services.contacts import name_of
 from salus.agent.services.holding import Held, held_parts
 from salus.agent.services.received import AuthoredEntry, received_grants, slots_of
@@ -16,7 +17,7 @@ from salus.agent.services.staffing import employment
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
 from salus.charts.entry import EntryKind
-from salus.charts.fold import Chart, Status, Version, fold
+from salus.charts.fold import Chart, Placed, Status, Version, fold
 from salus.charts.grant import Grant, SectionGrant
 from salus.charts.sections import SectionKind
 from salus.errors import AgentRefused, SalusError
@@ -58,18 +59,18 @@ def open_chart(
     more = 0
     own = patient in (wallet.record.name, wallet.person.hex())
     if own:
-        for section in own_sections(agent, wallet):
-            if section.kind is not SectionKind.MANIFEST and (not sections or section.kind in sections):
-                read_types(agent, wallet, section, types, reading) if types else read_own(agent, wallet, section, reading)
+        _read_own(agent, wallet, sections, types, reading)
     else:
         more = _read_grants(agent, wallet, patient, sections, reading)
     header = newest_header(agent)
     chart = fold(reading.placed)
-    shown = [v for v in chart.current() if _wanted(v, types, since)]
+    shown = chart.current()
+    if types or since is not None:
+        shown = [version for version in shown if _wanted(version, types, since)]
     names = {author: name_of(agent, author) for author in dict.fromkeys(v.header.author for v in chart.versions)}
     incomplete = 0
     if own and not sections:
-        incomplete = incomplete_batches(agent, wallet.person) if types else _incomplete(chart)
+        incomplete = incomplete_batches(agent, wallet.person) if types else _incomplete(reading.placed)
     return ChartResult(chart, shown, header.time, header.height, reading.unread, more, names, incomplete)
 
 
@@ -196,27 +197,49 @@ def history(agent: Agent, reader: str, patient: str, resource: str) -> tuple[Ver
     )
 
 
+def _read_own(agent: Agent, wallet: Wallet, sections: Sequence[SectionKind], types: Sequence[str], reading: Reading) -> None:
+    wanted = [kind for kind in sections or SectionKind if kind is not SectionKind.MANIFEST]
+    found = [section for section in own_sections(agent, wallet) if section.kind in wanted]
+    if types:
+        run(agent, [read_types(agent, wallet, section, types, reading) for section in found])
+    else:
+        read_all_own(agent, wallet, found, reading)
+
+
 def _read_grants(agent: Agent, wallet: Wallet, patient: str, sections: Sequence[SectionKind], reading: Reading) -> int:
     held = held_parts(agent, wallet, patient, sections)
     if not held:
         raise AgentRefused("no-grant", "this patient has granted you nothing of that")
-    refusals: list[SalusError] = []
-    done: set[tuple[SectionKind, int]] = set()
-    refused: dict[tuple[SectionKind, int], str] = {}
-    for one in reversed(held):
-        kind = one.part.kind
-        wanted = wanted_of(agent, wallet, one.part, frozenset(number for k, number in done if k == kind))
-        try:
-            opened = read_part(agent, one, wanted, reading)
-        except SalusError as error:
-            refusals.append(error)
-            refused.update({(kind, number): error.full_code for number in wanted.numbers})
-            continue
-        done.update((kind, number) for number in opened)
-    if refusals and not done:
-        raise refusals[0]
-    reading.unread += [(*place, code) for place, code in refused.items() if place not in done]
+    tried = _Tried()
+    kinds = dict.fromkeys(one.part.kind for one in reversed(held))
+    run(agent, [_read_kind(agent, wallet, [o for o in reversed(held) if o.part.kind == k], reading, tried) for k in kinds])
+    if tried.refusals and not tried.done:
+        raise tried.refusals[0]
+    reading.unread += [(*place, code) for place, code in tried.refused.items() if place not in tried.done]
     return _more(agent, [one.part for one in held])
+
+
+@dataclass
+class _Tried:
+    """(section, entry number) of what was opened, and of what was refused, with the code; and every refusal."""
+
+    done: set[tuple[SectionKind, int]] = field(default_factory=set)
+    refused: dict[tuple[SectionKind, int], str] = field(default_factory=dict)
+    refusals: list[SalusError] = field(default_factory=list)
+
+
+def _read_kind(agent: Agent, wallet: Wallet, held: Sequence[Held], reading: Reading, tried: _Tried) -> Reader:
+    """Reads one section by each grant of it, the newest first: an older one opens what is left."""
+    for one in held:
+        kind = one.part.kind
+        wanted = wanted_of(agent, wallet, one.part, frozenset(number for k, number in tried.done if k == kind))
+        try:
+            opened = yield from read_part(agent, one, wanted, reading)
+        except SalusError as error:
+            tried.refusals.append(error)
+            tried.refused.update({(kind, number): error.full_code for number in wanted.numbers})
+            continue
+        tried.done.update((kind, number) for number in opened)
 
 
 @dataclass(frozen=True)
@@ -246,16 +269,16 @@ def wanted_of(agent: Agent, wallet: Wallet, part: SectionGrant, seen: frozenset[
     return Wanted(snapshot, [n for n in range(link.entries[-1].first, section.count if section else 0) if n not in named])
 
 
-def read_part(agent: Agent, held: Held, wanted: Wanted, reading: Reading) -> list[int]:
-    """Read it; the numbers that the grant opens."""
+def read_part(agent: Agent, held: Held, wanted: Wanted, reading: Reading) -> Generator[Page, None, list[int]]:
+    """Reads it; the numbers that the grant opens."""
     part = held.part
     granted = Granted(part.kind, held.asking(), held.patient_ids)
     if wanted.snapshot or not part.slot_key:
-        read_snapshot(agent, granted, wanted.snapshot, reading)
+        yield from read_snapshot(agent, granted, wanted.snapshot, reading)
     numbers = [number for number, _ in wanted.snapshot]
     if part.slot_key:
         slots = slots_of(agent, granted.asking.keeper, part)
-        numbers += read_standing(agent, granted, slots, wanted.standing, reading, history=part.history)
+        numbers += yield from read_standing(agent, granted, slots, wanted.standing, reading, history=part.history)
     return numbers
 
 
@@ -286,10 +309,10 @@ def _wanted(version: Version, types: Sequence[str], since: int | None) -> bool:
     return not moments or max(moments) >= since
 
 
-def _incomplete(chart: Chart) -> int:
+def _incomplete(placed: Sequence[Placed]) -> int:
     seen: dict[bytes, tuple[int, dict[bytes, None]]] = {}
-    for version in chart.versions:
-        seen.setdefault(version.header.batch, (version.header.batch_size, {}))[1][version.header.entry] = None
+    for header in (one.opened.header for one in placed):
+        seen.setdefault(header.batch, (header.batch_size, {}))[1][header.entry] = None
     return sum(1 for size, entries in seen.values() if len(entries) < size)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.home import Agent
-from salus.agent.sealed_reading import Reading
+from salus.agent.sealed_reading import Reading, run
 from salus.agent.services.charting import read_part, wanted_of
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.granting import GrantInfo, info_of
@@ -75,7 +75,7 @@ def _part(
     What the holder wrote is read by its writer's key: it is passed on only as far as the warrant names it as well.
     """
     part, reading = held.part, Reading()
-    read_part(agent, held, wanted_of(agent, wallet, part, frozenset()), reading)
+    run(agent, [read_part(agent, held, wanted_of(agent, wallet, part, frozenset()), reading)])
     last = part.warrant.links[-1].link
     entries = tuple(
         GrantedEntry(number, entry.blob, half)

@@ -18,7 +18,7 @@ from salus.agent.given import Ending, given_grants
 from salus.agent.home import Agent
 from salus.agent.opened_index import Opening, forget, remember
 from salus.agent.own_sections import OwnSection, own_section, own_sections
-from salus.agent.sealed_reading import Reading, read_own
+from salus.agent.sealed_reading import Reading, read_all_own, read_own
 from salus.agent.services.contacts import name_of
 from salus.agent.services.manifest import plan_notes, sync
 from salus.agent.services.posting import keep_letter, send_letters
@@ -84,9 +84,8 @@ def erase(agent: Agent, patient: str, named: str) -> ErasedInfo:
     """
     wallet = sync(agent, patient)
     reading = Reading()
-    for section in own_sections(agent, wallet):
-        if section.kind is not SectionKind.MANIFEST:
-            read_own(agent, wallet, section, reading)
+    sections = [section for section in own_sections(agent, wallet) if section.kind is not SectionKind.MANIFEST]
+    read_all_own(agent, wallet, sections, reading)
     chosen = _choose(reading.placed, named)
     require_not_retained(chosen, max(newest_header(agent).time, agent.clock()))
     erasures = tuple(Erasure(placed.kind, placed.number, versions) for placed, versions in chosen)

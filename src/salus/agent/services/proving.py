@@ -9,7 +9,7 @@ from salus.agent.home import Agent
 from salus.agent.known import licence_of
 from salus.agent.opened_index import forget
 from salus.agent.own_sections import own_sections
-from salus.agent.sealed_reading import Reading, read_own
+from salus.agent.sealed_reading import Reading, read_all_own
 from salus.agent.services.charting import open_chart
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.receipting import receipts
@@ -63,9 +63,10 @@ def verify_own(agent: Agent, patient: str) -> VerifyReport:
     wallet = agent.wallet(patient)
     troubles: list[tuple[str, str]] = []
     reading = Reading()
-    for section in own_sections(agent, wallet):
+    sections = own_sections(agent, wallet)
+    for section in sections:
         forget(agent, section.identity)
-        read_own(agent, wallet, section, reading)
+    read_all_own(agent, wallet, sections, reading)
     troubles += [(f"{kind.value}/{number}", code) for kind, number, code in reading.unread]
     troubles += [(f"{p.kind.value}/{p.number}", p.trouble) for p in reading.placed if p.trouble]
     seen = receipts(agent, patient)

@@ -209,6 +209,7 @@ def _keep_pin(agent: Agent, pin: Pin | None) -> None:
     here = agent.store.find(Pin, b"", b"")
     if pin is not None:
         agent.store.put(b"", b"", pin if here is None else RULES["pin"].merge(here, pin))
+        agent.believed = None  # the next header is held against this pin
 
 
 def _take(agent: Agent, local: str, row: ExportRow, record: Record) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,9 +12,9 @@ from salus.agent.epoch_pairs import own_pair, own_pairs
 from salus.agent.home import Agent
 from salus.agent.opened_index import Opening, remember
 from salus.agent.own_sections import OwnSection
-from salus.agent.services.sectioning import ensure_section
-from salus.agent.services.submitting import submit
-from salus.agent.verify import record
+from salus.agent.services.sectioning import ensure_sections
+from salus.agent.services.submitting import Wanted, submit_all
+from salus.agent.verify import records
 from salus.agent.wallet import Wallet
 from salus.charts.entry import EntryHeader, EntryKind, Leaf, Origin, Replaced, Sealed
 from salus.charts.fold import NOBODY
@@ -24,7 +24,7 @@ from salus.codec import Record
 from salus.crypto import hpke
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import new_seed
-from salus.errors import AgentRefused, LedgerRefused
+from salus.errors import AgentRefused, LedgerRefused, SalusError
 from salus.exchange.api import MAX_SUBMISSION
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.sections.messages import AppendEntry
@@ -125,7 +125,7 @@ def plan_own(
     agent: Agent, wallet: Wallet, drafts: Sequence[Draft], signing: Signing, progress: Progress
 ) -> tuple[Job, list[Sealed]]:
     """The drafts signed and sealed as a job that the caller keeps, and the signed entries. Only sections are made so far."""
-    sections = {draft.kind: ensure_section(agent, wallet, draft.kind) for draft in drafts}
+    sections = ensure_sections(agent, wallet, list(dict.fromkeys(draft.kind for draft in drafts)))
     seal_keys = {kind: hpke.public_key(own_pair(agent, wallet, section).seal_seed) for kind, section in sections.items()}
     batch, sealed, entries = new_seed(), [], []
     for number, draft in enumerate(drafts):
@@ -146,16 +146,24 @@ def _sealed(section: OwnSection, inside: Sealed, seal_key: bytes) -> tuple[JobEn
 
 
 def roll_forward(agent: Agent, job: Job, progress: Progress) -> None:
-    """Anchor what the ledger does not have yet, one section after the other; then forget the job.
+    """Anchor what the ledger does not have yet, all sections at once; then forget the job.
 
     Where an epoch has closed meanwhile, what was sealed to it is sealed again, under the same signature.
     """
     wallet = agent.wallet(job.name)
-    done = 0
-    for kind in dict.fromkeys(entry.kind for entry in job.entries):
-        job = _anchor_section(agent, wallet, job, kind)
-        done += sum(1 for entry in job.entries if entry.kind == kind)
+    kinds = list(dict.fromkeys(entry.kind for entry in job.entries))
+    for attempt in range(_ATTEMPTS):
+        sections = ensure_sections(agent, wallet, kinds, attempt)
+        waiting = _waiting(agent, sections, job)
+        closed = [entry for entry in waiting if entry.epoch != sections[entry.kind].epoch.number]
+        job, waiting = _renew(agent, wallet, sections, job, waiting, closed)
+        kinds = _anchor(agent, sections, waiting)
+        done = sum(1 for entry in job.entries if entry.kind not in kinds)
         progress("anchored", done, len(job.entries))
+        if not kinds:
+            break
+    else:
+        raise AgentRefused("section-busy", "the section's keys change all the time; try again")
     with agent.store.tidying():  # a job that comes back finds everything anchored
         agent.store.drop(Job, b"", job.batch)
 
@@ -166,41 +174,48 @@ def resume_jobs(agent: Agent) -> None:
         roll_forward(agent, job, silent)
 
 
-def _anchor_section(agent: Agent, wallet: Wallet, job: Job, kind: SectionKind) -> Job:
-    """Anchor the job's entries of one section; the job, as it was kept when the last of them was sent."""
-    for attempt in range(_ATTEMPTS):
-        section = ensure_section(agent, wallet, kind, attempt)
-        waiting = [entry for entry in job.entries if entry.kind == kind and not _held(agent, section, entry.blob)]
-        job = _renew(agent, wallet, section, job, [entry for entry in waiting if entry.epoch != section.epoch.number])
-        waiting = [entry for entry in job.entries if entry.kind == kind and not _held(agent, section, entry.blob)]
-        try:
-            for page in _pages(waiting):
-                _append(agent, section, page)
-        except LedgerRefused as error:
-            if error.code != "epoch-closed":
-                raise
-            continue
-        return job
-    raise AgentRefused("section-busy", "the section's keys change all the time; try again")
+def _anchor(agent: Agent, sections: Mapping[SectionKind, OwnSection], waiting: Sequence[JobEntry]) -> list[SectionKind]:
+    """Anchor the entries, those of one section in their order; the sections of which an epoch closed under them."""
+    pages = {kind: _pages([entry for entry in waiting if entry.kind == kind]) for kind in sections}
+    busy: list[SectionKind] = []
+    while any(pages.values()):
+        turn = {kind: of.pop(0) for kind, of in pages.items() if of}
+        outcomes = submit_all(agent, [_append(sections[kind], page) for kind, page in turn.items()])
+        for kind, outcome in zip(turn, outcomes, strict=True):
+            if isinstance(outcome, LedgerRefused) and outcome.code == "epoch-closed":
+                busy.append(kind)
+                pages[kind] = []
+            elif isinstance(outcome, SalusError):
+                raise outcome
+    return busy
 
 
-def _renew(agent: Agent, wallet: Wallet, section: OwnSection, job: Job, closed: Sequence[JobEntry]) -> Job:
-    """The job with what was sealed to closed epochs sealed again; kept before anything of it is sent."""
+def _renew(
+    agent: Agent,
+    wallet: Wallet,
+    sections: Mapping[SectionKind, OwnSection],
+    job: Job,
+    waiting: list[JobEntry],
+    closed: Sequence[JobEntry],
+) -> tuple[Job, list[JobEntry]]:
+    """The job with what was sealed to closed epochs sealed again, and what waits of it; kept before anything of it is sent."""
     if not closed:
-        return job
-    pairs = own_pairs(agent, wallet, section, {entry.epoch for entry in closed})
-    seal_key = hpke.public_key(own_pair(agent, wallet, section).seal_seed)
+        return job, waiting
     renewed, openings = {}, []
-    for entry in closed:
-        half = half_of(entry.blob, pairs[entry.epoch].seal_seed, agent.network_id, section.identity, entry.epoch)
-        inside = open_entry(entry.blob, half, agent.network_id, section.identity, entry.epoch).inside
-        renewed[entry.blob], opening = _sealed(section, inside, seal_key)
-        openings.append(opening)
+    for kind in dict.fromkeys(entry.kind for entry in closed):
+        section, own = sections[kind], [entry for entry in closed if entry.kind == kind]
+        pairs = own_pairs(agent, wallet, section, {entry.epoch for entry in own})
+        seal_key = hpke.public_key(own_pair(agent, wallet, section).seal_seed)
+        for entry in own:
+            half = half_of(entry.blob, pairs[entry.epoch].seal_seed, agent.network_id, section.identity, entry.epoch)
+            inside = open_entry(entry.blob, half, agent.network_id, section.identity, entry.epoch).inside
+            renewed[entry.blob], opening = _sealed(section, inside, seal_key)
+            openings.append(opening)
     remember(agent, openings)
     job = msgspec.structs.replace(job, entries=tuple(renewed.get(entry.blob, entry) for entry in job.entries))
     with agent.store.writing():
         agent.store.put(b"", job.batch, job)
-    return job
+    return job, [renewed.get(entry.blob, entry) for entry in waiting]
 
 
 def _pages(entries: Sequence[JobEntry]) -> list[list[JobEntry]]:
@@ -214,14 +229,20 @@ def _pages(entries: Sequence[JobEntry]) -> list[list[JobEntry]]:
     return pages if entries else []
 
 
-def _held(agent: Agent, section: OwnSection, blob: bytes) -> bool:
-    return record(agent, blob_key(section.identity, sha256(blob)), Place) is not None
+def _waiting(agent: Agent, sections: Mapping[SectionKind, OwnSection], job: Job) -> list[JobEntry]:
+    """The job's entries of these sections that the ledger does not have; each section is asked about by itself."""
+    waiting: list[JobEntry] = []
+    for kind, section in sections.items():
+        own = [entry for entry in job.entries if entry.kind == kind]
+        held, _ = records(agent, [blob_key(section.identity, sha256(entry.blob)) for entry in own], Place)
+        waiting += [entry for entry, place in zip(own, held, strict=True) if place is None]
+    return waiting
 
 
-def _append(agent: Agent, section: OwnSection, entries: Sequence[JobEntry]) -> None:
+def _append(section: OwnSection, entries: Sequence[JobEntry]) -> Wanted:
     owner = section.keys.owner
     actions = [
         AppendEntry(section.identity, entry.epoch, owner.public, sha256(entry.blob), len(entry.blob), entry.commitment)
         for entry in entries
     ]
-    submit(agent, actions, [owner], [entry.blob for entry in entries])
+    return Wanted(actions, [owner], [entry.blob for entry in entries])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -38,30 +39,60 @@ class Outgoing(Record, frozen=True, tag="outgoing"):
     submission: Annotated[bytes, msgspec.Meta(max_length=MAX_SUBMISSION + 1024)]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Actions that apply together, by whom they are signed, and the blobs that they anchor: at most one patient's section."""
+
+    actions: Sequence[Action]
+    keys: Sequence[SigningKey]
+    blobs: Sequence[bytes] = ()
+
+
 def submit(agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey], blobs: Sequence[bytes] = ()) -> Committed:
     """Sign, keep, send. At most one patient's section a call: nothing on the ledger may link two.
 
     A node that does not take it is passed over, and the next one's member sponsors: no member keeps its people from going on,
     whatever reason it gives for not sponsoring a revocation, a rotation or a hand-over. When none takes it, the first reason.
     """
+    (outcome,) = submit_all(agent, [Wanted(actions, keys, blobs)])
+    if isinstance(outcome, SalusError):
+        raise outcome
+    return outcome
+
+
+def submit_all(agent: Agent, wanted: Sequence[Wanted], keep: Callable[[], None] = lambda: None) -> list[Committed | SalusError]:
+    """As `submit`, of several bodies at once: what became of each. ``keep`` writes what must be durable before any is sent."""
+    submissions = [prepare(agent, one.actions, one.keys, one.blobs) for one in wanted]
+    if not submissions:
+        return []
+    outcomes = send_all(agent, submissions, keep)
+    return [_insisted(agent, *one) for one in zip(wanted, submissions, outcomes, strict=True)]
+
+
+def _insisted(agent: Agent, wanted: Wanted, submission: Submission, outcome: Committed | SalusError) -> Committed | SalusError:
+    """What becomes of it at the nodes that are left, where the one that was asked did not take it."""
     reasons: list[SalusError] = []
     sponsors: list[bytes] = []
-    while True:
-        submission = prepare(agent, actions, keys, blobs)
-        try:
-            return send(agent, submission)
-        except SalusError as error:
-            reasons.append(error)
-            if not _elsewhere(error, actions):
-                raise
+    while isinstance(outcome, SalusError):
+        reasons.append(outcome)
+        if not _elsewhere(outcome, wanted.actions):
+            return outcome
         body = _body(submission)
         sponsors.append(body.sponsor)
-        if not agent.pass_over() or _sponsor(agent) in sponsors:
-            raise reasons[0]
+        if _sponsor(agent) in sponsors and not _passed_over(agent, sponsors):
+            return reasons[0]
         known = agent.network.result(body_hash(body))
-        _forget(agent, body_hash(body))
+        _forget(agent, [body_hash(body)])
         if known.height and not known.refusal:  # the one that did not say so had it committed
             return Committed(body_hash(body), known.height)
+        submission = prepare(agent, wanted.actions, wanted.keys, wanted.blobs)
+        (outcome,) = send_all(agent, [submission])
+    return outcome
+
+
+def _passed_over(agent: Agent, sponsors: Sequence[bytes]) -> bool:
+    """Leave the node in use for one whose member is not among the ``sponsors`` that were asked; whether there is one."""
+    return agent.pass_over() and _sponsor(agent) not in sponsors
 
 
 def prepare(agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey], blobs: Sequence[bytes] = ()) -> Submission:
@@ -78,36 +109,41 @@ def prepare(agent: Agent, actions: Sequence[Action], keys: Sequence[SigningKey],
 
 def send(agent: Agent, submission: Submission) -> Committed:
     """Keep the submission durably, send it, and forget it when the node has answered."""
-    body = body_hash(_body(submission))
+    (outcome,) = send_all(agent, [submission])
+    if isinstance(outcome, SalusError):
+        raise outcome
+    return outcome
+
+
+def send_all(
+    agent: Agent, submissions: Sequence[Submission], keep: Callable[[], None] = lambda: None
+) -> list[Committed | SalusError]:
+    """As `send`, of several at once: one durable step before, and one block for as many as a node takes together."""
     with agent.store.writing():
-        agent.store.put(b"", body, Outgoing(encode(submission)))
-    return _deliver(agent, body, submission)
+        keep()
+        for submission in submissions:
+            agent.store.put(b"", body_hash(_body(submission)), Outgoing(encode(submission)))
+    return _deliver(agent, submissions)
 
 
 def resume_submissions(agent: Agent) -> int:
     """Resend what an earlier command left, as it was; how many were waiting. What has expired or is refused is forgotten."""
     waiting = agent.store.all(Outgoing, b"")
-    for body, outgoing in waiting:
+    for _, outgoing in waiting:
         submission = decode(outgoing.submission, Submission, limit=MAX_SUBMISSION + 1024)
-        try:
-            _deliver(agent, BodyHash(body), submission)
-        except AgentRefused:
-            raise
-        except SalusError:
-            continue  # its service looks at the state before it signs another
+        (outcome,) = _deliver(agent, [submission])
+        if isinstance(outcome, AgentRefused):
+            raise outcome  # of another refusal: its service looks at the state before it signs another
     return len(waiting)
 
 
-def _deliver(agent: Agent, body: BodyHash, submission: Submission) -> Committed:
-    try:
-        status = agent.network.submit(submission)
-    except AgentRefused:
-        raise
-    except SalusError:
-        _forget(agent, body)
-        raise
-    _forget(agent, body)
-    return Committed(body, status.height)
+def _deliver(agent: Agent, submissions: Sequence[Submission]) -> list[Committed | SalusError]:
+    """What became of each at the node; what it has answered is forgotten, what it has not is sent again by a later command."""
+    bodies = [body_hash(_body(submission)) for submission in submissions]
+    answers = agent.at_once([partial(agent.network.submit, submission) for submission in submissions])
+    told = list(zip(bodies, answers, strict=True))
+    _forget(agent, [body for body, answer in told if not isinstance(answer, AgentRefused)])
+    return [answer if isinstance(answer, SalusError) else Committed(body, answer.height) for body, answer in told]
 
 
 def _elsewhere(error: SalusError, actions: Sequence[Action]) -> bool:
@@ -118,10 +154,11 @@ def _elsewhere(error: SalusError, actions: Sequence[Action]) -> bool:
     return refused_here or all(isinstance(action, RIGHTS_PROTECTING) for action in actions)
 
 
-def _forget(agent: Agent, body: BodyHash) -> None:
+def _forget(agent: Agent, bodies: Sequence[BodyHash]) -> None:
     """Not to be sent again; where a power cut undoes that, the same body is answered with what became of it."""
     with agent.store.tidying():
-        agent.store.drop(Outgoing, b"", body)
+        for body in bodies:
+            agent.store.drop(Outgoing, b"", body)
 
 
 def _body(submission: Submission) -> Body:
