@@ -147,7 +147,8 @@ class NodeClient:
             response = self._ask(method, path, body)
         if response.status_code != 200:
             raise self._refusal(response)
-        return response.content
+        content: bytes = response.content
+        return content
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
         headers = {"content-type": MEDIA} if body is not None else {}
