@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-#: How pytest ends when a test noticed: some failed, or the process read a page of a mapped database that a lost flush had cut off.
+#: How pytest ends when a test noticed: some failed, or it read a page of a mapped database that a lost flush had cut off.
 NOTICED = (1, -signal.SIGBUS)
 
 
