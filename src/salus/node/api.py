@@ -192,9 +192,11 @@ def _describe(
     summary: str,
     extra: dict[str, Any],
 ) -> None:
-    answers: dict[int | str, dict[str, Any]] = {200: {"description": "Done", "content": _described(media, "what was asked for")}}
+    done = {"description": "Done", "headers": _HEADERS, "content": _described(media, "what was asked for")}
+    answers: dict[int | str, dict[str, Any]] = {200: done}
     for status in sorted(refused):
-        answers[status] = {"description": HTTPStatus(status).phrase, "content": {problems.MEDIA: {"schema": _PROBLEM}}}
+        content = {problems.MEDIA: {"schema": _PROBLEM}}
+        answers[status] = {"description": HTTPStatus(status).phrase, "headers": _HEADERS, "content": content}
     described.add_api_route(
         path, _nowhere, methods=[method], summary=summary, response_class=Response, responses=answers, openapi_extra=extra
     )
@@ -212,13 +214,34 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 def _described(media: str, what: str) -> dict[str, Any]:
-    kind = {"type": "string", "format": "binary"} if media == MEDIA else {"type": "object"}
-    return {media: {"schema": {**kind, "description": what}}}
+    return {media: {"schema": {**_KINDS[media], "description": what}}}
 
 
 def _parameters(path: str) -> dict[str, Any]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]}
+    found = [{"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": _PARTS[name]}} for name in names]
+    return {"parameters": [*found, *([_FRESH] if "height" in names else [])]}
+
+
+_HEX = "^[0-9a-f]{64}$"
+_PARTS = {"height": "^(newest|[0-9]{1,15})$", "body": _HEX, "member": _HEX, "card": _HEX}
+_FRESH = {
+    "name": "fresh",
+    "in": "query",
+    "description": "1: with newest, an empty block is made when the newest is old",
+    "schema": {"type": "string", "enum": ["1"]},
+}
+_HEADERS = {"x-request-id": {"required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"}}}
+_KINDS: dict[str, dict[str, Any]] = {
+    MEDIA: {"type": "string", "format": "binary"},
+    "text/plain": {"type": "string"},
+    "application/json": {
+        "type": "object",
+        "required": ["status", "version"],
+        "properties": {"status": {"const": "ok"}, "version": {"type": "string"}},
+        "additionalProperties": False,
+    },
+}
 
 
 _PROBLEM = {
@@ -231,6 +254,7 @@ _PROBLEM = {
         "status": {"type": "integer"},
         "code": {"type": "string", "pattern": "^[a-z]+/[a-z-]+$"},
     },
+    "additionalProperties": False,
 }
 
 
