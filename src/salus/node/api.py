@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
+from functools import cache
 from typing import Any, TypeVar
 
 import lmdb
-from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -28,12 +27,12 @@ from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAsk
 from salus.exchange.references import CardDeposit
 from salus.node import metrics, problems
+from salus.node.describing import MEDIA, Described, describe
 from salus.node.logs import storage_line
 from salus.node.service import NodeService
 from salus.node.watching import note_refusal, watched
 from salus.warrants.requests import SignedOwner, SignedRead
 
-MEDIA = "application/vnd.salus+msgpack"
 READ_SECONDS = 30.0
 
 R = TypeVar("R", bound=Record)
@@ -166,44 +165,25 @@ class _Route(Route):
 
 
 def make_api(node: NodeService) -> Starlette:
-    """The API over a running node: plain routes, and beside them what describes them in OpenAPI."""
-    described = FastAPI(title="Salus node", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    """The API over a running node: plain routes, and one more that describes them in OpenAPI."""
     routes = list[BaseRoute]()
-    for method, path, shape, bound, answer, refused, summary in POSTS:
-        body = {"requestBody": {"required": True, "content": _described(MEDIA, shape.__name__)}}
+    for method, path, shape, bound, answer, *_ in POSTS:
         routes.append(_Route(path, _posted(node, shape, bound, answer), method))
-        _describe(described, method, path, MEDIA, refused, summary, body)
-    for path, read, media, refused, summary in GETS:
+    for path, read, *_ in GETS:
         routes.append(_Route(path, _got(node, read), "GET"))
-        _describe(described, "GET", path, media, refused, summary, _parameters(path))
 
     async def description(_: Request) -> Response:
-        return JSONResponse(described.openapi())
+        return JSONResponse(described())
 
     return _Api(node, [*routes, _Route("/v1/openapi.json", description, "GET")])
 
 
-def _describe(
-    described: FastAPI,
-    method: str,
-    path: str,
-    media: str,
-    refused: tuple[int, ...],
-    summary: str,
-    extra: dict[str, Any],
-) -> None:
-    done = {"description": "Done", "headers": _HEADERS, "content": _described(media, "what was asked for")}
-    answers: dict[int | str, dict[str, Any]] = {200: done}
-    for status in sorted(refused):
-        content = {problems.MEDIA: {"schema": _PROBLEM}}
-        answers[status] = {"description": HTTPStatus(status).phrase, "headers": _HEADERS, "content": content}
-    described.add_api_route(
-        path, _nowhere, methods=[method], summary=summary, response_class=Response, responses=answers, openapi_extra=extra
-    )
-
-
-def _nowhere() -> None:
-    """Stands in the description for what answers: nothing is ever sent there."""
+@cache
+def described() -> dict[str, Any]:
+    """The OpenAPI document."""
+    rows = [Described(method, path, MEDIA, refused, says, shape) for method, path, shape, _, _, refused, says in POSTS]
+    rows += [Described("GET", path, media, refused, says, None) for path, _, media, refused, says in GETS]
+    return describe(rows)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -211,51 +191,6 @@ async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError | lmdb.Error):
         storage_line(error)
     return problems.problem(error)
-
-
-def _described(media: str, what: str) -> dict[str, Any]:
-    return {media: {"schema": {**_KINDS[media], "description": what}}}
-
-
-def _parameters(path: str) -> dict[str, Any]:
-    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    found = [{"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": _PARTS[name]}} for name in names]
-    return {"parameters": [*found, *([_FRESH] if "height" in names else [])]}
-
-
-_HEX = "^[0-9a-f]{64}$"
-_PARTS = {"height": "^(newest|[0-9]{1,15})$", "body": _HEX, "member": _HEX, "card": _HEX}
-_FRESH = {
-    "name": "fresh",
-    "in": "query",
-    "description": "1: with newest, an empty block is made when the newest is old",
-    "schema": {"type": "string", "enum": ["1"]},
-}
-_HEADERS = {"x-request-id": {"required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"}}}
-_KINDS: dict[str, dict[str, Any]] = {
-    MEDIA: {"type": "string", "format": "binary"},
-    "text/plain": {"type": "string"},
-    "application/json": {
-        "type": "object",
-        "required": ["status", "version"],
-        "properties": {"status": {"const": "ok"}, "version": {"type": "string"}},
-        "additionalProperties": False,
-    },
-}
-
-
-_PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457; spec/errors.md lists the codes",
-    "required": ["type", "title", "status", "code"],
-    "properties": {
-        "type": {"const": "about:blank"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string", "pattern": "^[a-z]+/[a-z-]+$"},
-    },
-    "additionalProperties": False,
-}
 
 
 def _posted(

@@ -298,6 +298,12 @@ def test_the_log_has_a_line_with_kind_and_place_and_no_text() -> None:
     assert OneLine().format(plain) == "salus: Invalid request."
 
 
+def test_the_description_that_is_kept_is_the_one_that_is_served(world: NodeWorld) -> None:
+    """API-2: `python tools/openapi.py` writes it anew."""
+    kept = Path(__file__).parents[3] / "spec" / "openapi.json"
+    assert json.loads(kept.read_text("utf-8")) == ask(world.node, "GET", "/v1/openapi.json").json()
+
+
 def test_the_empty_key_is_proven_absent_like_any_other(world: NodeWorld) -> None:
     """API-17: a stranger's question is no failure of the disk."""
     answer = ask(world.node, "POST", "/v1/states", encode(StatesRequest((b"",))))
