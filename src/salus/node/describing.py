@@ -52,7 +52,7 @@ _PROBLEM = {
 
 @dataclass(frozen=True)
 class Described:
-    """A route: the media type of its answer, the statuses of its problems, what it does in a line, the shape of its body if any."""
+    """A route: the media type of its answer, the statuses of its problems, what it does in a line, its body's shape if any."""
 
     method: str
     path: str
@@ -85,7 +85,8 @@ def _answers(row: Described) -> dict[int, dict[str, Any]]:
     done = {"description": "Done", "headers": _HEADERS, "content": _content(row.media, "what was asked for")}
     problem = {problems.MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     refused = {
-        status: {"description": HTTPStatus(status).phrase, "headers": _HEADERS, "content": problem} for status in sorted(row.refused)
+        status: {"description": HTTPStatus(status).phrase, "headers": _HEADERS, "content": problem}
+        for status in sorted(row.refused)
     }
     return {200: done, **refused}
 
@@ -96,5 +97,7 @@ def _content(media: str, what: str) -> dict[str, Any]:
 
 def _parameters(path: str) -> dict[str, Any]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    found = [{"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": _PARTS[name]}} for name in names]
+    found = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": _PARTS[name]}} for name in names
+    ]
     return {"parameters": [*found, *([_FRESH] if "height" in names else [])]} if found else {}
