@@ -285,8 +285,10 @@ def the_operators_round(world: CanaryWorld) -> None:
             world.run(home, *words)
         world.run(home, "node", "backup", "--out", world.folder / "backups" / home, "--with-key")
     world.run("hospital", "node", "backup", "--out", world.folder / "backups" / "hospital.tar")
-    guests = world.run("hospital", "node", "guests").document["guests"]
-    world.run("hospital", "node", "guests", "--remove", guests[-1]["guest"])
+    known = world.run("hospital", "node", "guests").document["guests"]
+    guest(world, "unwelcome", "hospital")
+    (new,) = [row for row in world.run("hospital", "node", "guests").document["guests"] if row not in known]
+    world.run("hospital", "node", "guests", "--remove", new["guest"])
     node = world.nodes["hospital"]
     port = int(node.host.rpartition(":")[2])
     world.extra["memory"] = b"\0".join(node.memory())

@@ -50,7 +50,7 @@ PLANTED = {
     "a way around the problems": "raise __import__('starlette.exceptions').exceptions.HTTPException(418)",
     "a code that is not registered": "raise NodeRefused('no-such-code', 'no')",
     "a status that is not described": "raise NodeRefused('mailbox-full', 'no')",
-    "a word of the inside": "raise NodeRefused('bad-id', 'in /home/salus/node.py')",
+    "a word of the inside": "raise NodeRefused('bad-id', 'Traceback (most recent call last)')",
     "memory that grows": "kept.append(bytearray(1 << 25)); kept[-1][::4096] = b'x' * (1 << 13); return found(node, search)",
 }
 SERVE = """
