@@ -75,10 +75,16 @@ class Search:
         self._book = book
         self.containers = self.bytes = self.opened = 0
         self._needles = [(book.mark, number, form) for number, form in enumerate(_forms(book.mark))]
-        for text in book.others.values():
+        for text in set(book.others.values()):
             self._needles += [(text, number, form) for number, form in enumerate(_forms(text))]
         hashed = [(name, hashlib.sha256(text.encode()).digest()[:12]) for name, text in book.fields.items()]
         self._digests = [(name, digest, digest.hex().encode()) for name, digest in hashed]
+
+    def memory(self, data: bytes) -> list[Hit]:
+        """Every canary in a process's memory, as it is or as Python keeps text."""
+        self.containers += 1
+        self.bytes += len(data)
+        return list(dict.fromkeys(self._plain("memory", data, ("plain", "utf-16-le", "utf-32-le"))))
 
     def look(self, container: str, data: bytes, *, depth: int = 2, digests: bool = False) -> list[Hit]:
         """Every canary in ``data``, and, with ``digests``, every one's SHA-256; streams open as deep as ``depth`` says."""
@@ -93,7 +99,7 @@ class Search:
                 found.update(dict.fromkeys(self.look(f"{container} ({kind})", inner, depth=depth - 1)))
         return list(found)
 
-    def folder(self, folder: Path, leave_out: Callable[[str], bool] = lambda _: False) -> list[Hit]:
+    def folder(self, folder: Path, leave_out: Callable[[str], bool] = lambda _: False, *, digests: bool = False) -> list[Hit]:
         """Every canary in the files below ``folder``, and in their names."""
         found: list[Hit] = []
         for path in sorted(folder.rglob("*")):
@@ -102,12 +108,14 @@ class Search:
                 continue
             found += self.look(f"the name of {folder.name}/{name}", name.encode(), depth=0)
             if path.is_file():
-                found += self.look(f"{folder.name}/{name}", path.read_bytes(), digests=True)
+                found += self.look(f"{folder.name}/{name}", path.read_bytes(), digests=digests)
         return found
 
-    def _plain(self, container: str, data: bytes) -> Iterator[Hit]:
+    def _plain(self, container: str, data: bytes, forms: tuple[str, ...] = ()) -> Iterator[Hit]:
         folded = data.lower()
         for text, number, (form, needle, fold) in self._needles:
+            if forms and form not in forms:
+                continue
             place = folded if fold else data
             at = place.find(needle)
             while at >= 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from canary_flows import inbox, meet, name
+from canary_flows import WORDS, inbox, meet, name
 from canary_records import Filler, bundle
 from canary_world import CanaryWorld
 
@@ -99,11 +99,10 @@ def bad_records(world: CanaryWorld) -> None:
         file = world.file(f"spoilt {number}.json", resource)
         world.refused("rescue", "record", "add", file, *who)
         world.refused("hospital", "note", file, "--of", book("name of the patient"), "--as", book("name of the physician"))
-        world.run("rescue", "import", file, *who, "--source", book("a source of spoilt records"), "--allow-other-patient")
-    for resource in spoilt:
-        identity = resource.get("id", "")
-        if isinstance(identity, str) and " " not in identity:
-            world.show("rescue", "history", f"{resource['resourceType']}/{identity}", *who)
+    entries = [{"resource": resource} for resource in spoilt]
+    all_of_them = world.file("spoilt.json", {"resourceType": "Bundle", "type": "collection", "entry": entries})
+    world.run("rescue", "import", all_of_them, *who, "--source", book("a source of spoilt records"), "--allow-other-patient")
+    world.show("rescue", "history", f"Condition/{condition['id']}", *who)
 
 
 def bad_secrets(world: CanaryWorld) -> None:
@@ -113,7 +112,6 @@ def bad_secrets(world: CanaryWorld) -> None:
     world.refused("locked", "person", "list")
     world.refused("locked", "person", "list", SALUS_PASSPHRASE_FILE=str(world.folder / book("no passphrase file")))
     export = world.folder / "backups" / "patient.export"
-    world.refused("abroad", "person", "import", export, "--export-passphrase-file", wrong)
     world.refused("abroad", "person", "import", export, "--check", "--export-passphrase-file", wrong)
     world.refused("abroad", "person", "import", world.file("no.export", book("no export")), "--export-passphrase-file", wrong)
     cut = world.file("cut.export", export.read_bytes()[:-50])
@@ -157,7 +155,7 @@ def unknown_names(world: CanaryWorld) -> None:
         ["directory", "publish", "--as", nobody],
         ["directory", "publish", "--as", patient, "--place", book("place of a refused listing")],
         ["directory", "find", "!", "--add"],
-        ["directory", "find", nobody, "--add"],
+        ["directory", "find", book(WORDS), "--add"],
         ["prove", "entry", nobody, "--as", patient],
         ["prove", "licence", nobody],
         ["prove", "revocation", nobody, "--as", patient],
