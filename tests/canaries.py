@@ -86,13 +86,11 @@ class Search:
         self.bytes += len(data)
         return list(dict.fromkeys(self._plain("memory", data, ("plain", "utf-16-le", "utf-32-le"))))
 
-    def look(self, container: str, data: bytes, *, depth: int = 2, digests: bool = False) -> list[Hit]:
-        """Every canary in ``data``, and, with ``digests``, every one's SHA-256; streams open as deep as ``depth`` says."""
+    def look(self, container: str, data: bytes, *, depth: int = 2) -> list[Hit]:
+        """Every canary in ``data``; streams open as deep as ``depth`` says."""
         self.containers += 1
         self.bytes += len(data)
         found = dict.fromkeys(self._plain(container, data))
-        if digests:
-            found.update(dict.fromkeys(self._hashed(container, data)))
         if depth:
             for kind, inner in _opened(data):
                 self.opened += 1
@@ -100,16 +98,17 @@ class Search:
         return list(found)
 
     def folder(self, folder: Path, leave_out: Callable[[str], bool] = lambda _: False, *, digests: bool = False) -> list[Hit]:
-        """Every canary in the files below ``folder``, and in their names."""
-        found: list[Hit] = []
+        """Every canary in the files below ``folder`` and in their names; with ``digests``, in the files its SHA-256 too."""
+        found, whole = list[Hit](), bytearray()
         for path in sorted(folder.rglob("*")):
             name = str(path.relative_to(folder))
             if leave_out(name):
                 continue
             found += self.look(f"the name of {folder.name}/{name}", name.encode(), depth=0)
             if path.is_file():
-                found += self.look(f"{folder.name}/{name}", path.read_bytes(), digests=digests)
-        return found
+                found += self.look(f"{folder.name}/{name}", data := path.read_bytes())
+                whole += data + b"\0"
+        return found + (list(self._hashed(folder.name, bytes(whole))) if digests else [])
 
     def _plain(self, container: str, data: bytes, forms: tuple[str, ...] = ()) -> Iterator[Hit]:
         folded = data.lower()
