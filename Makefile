@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 HARD := $(VENV)/.hard
+PROBES := $(VENV)/.probes
 SECOND := vectors/ts/node_modules/.package-lock.json
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz load lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load lock clean setup vectors
 
 setup: $(READY)
 
@@ -22,6 +23,10 @@ $(READY): requirements.lock pyproject.toml
 $(HARD): $(READY) requirements-hard.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements-hard.lock \
 	|| { echo "The fuzzer or the mutation tool has no wheel for this Python and machine; use CPython 3.11 on x86_64 Linux." >&2; exit 1; }
+	touch $@
+
+$(PROBES): $(READY) requirements-probes.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-probes.lock
 	touch $@
 
 run: $(READY)  ## A patient's story on the real system, every claim checked
@@ -83,6 +88,9 @@ bench-peers: $(READY)  ## What benchmarks are measured against, as far as it com
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
 	npm ci --prefix bench/peers --silent --ignore-scripts
 
+schemathesis: $(PROBES)  ## N requests to every operation that OpenAPI describes, and sequences of them: every answer is as described
+	$(BIN)/python tools/schemathesis_probe.py $(or $(N),300) $(or $(SEED),1)
+
 mutants: $(HARD)  ## N mutants (0: all) of the four inner rooms: their tests must notice at least 85 %
 	$(BIN)/python tools/mutants.py $(or $(N),300) $(or $(SEED),1)
 
@@ -92,6 +100,7 @@ fuzz: $(HARD)  ## Coverage-guided fuzzing of every decoder, for MINUTES in all
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements.lock --group pyproject.toml:hard -o requirements-hard.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements.lock --group pyproject.toml:probes -o requirements-probes.lock
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group pyproject.toml:bench -o requirements-bench.lock
 
 clean:

@@ -35,7 +35,7 @@ class InvalidResource(FhirRefused):
     """An authored resource that is not valid; ``faults`` say where."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
-        super().__init__("invalid", f"{len(faults)} faults; the first at {faults[0].expression}: {faults[0].text}")
+        super().__init__("invalid", f"{len(faults)} faults; the first at {_place(faults[0].expression)}: {faults[0].text}")
         self.faults = faults
 
 
@@ -85,8 +85,21 @@ def _structure(resource: Resource) -> list[Fault]:
 
 
 def _quiet(issue: fhirkit.Issue) -> str:
-    """The message without the data that it quotes."""
-    return re.sub(r'"[^"]*"', "the value", issue.message)
+    """The message without the data that it repeats: in quotes, or before it says what that is not."""
+    said = re.sub(r".*(?= is not )", "the value", issue.message, flags=re.DOTALL)
+    return re.sub(r'"[^"]*"', "the value", said)
+
+
+def _place(expression: str) -> str:
+    """The expression as an error may have it: of what the resource names itself, only the names that FHIR R4 has."""
+    parts = re.findall(r"([^.\[]*)((?:\[\d+\])?)(?:\.|$)", expression)
+    return ".".join(f"{name}{index}" if name in _names() else "(no element of FHIR)" for name, index in parts if name or index)
+
+
+@lru_cache(maxsize=1)
+def _names() -> frozenset[str]:
+    types = _table()["types"]
+    return frozenset(types) | frozenset(name for rows in types.values() for name in rows)
 
 
 def _walk(value: dict[str, Any], path: str, kind: str) -> list[Fault]:

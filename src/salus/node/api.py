@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
+from functools import cache
 from typing import Any, TypeVar
 
 import lmdb
 from anyio import CapacityLimiter, to_thread
-from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -28,13 +27,13 @@ from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAsk
 from salus.exchange.references import CardDeposit
 from salus.node import metrics, problems
+from salus.node.describing import MEDIA, Described, describe
 from salus.node.logs import storage_line
 from salus.node.places import PLACES
 from salus.node.service import NodeService
 from salus.node.watching import note_refusal, watched
 from salus.warrants.requests import SignedOwner, SignedRead
 
-MEDIA = "application/vnd.salus+msgpack"
 READ_SECONDS = 30.0
 THREADS = PLACES + 32  # that act on requests at once: whatever waits for a block, others are answered
 
@@ -168,42 +167,25 @@ class _Route(Route):
 
 
 def make_api(node: NodeService) -> Starlette:
-    """The API over a running node: plain routes, and beside them what describes them in OpenAPI."""
-    described = FastAPI(title="Salus node", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    """The API over a running node: plain routes, and one more that describes them in OpenAPI."""
     routes, threads = list[BaseRoute](), CapacityLimiter(THREADS)
-    for method, path, shape, bound, answer, refused, summary in POSTS:
-        body = {"requestBody": {"required": True, "content": _described(MEDIA, shape.__name__)}}
+    for method, path, shape, bound, answer, *_ in POSTS:
         routes.append(_Route(path, _posted(node, threads, shape, bound, answer), method))
-        _describe(described, method, path, MEDIA, refused, summary, body)
-    for path, read, media, refused, summary in GETS:
+    for path, read, *_ in GETS:
         routes.append(_Route(path, _got(node, threads, read), "GET"))
-        _describe(described, "GET", path, media, refused, summary, _parameters(path))
 
     async def description(_: Request) -> Response:
-        return JSONResponse(described.openapi())
+        return JSONResponse(described())
 
     return _Api(node, [*routes, _Route("/v1/openapi.json", description, "GET")])
 
 
-def _describe(
-    described: FastAPI,
-    method: str,
-    path: str,
-    media: str,
-    refused: tuple[int, ...],
-    summary: str,
-    extra: dict[str, Any],
-) -> None:
-    answers: dict[int | str, dict[str, Any]] = {200: {"description": "Done", "content": _described(media, "what was asked for")}}
-    for status in sorted(refused):
-        answers[status] = {"description": HTTPStatus(status).phrase, "content": {problems.MEDIA: {"schema": _PROBLEM}}}
-    described.add_api_route(
-        path, _nowhere, methods=[method], summary=summary, response_class=Response, responses=answers, openapi_extra=extra
-    )
-
-
-def _nowhere() -> None:
-    """Stands in the description for what answers: nothing is ever sent there."""
+@cache
+def described() -> dict[str, Any]:
+    """The OpenAPI document."""
+    rows = [Described(method, path, MEDIA, refused, says, shape) for method, path, shape, _, _, refused, says in POSTS]
+    rows += [Described("GET", path, media, refused, says, None) for path, _, media, refused, says in GETS]
+    return describe(rows)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -211,29 +193,6 @@ async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError | lmdb.Error):
         storage_line(error)
     return problems.problem(error)
-
-
-def _described(media: str, what: str) -> dict[str, Any]:
-    kind = {"type": "string", "format": "binary"} if media == MEDIA else {"type": "object"}
-    return {media: {"schema": {**kind, "description": what}}}
-
-
-def _parameters(path: str) -> dict[str, Any]:
-    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]}
-
-
-_PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457; spec/errors.md lists the codes",
-    "required": ["type", "title", "status", "code"],
-    "properties": {
-        "type": {"const": "about:blank"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string", "pattern": "^[a-z]+/[a-z-]+$"},
-    },
-}
 
 
 def _posted(

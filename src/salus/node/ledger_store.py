@@ -62,8 +62,8 @@ class LedgerStore:
         self.commits = 0
 
     def get(self, key: bytes) -> bytes | None:
-        """The committed value of the state's ``key``."""
-        return self._get(self._state, key)
+        """The committed value of the state's ``key``; nothing is ever kept under the empty one, which LMDB would not take."""
+        return self._get(self._state, key) if key else None
 
     def keys(self, first: bytes, last: bytes) -> Iterator[bytes]:
         """The state's keys in order, as of now."""

@@ -82,6 +82,16 @@ def test_a_home_member_cannot_keep_a_patient_from_revoking(members: Members, tmp
             charting.open_chart(members.second.agent, DOCTOR, ANA)
 
 
+def test_a_vault_that_is_behind_catches_up_before_it_says_that_there_is_no_such_block(members: Members) -> None:
+    members.first.person(ANA)
+    members.first.take_in(CLEMENTE, ANA)
+    members.follow()
+    members.first.take_in(b'{"resourceType": "Condition", "id": "later", "code": {"text": "Cough"}}', ANA)
+    assert members.second.node.status().height < members.first.node.status().height
+    rows = receipting.receipts(members.first.agent, ANA)
+    assert [row.trouble for row in rows if row.trouble] == []
+
+
 def test_where_no_node_takes_it_the_reason_stands_and_a_later_command_completes_it(members: Members, tmp_path: Path) -> None:
     unwilling: Any = Unwilling(members.second.node, NodeRefused("unexpected", "no"), all_of_them=False)
     with served(unwilling) as home, guest(members, tmp_path / "ana", home) as ana:
