@@ -407,8 +407,8 @@ def _ended(placed: list[Placed]) -> set[bytes]:
         for named in header.replaces:
             leaf = one.opened.leaves[named.leaf]
             target = by_version.get(named.version)
-            if target is None or isinstance(leaf, Erased) or leaf.identity != target[1]:
-                continue
+            if target is None or (not isinstance(leaf, Erased) and leaf.identity != target[1]):
+                continue  # of what was erased nobody knows any more what it was; it has ended what its author said
             own = header.author == target[0].author
             same = source_key(header) == source_key(target[0])
             strict = header.kind is EntryKind.ENTERED_IN_ERROR or target[0].licence != NOBODY
