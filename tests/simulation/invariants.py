@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from salus.agent.given import GivenGrant
+from salus.agent.given import Ending, GivenGrant
 from salus.agent.services import charting, receipting
+from salus.agent.services.erasing import ErasureJob
+from salus.agent.services.received import received_grants
+from salus.agent.services.rotating import RotationJob
+from salus.agent.services.sealing import Job
+from salus.agent.services.submitting import Outgoing
+from salus.agent.services.writing import NoteJob
 from salus.agent.wallet import Wallet
 from salus.charts.entry import EntryKind, Erased, Opened
 from salus.charts.fold import NOBODY, Placed, Status, fold, source_key
@@ -28,6 +34,7 @@ from simulation.ledger_model import Broken, LedgerModel, SealedEntry
 from simulation.reading_model import Asked, ReadingModel
 from simulation.world import OWNERS, PEOPLE, READERS
 
+UNDER_WAY = (Outgoing, Job, NoteJob, ErasureJob, RotationJob)  # what is kept of what was begun, until it is done
 NO_ASKED = Asked("", "", (), False, False, False, 0)
 
 
@@ -154,7 +161,8 @@ class Checks:
                 if entry.erased:
                     continue
                 if entry.blob not in self.reading.opened:
-                    self.reading.learn_entry(identity, entry, self._blob(entry.blob))
+                    self.reading.learn_entry(identity, entry, data := self._blob(entry.blob))
+                    self.run.passed.sealings.setdefault((identity, entry.number), []).append(data)
                     self._require_same(identity, entry)
                 elif not blobs.has(entry.blob):
                     raise Broken("durable", "the vault has lost a blob")
@@ -320,9 +328,20 @@ class Checks:
         for home, person in OWNERS.items():
             if all(removal.home != home for removal in self.reading.removals):
                 self._require_own(home, person)
+                self._require_done(home)
         for home, person in READERS.items():
             self._require_granted(home, person)
         self.world.host.node.engine.verify_chain()
+
+    def _require_done(self, home: str) -> None:
+        """Nothing that was begun is still waiting, and no revocation is half of one."""
+        agent = self.world.homes[home].agent
+        owners = (b"", *(wallet.person for wallet in agent.wallets()))
+        left = [kind.__name__ for kind in UNDER_WAY for owner in owners if agent.store.all(kind, owner)]
+        given = [given for owner in owners for _, given in agent.store.all(GivenGrant, owner)]
+        left += ["revocation" for one in given if one.ending is Ending.ASKED]
+        if left:
+            raise Broken("rest", f"{home} has begun and not completed: {', '.join(sorted(set(left)))}")
 
     def _require_own(self, home: str, person: str) -> None:
         """An owner sees all of the own chart, and receipts without trouble."""
@@ -342,9 +361,15 @@ class Checks:
         """A reader opens all that live grants cover, by keys, and is shown all of it, no more, and nothing else."""
         now = self.world.time.now + 60_000
         opened = self.reading.opens(home)
+        agent = self.world.homes[home].agent
+        arrived = {grant.grant for grant, _ in received_grants(agent, agent.wallet(person))}
         wanted: dict[str, set[tuple[SectionKind, int]]] = {}
         for given in self.reading.given.values():
-            if given.asked.reader != person or given.asked.passed_on_by or not self.reading.live(given, now):
+            if given.asked.reader != person or not self.reading.live(given, now):
+                continue
+            if given.done is not None and given.grant.grant not in arrived:
+                raise Broken("rest", f"{home} was given a grant by {given.home}, and it has not arrived")
+            if given.asked.passed_on_by:
                 continue
             for section, entry in self.reading.entries():
                 owner, kind = self.reading.owners[section]

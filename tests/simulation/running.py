@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from salus.agent.services.charting import ChartResult
+from salus.agent.services.manifest import DeviceNote
 from salus.agent.services.resuming import resume
 from salus.errors import SalusError
 from simulation.acts import ACTS, Doing, NothingToDo, letters, sync
@@ -128,8 +129,14 @@ class Run:
         """What this home had begun is done: also a removal."""
         self.checks.reading.complete(home, self.now)
         removal = self.removing.pop(home, None)
-        if removal is not None:
+        if removal is None:
+            return
+        agent = self.world.homes[home].agent
+        notes = [note for _, note in agent.store.all(DeviceNote, agent.wallet(removal.person).person)]
+        if any(note.removed for note in notes):
             removal.done = self.now
+        else:  # the machine stopped before the wish was kept
+            self.checks.reading.removals.remove(removal)
 
     def _act(self, step: Step, act: Callable[[], object]) -> str:
         if not step.pause:
@@ -150,7 +157,7 @@ class Run:
 
     def _ended(self, home: str) -> str:
         task = self.tasks.pop(home)
-        self.wires[home].pause = lambda: None
+        self.wires[home].pause = lambda _: None
 
         def give() -> object:
             if task.error is not None:
@@ -232,7 +239,7 @@ class Run:
         """End what the home is in the middle of."""
         task = self.tasks.pop(home, None)
         if task is not None:
-            self.wires[home].pause = lambda: None
+            self.wires[home].pause = lambda _: None
             task.kill(Killed())
 
     def count(self, act: str, how: str) -> None:
