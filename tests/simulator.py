@@ -22,28 +22,37 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
 from simulation.faults import Step, read, written
 from simulation.running import Outcome, run
-from simulation.schedules import schedule
+from simulation.schedules import members, schedule
 from simulation.shrinking import shrink
 from simulation.world import Template
 
 REPORTS = Path(__file__).parents[1] / "docs" / "reports"
 
 
-@lru_cache(maxsize=1)
-def template() -> Template:
-    """This process's world to begin with."""
-    return Template()
+_templates: dict[int, Template] = {}
+
+
+def template(count: int) -> Template:
+    """This process's world of so many members to begin with."""
+    if count not in _templates:
+        _templates[count] = Template(count)
+    return _templates[count]
+
+
+def close_templates() -> None:
+    """Delete what there is of them."""
+    while _templates:
+        _templates.popitem()[1].close()
 
 
 def simulate(seed: int, steps: list[Step] | None = None, *, calm: bool = True) -> Outcome:
     """The run of a seed, or of other steps under its chance."""
-    return run(template(), str(seed), schedule(seed) if steps is None else steps, calm=calm)
+    return run(template(members(seed)), str(seed), schedule(seed) if steps is None else steps, calm=calm)
 
 
 def smallest(seed: int, steps: list[Step], outcome: Outcome) -> list[Step]:
@@ -82,7 +91,8 @@ def chunk(seeds: range) -> list[tuple[int, Outcome]]:
 
 def many(first: int, count: int, jobs: int) -> Iterator[tuple[int, Outcome]]:
     """The runs of ``count`` seeds from ``first`` on, in ``jobs`` processes, in order."""
-    template()
+    for members_of in (1, 2):  # before there are other processes
+        template(members_of)
     pieces = [range(at, min(at + 10, first + count)) for at in range(first, first + count, 10)]
     if jobs == 1:
         yield from (one for piece in pieces for one in chunk(piece))
@@ -146,7 +156,7 @@ def show_small(seed: int, steps: list[Step], outcome: Outcome) -> None:
 
 
 def hunt(first: int, seeds: int, expected: list[str]) -> int:
-    """Until something is found that begins as one of ``expected`` does; what else is found on the way is told, and passed over."""
+    """Until something is found that begins as one of ``expected`` does; what else is found before is told, and passed over."""
     for number, seed in enumerate(range(first, first + seeds), 1):
         failure = simulate(seed).failure
         if not failure:
@@ -197,5 +207,5 @@ if __name__ == "__main__":
     try:
         status = main()
     finally:
-        template().close()
+        close_templates()
     sys.exit(status)

@@ -25,14 +25,14 @@ LEAK = [Step("ann", "grant", 1), Step("ada", "letters", 2), Step("ann", "add", 3
 def template() -> Iterator[None]:
     """The world that every run begins with."""
     yield
-    simulator.template().close()
-    simulator.template.cache_clear()
+    simulator.close_templates()
 
 
 @pytest.fixture(scope="module")
 def chunks() -> Iterator[list[Future[list[tuple[int, simulator.Outcome]]]]]:
     """All seeds, under way in two processes."""
-    simulator.template()
+    for members in (1, 2):
+        simulator.template(members)
     with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
         yield [pool.submit(simulator.chunk, range(at, at + CHUNK)) for at in range(0, SEEDS, CHUNK)]
 

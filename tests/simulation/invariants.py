@@ -61,9 +61,10 @@ class Checks:
         self.headers: dict[int, bytes] = {}
         self.transactions: list[bytes] = []
         self.seen: dict[tuple[bytes, int], Opened] = {}
-        self.receipts: dict[bytes, list[bytes]] = {}
+        self.receipts: dict[tuple[bytes, bytes], list[bytes]] = {}  # {(vault, section): heads}
+        self.followed: dict[str, int] = {}
         self.owed: list[Grant] = []
-        self.expected_anchor: tuple[int, bytes] | None = None
+        self.expected_anchor: tuple[bytes, int, bytes] | None = None
         self.delivered: set[bytes] = set()
         self.letters: list[tuple[bytes, bytes]] = []
 
@@ -109,6 +110,21 @@ class Checks:
             self.ledger.take(signed, block)
             self._replay(signed, block)
         self._require_state()
+        for host in self.world.hosts.values():
+            self._require_followed(host)
+
+    def _require_followed(self, host: Any) -> None:
+        """A node has the blocks that were ordered, one after the other, and the state that they give."""
+        engine = host.node.engine
+        newest, before = engine.newest_header().header, self.followed.get(host.name, -1)
+        if newest.height < before:
+            raise Broken("durable", f"the ledger of {host.name} went back from block {before} to {newest.height}")
+        for height in range(before + 1, newest.height + 1):
+            if encode(engine.header(height)) != self.headers.get(height):
+                raise Broken("4", f"{host.name} has another block {height} than was ordered")
+        if engine.app.info().root != newest.state:
+            raise Broken("4", f"{host.name} has another state after block {newest.height}")
+        self.followed[host.name] = newest.height
 
     def _replay(self, signed: Any, block: Any) -> None:
         """The block on a second application: the same hash, the same results; and its transactions are refused from then on."""
@@ -186,6 +202,18 @@ class Checks:
                 if not entry.erased:
                     self._blob(entry.blob)
 
+    def _require_replicas(self) -> None:
+        """Every node has come to the newest block, and its vault has every blob whole, and nothing of what was erased."""
+        for host in self.world.hosts.values():
+            if self.followed[host.name] != self.ledger.height:
+                raise Broken("replica", f"{host.name} stays at block {self.followed[host.name]} of {self.ledger.height}")
+            entries = [entry for section in self.ledger.sections.values() for entry in section.entries if not entry.erased]
+            packages = [epoch.package for section in self.ledger.sections.values() for epoch in section.epochs]
+            if not all(host.node.blobs.has(blob) for blob in (*(entry.blob for entry in entries), *packages)):
+                raise Broken("replica", f"the vault of {host.name} has not every blob")
+            if any(host.node.blobs.has(blob) for blob in self.ledger.buried):
+                raise Broken("erased", f"the vault of {host.name} still has what was erased")
+
     # -- 3: what was signed stays what it was
 
     def _require_same(self, identity: bytes, entry: SealedEntry) -> None:
@@ -233,19 +261,26 @@ class Checks:
     # -- 5: receipts
 
     def _require_receipts(self) -> None:
-        for home, read, served in self.run.passed.served:
+        for home, read, served, height in self.run.passed.served:
+            self._require_allowed(home, read, height)
             self._require_receipt(home, read, served)
         self.run.passed.served.clear()
-        log = self.world.host.node._log
-        for section, heads in self.receipts.items():
-            if log.count(section) < len(heads):
+        for (vault, section), heads in self.receipts.items():
+            if self.world.host_at(vault).node._log.count(section) < len(heads):
                 raise Broken("5", "the vault has lost a receipt")
         self._require_anchors()
 
+    def _require_allowed(self, home: str, read: Any, height: int) -> None:
+        """What was served was not revoked in a block that the vault had."""
+        ends = [self.ledger.revoked.get(link.link.revocation) for link in read.warrant.links]
+        if any(end is not None and end.height <= height for end in ends):
+            raise Broken("revoked", f"{home} was served under a warrant whose revocation the vault had")
+
     def _require_receipt(self, home: str, read: Any, served: Any) -> None:
         """What was served has a receipt, which is the reader's signed request, and which only the owner opens."""
-        promise, section = served.promise.promise, read.request.section
-        found = self.world.host.node._log.since(section, promise.index, 1)
+        promise, section, vault = served.promise.promise, read.request.section, read.request.vault
+        log = self.world.host_at(vault).node._log
+        found = log.since(section, promise.index, 1)
         if not found or found[0].index != promise.index or found[0].head != promise.head:
             raise Broken("5", f"what {home} was served has no receipt")
         owner, kind = self.reading.owners[section]
@@ -255,39 +290,39 @@ class Checks:
             raise Broken("5", f"the receipt of what {home} was served is another request's")
         holder = VerifyKey(read.warrant.links[-1].link.holder)
         require_signature(holder, "salus/vault-request/1", encode(read.request), read.signature)
-        heads = self.receipts.setdefault(section, [])
+        heads = self.receipts.setdefault((vault, section), [])
         while len(heads) <= promise.index:
-            heads.append(self.world.host.node._log.since(section, len(heads), 1)[0].head)
+            heads.append(log.since(section, len(heads), 1)[0].head)
         if heads[promise.index] != promise.head:
             raise Broken("5", "a receipt has become another one")
 
     def every_receipt(self) -> None:
         """Each receipt that there ever was is there."""
-        log = self.world.host.node._log
-        for section, heads in self.receipts.items():
-            stored = log.since(section, 0)
+        for (vault, section), heads in self.receipts.items():
+            stored = self.world.host_at(vault).node._log.since(section, 0)
             head = bytes(32)
             for index, known in enumerate(heads):
                 head = next_head(head, stored[index].sealed)
                 if stored[index].head != known or head != known:
                     raise Broken("5", "a receipt has become another one")
 
-    def about_to_anchor(self) -> None:
-        """What the next anchor has to say."""
-        node = self.world.host.node
-        number = len(self.ledger.anchors.get(self.world.founded.member, []))
-        self.expected_anchor = (number, node._log.next_anchor(number, node.vault.blind).root())
+    def about_to_anchor(self, host: Any) -> None:
+        """What the next anchor of a vault has to say."""
+        member, node = host.identity.member, host.node
+        number = len(self.ledger.anchors.get(member, []))
+        self.expected_anchor = (member, number, node._log.next_anchor(number, node.vault.blind).root())
 
     def _require_anchors(self) -> None:
-        anchors = self.ledger.anchors.get(self.world.founded.member, [])
         if self.expected_anchor is not None:
-            number, root = self.expected_anchor
-            if len(anchors) > number and anchors[number][0] != root:
+            member, number, root = self.expected_anchor
+            made = self.ledger.anchors.get(member, [])
+            if len(made) > number and made[number][0] != root:
                 raise Broken("5", "an anchor does not stand over the receipts that there were")
             self.expected_anchor = None
-        kept = self.world.host.node._log.newest_anchor()
-        if kept is not None and (kept.number >= len(anchors) or anchors[kept.number][0] != kept.root()):
-            raise Broken("5", "the vault keeps an anchor that the ledger does not have")
+        for host in self.world.hosts.values():
+            anchors, kept = self.ledger.anchors.get(host.identity.member, []), host.node._log.newest_anchor()
+            if kept is not None and (kept.number >= len(anchors) or anchors[kept.number][0] != kept.root()):
+                raise Broken("5", "the vault keeps an anchor that the ledger does not have")
 
     # -- acknowledged, taken back
 
@@ -322,6 +357,7 @@ class Checks:
     def at_rest(self) -> None:
         """Everything once more, now that nothing is under way."""
         self.every_blob()
+        self._require_replicas()
         self.every_receipt()
         for person in self.wallets:
             self.require_currency(person)

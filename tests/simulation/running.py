@@ -21,7 +21,7 @@ from simulation.machines import MACHINES
 from simulation.reading_model import Asked, Removal
 from simulation.tasks import Task
 from simulation.wire import Killed, Passed, Waiting, Wire
-from simulation.world import OWNERS, PEOPLE, Template, World, scratch, seeded
+from simulation.world import HOSTS, OWNERS, PEOPLE, Host, Template, World, scratch, seeded
 
 BETWEEN = 20_000  # ms between two steps
 
@@ -60,7 +60,7 @@ class Run:
         """Do the steps, and what must hold after each; then let everything come to rest, and look once more."""
         outcome = self.outcome = Outcome(trace=self.lines)
         try:
-            with watched(self.world.disk, self.world.points):
+            with watched(self.world.disk, self.world.points, HOSTS):
                 self.world.open()
                 self.checks = Checks(self)
                 self.checks.learn(PEOPLE)
@@ -82,6 +82,8 @@ class Run:
         self.note(f"--- {step}")
         self.world.time.now += BETWEEN
         self._deliver()
+        self.world.between.pass_step()
+        self.world.follow()
         if step.act in MACHINES:
             MACHINES[step.act](self, step.home, Random(step.pick))
             self.count(step.act, "ok")
@@ -92,10 +94,11 @@ class Run:
         wire.begin(step.faults)
         for fault in step.faults:
             if fault.what == POWER_CUT:
-                self.world.points.armed["node"] = fault.at
+                self.world.points.armed[self.world.host_of(step.home).name] = fault.at
             elif fault.what == KILLED_WRITING:
                 self.world.points.armed[step.home] = fault.at
-        disturbed = bool(step.faults or wire.cut_off or step.pause)
+        apart = self.world.between.cut or self.world.between.forged
+        disturbed = bool(step.faults or wire.cut_off or step.pause or apart)
         code = self._act(step, self._prepared(step))
         self.world.points.armed.clear()
         wire.begin(())
@@ -109,7 +112,7 @@ class Run:
         home = self.world.homes[step.home]
 
         def asks(asked: Asked) -> None:
-            self.asked[step.home] = (asked, self.now)
+            self.asked[step.home] = (asked, self._newest_at(self.world.host_of(step.home)))
 
         def removes(other: str, person: str) -> None:
             removal = Removal(other, person)
@@ -205,10 +208,14 @@ class Run:
             self._finish(home)
         self.world.time.skews.clear()
         self.world.time.now += 15 * 60_000
+        self.world.between.cut = self.world.between.forged = 0
         self.world.host.crash()
+        self.world.follow()
+        self.checks.after(())
         for _ in range(2):
             for home in PEOPLE:
                 self._rest(home)
+        self.world.follow()
         self.checks.after(tuple(PEOPLE))
         self.checks.at_rest()
 
@@ -228,7 +235,10 @@ class Run:
     @property
     def now(self) -> At:
         """The newest block."""
-        newest = self.world.host.node.engine.newest_header().header
+        return self._newest_at(self.world.host)
+
+    def _newest_at(self, host: Host) -> At:
+        newest = host.node.engine.newest_header().header
         return At(newest.height, newest.time)
 
     def busy(self, home: str) -> bool:

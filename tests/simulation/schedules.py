@@ -38,8 +38,14 @@ MACHINES = {
     "greedy": 2,
 }
 RACING = ("rotate", "grant", "revoke", "erase")
+BETWEEN = {"part": 4, "forge": 2, "power-cut": 2}  # of two members
 TWINS = {"ann": "ann2", "ann2": "ann"}
 BEGIN = ("ann grant", "ann grant", "ben grant", "ada letters", "bo letters", "clinic letters", "clinic take_on", "ann add")
+
+
+def members(seed: int) -> int:
+    """How many members the network of a seed has: every third seed's has two."""
+    return 2 if seed % 3 == 2 else 1
 
 
 def schedule(seed: int) -> list[Step]:
@@ -49,6 +55,8 @@ def schedule(seed: int) -> list[Step]:
     steps = [Step(*line.split(), chance.getrandbits(31)) for line in BEGIN]
     while len(steps) < len(BEGIN) + LENGTH:
         steps += chance.choice(SCENES)(chance) if chance.random() < SCENE else [_step(chance, trouble)]
+        if members(seed) > 1 and chance.random() < trouble / 3:
+            steps.append(Step(chance.choice(tuple(PEOPLE)), _weighted(chance, BETWEEN), chance.getrandbits(31)))
     return steps
 
 

@@ -54,7 +54,7 @@ class Waiting:
 class Passed:
     """What passed: each answer of a vault, each acknowledgement; and what entries were sealed as, {(section, number): blobs}."""
 
-    served: list[tuple[str, SignedRead, Served]] = field(default_factory=list)
+    served: list[tuple[str, SignedRead, Served, int]] = field(default_factory=list)  # the last: the newest block of the vault
     committed: list[tuple[str, Submission, TxStatus]] = field(default_factory=list)
     letters: list[tuple[bytes, bytes]] = field(default_factory=list)
     sealings: dict[tuple[bytes, int], list[bytes]] = field(default_factory=dict)
@@ -132,21 +132,26 @@ class Wire:
 
     def _done(self, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         try:
-            answer = getattr(self.world.host.node, name)(*given, **named)
-        except Stopped:
+            seen = self._height_at(given[0].request.vault) if name == "read" else 0
+            answer = getattr(self.world.host_of(self.home).node, name)(*given, **named)
+        except Stopped as stopped:
             self.told(f"{name}: power cut")
-            self.world.host.crash()
+            self.world.hosts[stopped.args[0]].crash()
             raise unreachable() from None
         except SalusError as error:
             self.told(f"{name}: {error.full_code}")
             raise
         if name == "read":
-            self.passed.served.append((self.home, given[0], answer))
+            self.passed.served.append((self.home, given[0], answer, seen))
         elif name == "submit":
             self.passed.committed.append((self.home, given[0], answer))
         elif name == "drop":
             self.passed.letters.append((given[0].mailbox, given[0].sealed))
         return answer
+
+    def _height_at(self, member: bytes) -> int:
+        """The newest block that the member's node has."""
+        return self.world.host_at(member).node.engine.newest_header().header.height
 
     def _perhaps_a_lie(self, name: str, given: tuple[Any, ...], answer: Any) -> Any:
         if name not in LIES:

@@ -127,6 +127,15 @@ def test_what_one_vault_lacks_or_spoils_another_gives(members: Members) -> None:
     assert all(row.reader_name == "you" and not row.trouble for row in rows)
 
 
+def test_a_vault_whose_node_is_a_moment_behind_catches_up_and_raises_no_alarm(members: Members) -> None:
+    """The newest block is of now, and the second member's node has not asked for it yet."""
+    members.first.person(PATIENT)
+    members.first.take_in(CLEMENTE)
+    members.first.clock.now += members.first.agent.genesis.parameters.header_interval
+    rows = receipting.receipts(members.first.agent, PATIENT)
+    assert [row.trouble for row in rows if row.trouble] == []
+
+
 def test_a_vault_that_refuses_one_whom_the_other_serves_hides_nothing(members: Members) -> None:
     members.first.person(PATIENT)
     members.first.take_in(CLEMENTE)
