@@ -1,7 +1,7 @@
 """Plant one bug at a time, and demand that the simulator finds it; the table of what found it, and after how many seeds.
 
 ``python tools/planted.py [WORD]`` reads ``tests/planted.toml``; with WORD, only the entries whose text holds it. The source is
-copied; nothing in the checkout changes. A bug counts as found where what is broken begins as one of its entry's ``by``, and
+copied; nothing in the checkout changes. A bug counts as found where what is broken says one of its entry's ``by``, and
 where the same seed breaks nothing without the bug. Exit 1 when a bug is not found within `SEEDS` seeds, or a patch does not fit.
 """
 
@@ -62,6 +62,13 @@ def plant(entry: dict[str, Any]) -> Found:
     return Found(entry["what"], found[2], int(found[1]), others=len(others))
 
 
+def told(entry: dict[str, Any]) -> Found:
+    """As `plant`, and say what came of it."""
+    row = plant(entry)
+    print(f"  {row.trouble or f'found after {row.seeds}'}  {row.what}: {row.by}", flush=True)
+    return row
+
+
 def table(rows: list[Found]) -> str:
     """The table in Markdown."""
     lines = ["## Planted bugs", "", "| Bug | Found by | After seeds | Seeds before that broke something else |"]
@@ -76,11 +83,8 @@ def main() -> int:
     entries = [
         entry for entry in tomllib.loads((ROOT / "tests" / "planted.toml").read_text("utf-8"))["planted"] if word in entry["what"]
     ]
-    rows = []
     with ThreadPoolExecutor(2) as pool:
-        for row in pool.map(plant, entries):
-            print(f"  {row.trouble or f'found after {row.seeds}'}  {row.what}: {row.by}", flush=True)
-            rows.append(row)
+        rows = list(pool.map(told, entries))
     if not word:
         report = ROOT / "docs" / "reports" / f"simulate-{datetime.now(UTC):%Y-%m-%d}.md"
         report.parent.mkdir(exist_ok=True)

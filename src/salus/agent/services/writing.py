@@ -304,7 +304,7 @@ def _anchor(agent: Agent, wallet: Wallet, job: NoteJob) -> tuple[NoteJob, Place]
 
 
 def _ended(agent: Agent, job: NoteJob) -> bool:
-    """Whether the grant under which the note was signed has ended, as the ledger proves it: nobody says any more what to seal to."""
+    """Whether the grant of the note has ended, as the ledger proves it: nobody tells any more what to seal to."""
     links = [signed.link for signed in job.warrant.links]
     gone, header = records(agent, [revocation_key(link.revocation) for link in links], Revoked)
     return any(gone) or min(link.not_after for link in links) <= header.time
