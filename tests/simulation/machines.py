@@ -79,7 +79,7 @@ def repeat(run: Any, _home: str, chance: Random) -> None:
     newest = engine.newest_header().header.height
     old = [data for height in range(1, newest + 1) for data in engine.block(height).transactions]
     chosen = chance.choices(old, k=3) + old[-2:]
-    forged = [_forged(data, chance) for data in chosen[:2]]
+    forged = [_forged(data, chance) for data in (*chosen[:2], *old[-2:])]  # the newest ones have not expired
     block = [*chosen, *forged, chosen[0]]
     engine._settle([(data, Future()) for data in block])
 

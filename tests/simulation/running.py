@@ -19,6 +19,7 @@ from simulation.invariants import Checks
 from simulation.ledger_model import At, Broken
 from simulation.machines import MACHINES
 from simulation.reading_model import Asked, Removal
+from simulation.resting import Resting
 from simulation.tasks import Task
 from simulation.wire import Killed, Passed, Waiting, Wire
 from simulation.world import HOSTS, OWNERS, PEOPLE, Host, Template, World, scratch, seeded
@@ -217,7 +218,7 @@ class Run:
                 self._rest(home)
         self.world.follow()
         self.checks.after(tuple(PEOPLE))
-        self.checks.at_rest()
+        Resting(self.checks).look()
 
     def _rest(self, home: str) -> None:
         agent = self.world.homes[home].agent
