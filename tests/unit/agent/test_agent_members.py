@@ -128,7 +128,7 @@ def test_what_one_vault_lacks_or_spoils_another_gives(members: Members) -> None:
 
 
 def test_a_vault_whose_node_is_a_moment_behind_catches_up_and_raises_no_alarm(members: Members) -> None:
-    """The newest block is of now, and the second member's node has not asked for it yet."""
+    """MEM-16: the newest block is of now, and the second member's node has not asked for it yet."""
     members.first.person(PATIENT)
     members.first.take_in(CLEMENTE)
     members.first.clock.now += members.first.agent.genesis.parameters.header_interval

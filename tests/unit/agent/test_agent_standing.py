@@ -237,6 +237,7 @@ def test_what_the_vault_refuses_just_now_does_not_narrow_a_grant_unsaid(near: Wo
 def test_a_note_that_never_arrived_keeps_its_author_from_nothing_once_its_grant_has_ended(
     near: World, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
+    """ENT-32."""
     made = near.grant(hours=1, sections=(SectionKind.DOCUMENTS,), rights=(Right.READ, Right.APPEND), lasting=ALWAYS)
 
     def cut(_: object) -> None:
