@@ -127,6 +127,14 @@ def report(tally: Tally, first: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def keep(text: str) -> None:
+    """Write today's report; the table of planted bugs that it has stays."""
+    path = REPORTS / f"simulate-{datetime.now(UTC):%Y-%m-%d}.md"
+    REPORTS.mkdir(exist_ok=True)
+    _, heading, table = path.read_text("utf-8").partition("## Planted bugs") if path.exists() else ("", "", "")
+    path.write_text(text + (f"\n{heading}{table}" if heading else ""), "utf-8")
+
+
 def processor() -> str:
     """The processor's name, as the system tells it."""
     info = Path("/proc/cpuinfo")
@@ -198,8 +206,7 @@ def main() -> int:
     text = report(tally, asked.first)
     print(text)
     if asked.report:
-        REPORTS.mkdir(exist_ok=True)
-        (REPORTS / f"simulate-{datetime.now(UTC):%Y-%m-%d}.md").write_text(text, "utf-8")
+        keep(text)
     return 1 if tally.failures else 0
 
 
