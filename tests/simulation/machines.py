@@ -99,7 +99,7 @@ def greedy(run: Any, _home: str, chance: Random) -> None:
         except LedgerRefused:
             body = Body(body.network, body.expires, fresh_nonce(), body.sponsor, body.actions[: len(body.actions) // 2])
     home = chance.choice(sorted(OWNERS))
-    if run.busy(home) or run.wires[home].cut_off:
+    if run.busy(home) or run.wires[home].cut_off or world.between.cut or world.between.forged:
         return
     agent, person = world.homes[home].agent, OWNERS[home]
     given = given_grants(agent, agent.wallet(person))

@@ -256,3 +256,15 @@ def test_a_note_that_never_arrived_keeps_its_author_from_nothing_once_its_grant_
         revoking.revoke(near.agent, PATIENT, grant=made.grant)
     resume(near.agent)
     assert near.agent.store.all(writing.NoteJob, doctor) == []
+
+
+def test_who_was_let_in_from_now_on_and_then_with_the_history_reads_the_history(near: World) -> None:
+    """The keys that are known from the first grant do not lead back; those of the second one do."""
+    rights: dict[str, Any] = {"sections": (SectionKind.VITALS,), "rights": (Right.READ,)}
+    near.grant(lasting=FROM_NOW_ON, **rights)
+    near.take_in(bundle(observation("later")))
+    charting.open_chart(near.agent, DOCTOR, PATIENT)
+    near.grant(lasting=ALWAYS, **rights)
+    chart = charting.open_chart(near.agent, DOCTOR, PATIENT)
+    assert chart.unread == []
+    assert {version.number for version in chart.shown} >= {0, 1}
