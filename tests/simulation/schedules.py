@@ -104,6 +104,14 @@ def broken_off(chance: Random) -> list[Step]:
     return [Step(home, chance.choice(("add", "grant", "grant", "revoke", "erase")), chance.getrandbits(31), (fault,))]
 
 
+def half_ended(chance: Random) -> list[Step]:
+    """The device that ends a grant stops when the ledger has it, and has told nobody; the other one goes on with the section."""
+    one, chosen = chance.choice(tuple(TWINS)), chance.getrandbits(31)
+    ending = Step(one, "revoke", chance.getrandbits(31), (Fault(KILLED_AFTER, -1),))
+    after = [Step(TWINS[one], act, chance.getrandbits(31)) for act in ("rotate", "add", "add")]
+    return [Step(one, "grant", chosen), ending, *after]
+
+
 def taken_off(chance: Random) -> list[Step]:
     """A device is taken off; what comes then it must not open."""
     home = chance.choice(tuple(TWINS))
@@ -125,4 +133,4 @@ def at_rest(chance: Random) -> list[Step]:
     return [Step(home, act, chance.getrandbits(31)) for act in acts]
 
 
-SCENES = (race, race, broken_off, broken_off, taken_off, kept, at_rest)
+SCENES = (race, half_ended, broken_off, broken_off, taken_off, kept, at_rest)
