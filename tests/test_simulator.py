@@ -14,7 +14,7 @@ import pytest
 
 import simulator
 from simulation.faults import Fault, Step, read, written
-from simulation.schedules import schedule
+from simulation.schedules import members, schedule
 from simulation.shrinking import shrink
 
 SEEDS, CHUNK = 200, 20
@@ -25,14 +25,14 @@ LEAK = [Step("ann", "grant", 1), Step("ada", "letters", 2), Step("ann", "add", 3
 def template() -> Iterator[None]:
     """The world that every run begins with."""
     yield
-    simulator.template().close()
-    simulator.template.cache_clear()
+    simulator.close_templates()
 
 
 @pytest.fixture(scope="module")
 def chunks() -> Iterator[list[Future[list[tuple[int, simulator.Outcome]]]]]:
     """All seeds, under way in two processes."""
-    simulator.template()
+    for count in (1, 2):
+        simulator.template(count)
     with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
         yield [pool.submit(simulator.chunk, range(at, at + CHUNK)) for at in range(0, SEEDS, CHUNK)]
 
@@ -53,6 +53,15 @@ def test_what_is_simulated_happens() -> None:
     done = {act for act, how in tally.outcomes if how == "ok"}
     assert done >= {"grant", "letters", "chart", "revoke", "add"}
     assert sum(tally.faults.values()) > 20
+
+
+@pytest.mark.parametrize(("trouble", "code"), [("part", "node/peer-unreachable"), ("forge", "node/bad-block")])
+def test_two_members_that_are_apart_or_deceived_come_to_the_same_blocks(trouble: str, code: str) -> None:
+    """A home of the second member's cannot go on meanwhile, and everything holds at rest."""
+    assert members(2) == 2
+    outcome = simulator.simulate(2, [Step("ann", trouble, 1), Step("ben", "add", 2), Step("ben", "grant", 3)])
+    assert outcome.failure == ""
+    assert any(code in line for line in outcome.trace)
 
 
 def test_one_seed_is_one_history_whatever_the_process() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,12 +108,13 @@ class Points:
 
 
 @contextmanager
-def watched(disk: Disk, points: Points) -> Iterator[None]:
-    """Inside, the process's durable writes are watched by ``disk`` and counted by ``points``."""
+def watched(disk: Disk, points: Points, machines: Sequence[str]) -> Iterator[None]:
+    """Inside, durable writes are watched by ``disk``, and counted by ``points`` for whose folder they are in, of ``machines``."""
     commit = LedgerStore.commit
 
     def counted_fsync(handle: int) -> None:
-        points.pass_by("node")
+        parts = Path(f"/proc/self/fd/{handle}").readlink().parts
+        points.pass_by(next((machine for machine in machines if machine in parts), ""))
         disk.fsync(handle)
 
     def counted_commit(self: LedgerStore, *given: Any) -> None:

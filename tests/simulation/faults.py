@@ -7,20 +7,28 @@ from dataclasses import asdict, dataclass, replace
 
 #: What can go wrong with the ``at``-th call of a step to the node.
 LOST, UNANSWERED, LATE, AGAIN, TWICE = "lost", "unanswered", "late", "again", "twice"
-#: The machine of the home stops before or after the ``at``-th call, or at its ``at``-th durable write.
-KILLED, KILLED_AFTER, KILLED_WRITING = "killed", "killed-after", "killed-writing"
+#: The machine of the home stops before or after the ``at``-th call, before its ``at``-th letter, at its ``at``-th durable write.
+KILLED, KILLED_AFTER, KILLED_POSTING, KILLED_WRITING = "killed", "killed-after", "killed-posting", "killed-writing"
 #: The node's machine stops at its ``at``-th durable write within the step.
 POWER_CUT = "power-cut"
 #: The node lies in its ``at``-th answer that can be lied in.
 LIE = "lie"
+#: The node's vault has kept what it was to erase, and gives every entry of the step as it was sealed first.
+STALE = "stale"
+
+#: The calls that tell others of something that was done.
+SENDING = ("submit", "drop")
 
 CALLS = (LOST, UNANSWERED, LATE, AGAIN, TWICE)
-KILLS = (KILLED, KILLED_AFTER, KILLED_WRITING)
+KILLS = (KILLED, KILLED_AFTER, KILLED_POSTING, KILLED_WRITING)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """``what`` happens ``at`` which occasion of its step (from 1); ``more``: how many steps later, or which lie."""
+    """``what`` happens ``at`` which occasion of its step (from 1; -n: at its n-th submission or letter).
+
+    ``more``: how many steps later, or which lie.
+    """
 
     what: str
     at: int
@@ -29,7 +37,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Step:
-    """``home`` does ``act``; ``pick`` decides what is left open. ``pause``: it stops after so many calls, and others go on."""
+    """``home`` does ``act``; ``pick`` decides what is left open.
+
+    ``pause``: it stops after so many calls (-n: right before its n-th submission or letter), and others go on.
+    """
 
     home: str
     act: str

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from salus.agent.given import GivenGrant
-from salus.agent.services import charting, receipting
 from salus.agent.wallet import Wallet
 from salus.charts.entry import EntryKind, Erased, Opened
 from salus.charts.fold import NOBODY, Placed, Status, fold, source_key
@@ -19,14 +18,13 @@ from salus.errors import SalusError
 from salus.ids import Height, Millis, VerifyKey
 from salus.ledger.app import Application
 from salus.ledger.machine import Block
-from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.sections.state import Entry, Section, entry_key, section_key
 from salus.ledger.store import MemoryStore, load
 from salus.warrants.receipting import next_head, open_receipt
 from simulation.faults import Step
 from simulation.ledger_model import Broken, LedgerModel, SealedEntry
 from simulation.reading_model import Asked, ReadingModel
-from simulation.world import OWNERS, PEOPLE, READERS
+from simulation.world import PEOPLE
 
 NO_ASKED = Asked("", "", (), False, False, False, 0)
 
@@ -54,9 +52,10 @@ class Checks:
         self.headers: dict[int, bytes] = {}
         self.transactions: list[bytes] = []
         self.seen: dict[tuple[bytes, int], Opened] = {}
-        self.receipts: dict[bytes, list[bytes]] = {}
+        self.receipts: dict[tuple[bytes, bytes], list[bytes]] = {}  # {(vault, section): heads}
+        self.followed: dict[str, int] = {}
         self.owed: list[Grant] = []
-        self.expected_anchor: tuple[int, bytes] | None = None
+        self.expected_anchor: tuple[bytes, int, bytes] | None = None
         self.delivered: set[bytes] = set()
         self.letters: list[tuple[bytes, bytes]] = []
 
@@ -102,6 +101,21 @@ class Checks:
             self.ledger.take(signed, block)
             self._replay(signed, block)
         self._require_state()
+        for host in self.world.hosts.values():
+            self._require_followed(host)
+
+    def _require_followed(self, host: Any) -> None:
+        """A node has the blocks that were ordered, one after the other, and the state that they give."""
+        engine = host.node.engine
+        newest, before = engine.newest_header().header, self.followed.get(host.name, -1)
+        if newest.height < before:
+            raise Broken("durable", f"the ledger of {host.name} went back from block {before} to {newest.height}")
+        for height in range(before + 1, newest.height + 1):
+            if encode(engine.header(height)) != self.headers.get(height):
+                raise Broken("4", f"{host.name} has another block {height} than was ordered")
+        if engine.app.info().root != newest.state:
+            raise Broken("4", f"{host.name} has another state after block {newest.height}")
+        self.followed[host.name] = newest.height
 
     def _replay(self, signed: Any, block: Any) -> None:
         """The block on a second application: the same hash, the same results; and its transactions are refused from then on."""
@@ -154,7 +168,8 @@ class Checks:
                 if entry.erased:
                     continue
                 if entry.blob not in self.reading.opened:
-                    self.reading.learn_entry(identity, entry, self._blob(entry.blob))
+                    self.reading.learn_entry(identity, entry, data := self._blob(entry.blob))
+                    self.run.passed.sealings.setdefault((identity, entry.number), []).append(data)
                     self._require_same(identity, entry)
                 elif not blobs.has(entry.blob):
                     raise Broken("durable", "the vault has lost a blob")
@@ -225,19 +240,26 @@ class Checks:
     # -- 5: receipts
 
     def _require_receipts(self) -> None:
-        for home, read, served in self.run.passed.served:
+        for home, read, served, height in self.run.passed.served:
+            self._require_allowed(home, read, height)
             self._require_receipt(home, read, served)
         self.run.passed.served.clear()
-        log = self.world.host.node._log
-        for section, heads in self.receipts.items():
-            if log.count(section) < len(heads):
+        for (vault, section), heads in self.receipts.items():
+            if self.world.host_at(vault).node._log.count(section) < len(heads):
                 raise Broken("5", "the vault has lost a receipt")
         self._require_anchors()
 
+    def _require_allowed(self, home: str, read: Any, height: int) -> None:
+        """What was served was not revoked in a block that the vault had."""
+        ends = [self.ledger.revoked.get(link.link.revocation) for link in read.warrant.links]
+        if any(end is not None and end.height <= height for end in ends):
+            raise Broken("revoked", f"{home} was served under a warrant whose revocation the vault had")
+
     def _require_receipt(self, home: str, read: Any, served: Any) -> None:
         """What was served has a receipt, which is the reader's signed request, and which only the owner opens."""
-        promise, section = served.promise.promise, read.request.section
-        found = self.world.host.node._log.since(section, promise.index, 1)
+        promise, section, vault = served.promise.promise, read.request.section, read.request.vault
+        log = self.world.host_at(vault).node._log
+        found = log.since(section, promise.index, 1)
         if not found or found[0].index != promise.index or found[0].head != promise.head:
             raise Broken("5", f"what {home} was served has no receipt")
         owner, kind = self.reading.owners[section]
@@ -247,39 +269,39 @@ class Checks:
             raise Broken("5", f"the receipt of what {home} was served is another request's")
         holder = VerifyKey(read.warrant.links[-1].link.holder)
         require_signature(holder, "salus/vault-request/1", encode(read.request), read.signature)
-        heads = self.receipts.setdefault(section, [])
+        heads = self.receipts.setdefault((vault, section), [])
         while len(heads) <= promise.index:
-            heads.append(self.world.host.node._log.since(section, len(heads), 1)[0].head)
+            heads.append(log.since(section, len(heads), 1)[0].head)
         if heads[promise.index] != promise.head:
             raise Broken("5", "a receipt has become another one")
 
     def every_receipt(self) -> None:
         """Each receipt that there ever was is there."""
-        log = self.world.host.node._log
-        for section, heads in self.receipts.items():
-            stored = log.since(section, 0)
+        for (vault, section), heads in self.receipts.items():
+            stored = self.world.host_at(vault).node._log.since(section, 0)
             head = bytes(32)
             for index, known in enumerate(heads):
                 head = next_head(head, stored[index].sealed)
                 if stored[index].head != known or head != known:
                     raise Broken("5", "a receipt has become another one")
 
-    def about_to_anchor(self) -> None:
-        """What the next anchor has to say."""
-        node = self.world.host.node
-        number = len(self.ledger.anchors.get(self.world.founded.member, []))
-        self.expected_anchor = (number, node._log.next_anchor(number, node.vault.blind).root())
+    def about_to_anchor(self, host: Any) -> None:
+        """What the next anchor of a vault has to say."""
+        member, node = host.identity.member, host.node
+        number = len(self.ledger.anchors.get(member, []))
+        self.expected_anchor = (member, number, node._log.next_anchor(number, node.vault.blind).root())
 
     def _require_anchors(self) -> None:
-        anchors = self.ledger.anchors.get(self.world.founded.member, [])
         if self.expected_anchor is not None:
-            number, root = self.expected_anchor
-            if len(anchors) > number and anchors[number][0] != root:
+            member, number, root = self.expected_anchor
+            made = self.ledger.anchors.get(member, [])
+            if len(made) > number and made[number][0] != root:
                 raise Broken("5", "an anchor does not stand over the receipts that there were")
             self.expected_anchor = None
-        kept = self.world.host.node._log.newest_anchor()
-        if kept is not None and (kept.number >= len(anchors) or anchors[kept.number][0] != kept.root()):
-            raise Broken("5", "the vault keeps an anchor that the ledger does not have")
+        for host in self.world.hosts.values():
+            anchors, kept = self.ledger.anchors.get(host.identity.member, []), host.node._log.newest_anchor()
+            if kept is not None and (kept.number >= len(anchors) or anchors[kept.number][0] != kept.root()):
+                raise Broken("5", "the vault keeps an anchor that the ledger does not have")
 
     # -- acknowledged, taken back
 
@@ -309,79 +331,6 @@ class Checks:
         if code and code not in allowed:
             raise Broken("expected", f"{step.home} {step.act} ends with {code}, and nothing went wrong")
 
-    # -- at rest
-
-    def at_rest(self) -> None:
-        """Everything once more, now that nothing is under way."""
-        self.every_blob()
-        self.every_receipt()
-        for person in self.wallets:
-            self.require_currency(person)
-        for home, person in OWNERS.items():
-            if all(removal.home != home for removal in self.reading.removals):
-                self._require_own(home, person)
-        for home, person in READERS.items():
-            self._require_granted(home, person)
-        self.world.host.node.engine.verify_chain()
-
-    def _require_own(self, home: str, person: str) -> None:
-        """An owner sees all of the own chart, and receipts without trouble."""
-        agent = self.world.homes[home].agent
-        chart = charting.open_chart(agent, person, person)
-        if chart.unread or chart.incomplete_batches:
-            raise Broken("rest", f"{home} cannot read all of its own chart: {chart.unread[:1]}")
-        shown = {(version.section, version.number, version.version) for version in chart.chart.versions}
-        there = {(v.section, v.number, v.version) for v in fold(self.placed(person)).versions}
-        if shown != there:
-            raise Broken("rest", f"{home} does not see its own chart as it is")
-        troubles = [row.trouble for row in receipting.receipts(agent, person) if row.trouble]
-        if troubles:
-            raise Broken("5", f"{home} finds {troubles[0]} among its receipts, and no vault is dishonest now")
-
-    def _require_granted(self, home: str, person: str) -> None:
-        """A reader opens all that live grants cover, by keys, and is shown all of it, no more, and nothing else."""
-        now = self.world.time.now + 60_000
-        opened = self.reading.opens(home)
-        wanted: dict[str, set[tuple[SectionKind, int]]] = {}
-        for given in self.reading.given.values():
-            if given.asked.reader != person or given.asked.passed_on_by or not self.reading.live(given, now):
-                continue
-            for section, entry in self.reading.entries():
-                owner, kind = self.reading.owners[section]
-                if owner != given.asked.patient or not self.reading.must_open(given, section, kind, entry):
-                    continue
-                if (section, entry.number) not in opened:
-                    raise Broken("2", f"{home} has no key to entry {entry.number} of {owner}'s {kind.value}: it was granted")
-                wanted.setdefault(owner, set()).add((kind, entry.number))
-        for patient in sorted(set(OWNERS.values())):
-            self._look_at(home, person, patient, wanted.get(patient, set()))
-
-    def _look_at(self, home: str, person: str, patient: str, wanted: set[tuple[SectionKind, int]]) -> None:
-        """A reader opens a chart: all that is ``wanted`` is there, unless the reader's licence does not hold."""
-        try:
-            chart = charting.open_chart(self.world.homes[home].agent, person, patient)
-        except SalusError as error:
-            if error.full_code not in VAULT:
-                raise Broken("rest", f"{home} cannot open {patient}'s chart: {error.full_code}") from error
-            if wanted and self._licensed(person):
-                raise Broken("durable", f"{home} has lost what {patient} granted: {error.full_code}") from error
-            return
-        codes = {code for _, _, code in chart.unread} - set(VAULT)
-        if self.reading.passed_on_and_rewritten(person, patient):
-            codes.discard("crypto/cannot-open")
-        if codes:
-            raise Broken("rest", f"{home} is shown {sorted(codes)[0]} in {patient}'s chart")
-        self.require_shown(home, patient, chart)
-        missing = wanted - {(version.section, version.number) for version in chart.chart.versions}
-        if missing and self._licensed(person):
-            raise Broken("rest", f"{home} is not shown entry {min(missing)[1]} of {patient}'s {min(missing)[0].value}")
-
-    def _licensed(self, person: str) -> bool:
-        """Whether a person's licence holds; the practice needs none."""
-        key = self.wallets[person].identity.classic.public
-        states = [status for _, holder, status in self.ledger.licences.values() if holder == key]
-        return not states or states[-1] is LicenceStatus.ACTIVE
-
     def require_shown(self, home: str, patient: str, chart: Any) -> None:
         """What a chart shows is there, says what was signed, and may be seen."""
         there = {(v.section, v.number, v.version): v for v in fold(self.placed(patient, home)).versions}
@@ -407,8 +356,8 @@ def _ended(placed: list[Placed]) -> set[bytes]:
         for named in header.replaces:
             leaf = one.opened.leaves[named.leaf]
             target = by_version.get(named.version)
-            if target is None or isinstance(leaf, Erased) or leaf.identity != target[1]:
-                continue
+            if target is None or (not isinstance(leaf, Erased) and leaf.identity != target[1]):
+                continue  # of what was erased nobody knows any more what it was; it has ended what its author said
             own = header.author == target[0].author
             same = source_key(header) == source_key(target[0])
             strict = header.kind is EntryKind.ENTERED_IN_ERROR or target[0].licence != NOBODY

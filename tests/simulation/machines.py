@@ -29,14 +29,14 @@ def wait(run: Any, _home: str, chance: Random) -> None:
     run.world.time.now += chance.choice((MINUTE, MINUTE, HOUR, 3 * HOUR, 24 * HOUR, 31 * 24 * HOUR)) + chance.randrange(MINUTE)
 
 
-def restart(run: Any, _home: str, _chance: Random) -> None:
-    """The node's operator stops it, and starts it again."""
-    run.world.host.restart()
+def restart(run: Any, home: str, _chance: Random) -> None:
+    """The operator of the home's node stops it, and starts it again."""
+    run.world.host_of(home).restart()
 
 
-def power_cut(run: Any, _home: str, _chance: Random) -> None:
-    """The power of the node's machine fails while nothing is written."""
-    run.world.host.crash()
+def power_cut(run: Any, home: str, _chance: Random) -> None:
+    """The power of the machine of the home's node fails while nothing is written."""
+    run.world.host_of(home).crash()
 
 
 def home_power_cut(run: Any, home: str, _chance: Random) -> None:
@@ -56,9 +56,21 @@ def skew(run: Any, home: str, chance: Random) -> None:
 
 
 def anchor(run: Any, _home: str, _chance: Random) -> None:
-    """The node anchors its receipts."""
-    run.checks.about_to_anchor()
-    run.world.host.node.anchor()
+    """Each node anchors its receipts."""
+    for host in run.world.hosts.values():
+        run.checks.about_to_anchor(host)
+        host.node.anchor()
+        run.checks.after(())
+
+
+def part(run: Any, _home: str, chance: Random) -> None:
+    """The members' nodes do not reach each other for some steps."""
+    run.world.between.cut = chance.randrange(2, 6)
+
+
+def forge(run: Any, _home: str, chance: Random) -> None:
+    """What the second node is given as blocks, for some steps, the first member has not signed."""
+    run.world.between.forged = chance.randrange(2, 4)
 
 
 def repeat(run: Any, _home: str, chance: Random) -> None:
@@ -67,7 +79,7 @@ def repeat(run: Any, _home: str, chance: Random) -> None:
     newest = engine.newest_header().header.height
     old = [data for height in range(1, newest + 1) for data in engine.block(height).transactions]
     chosen = chance.choices(old, k=3) + old[-2:]
-    forged = [_forged(data, chance) for data in chosen[:2]]
+    forged = [_forged(data, chance) for data in (*chosen[:2], *old[-2:])]  # the newest ones have not expired
     block = [*chosen, *forged, chosen[0]]
     engine._settle([(data, Future()) for data in block])
 
@@ -87,7 +99,7 @@ def greedy(run: Any, _home: str, chance: Random) -> None:
         except LedgerRefused:
             body = Body(body.network, body.expires, fresh_nonce(), body.sponsor, body.actions[: len(body.actions) // 2])
     home = chance.choice(sorted(OWNERS))
-    if run.busy(home) or run.wires[home].cut_off:
+    if run.busy(home) or run.wires[home].cut_off or world.between.cut or world.between.forged:
         return
     agent, person = world.homes[home].agent, OWNERS[home]
     given = given_grants(agent, agent.wallet(person))
@@ -127,4 +139,6 @@ MACHINES: dict[str, Callable[[Any, str, Random], None]] = {
     "anchor": anchor,
     "repeat": repeat,
     "greedy": greedy,
+    "part": part,
+    "forge": forge,
 }

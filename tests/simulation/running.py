@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from salus.agent.services.charting import ChartResult
+from salus.agent.services.manifest import DeviceNote
 from salus.agent.services.resuming import resume
 from salus.errors import SalusError
 from simulation.acts import ACTS, Doing, NothingToDo, letters, sync
@@ -18,9 +19,10 @@ from simulation.invariants import Checks
 from simulation.ledger_model import At, Broken
 from simulation.machines import MACHINES
 from simulation.reading_model import Asked, Removal
+from simulation.resting import Resting
 from simulation.tasks import Task
 from simulation.wire import Killed, Passed, Waiting, Wire
-from simulation.world import OWNERS, PEOPLE, Template, World, scratch, seeded
+from simulation.world import HOSTS, OWNERS, PEOPLE, Host, Template, World, scratch, seeded
 
 BETWEEN = 20_000  # ms between two steps
 
@@ -59,7 +61,7 @@ class Run:
         """Do the steps, and what must hold after each; then let everything come to rest, and look once more."""
         outcome = self.outcome = Outcome(trace=self.lines)
         try:
-            with watched(self.world.disk, self.world.points):
+            with watched(self.world.disk, self.world.points, HOSTS):
                 self.world.open()
                 self.checks = Checks(self)
                 self.checks.learn(PEOPLE)
@@ -81,6 +83,8 @@ class Run:
         self.note(f"--- {step}")
         self.world.time.now += BETWEEN
         self._deliver()
+        self.world.between.pass_step()
+        self.world.follow()
         if step.act in MACHINES:
             MACHINES[step.act](self, step.home, Random(step.pick))
             self.count(step.act, "ok")
@@ -91,10 +95,11 @@ class Run:
         wire.begin(step.faults)
         for fault in step.faults:
             if fault.what == POWER_CUT:
-                self.world.points.armed["node"] = fault.at
+                self.world.points.armed[self.world.host_of(step.home).name] = fault.at
             elif fault.what == KILLED_WRITING:
                 self.world.points.armed[step.home] = fault.at
-        disturbed = bool(step.faults or wire.cut_off or step.pause)
+        apart = self.world.between.cut or self.world.between.forged
+        disturbed = bool(step.faults or wire.cut_off or step.pause or apart)
         code = self._act(step, self._prepared(step))
         self.world.points.armed.clear()
         wire.begin(())
@@ -108,7 +113,7 @@ class Run:
         home = self.world.homes[step.home]
 
         def asks(asked: Asked) -> None:
-            self.asked[step.home] = (asked, self.now)
+            self.asked[step.home] = (asked, self._newest_at(self.world.host_of(step.home)))
 
         def removes(other: str, person: str) -> None:
             removal = Removal(other, person)
@@ -128,8 +133,14 @@ class Run:
         """What this home had begun is done: also a removal."""
         self.checks.reading.complete(home, self.now)
         removal = self.removing.pop(home, None)
-        if removal is not None:
+        if removal is None:
+            return
+        agent = self.world.homes[home].agent
+        notes = [note for _, note in agent.store.all(DeviceNote, agent.wallet(removal.person).person)]
+        if any(note.removed for note in notes):
             removal.done = self.now
+        else:  # the machine stopped before the wish was kept
+            self.checks.reading.removals.remove(removal)
 
     def _act(self, step: Step, act: Callable[[], object]) -> str:
         if not step.pause:
@@ -150,7 +161,7 @@ class Run:
 
     def _ended(self, home: str) -> str:
         task = self.tasks.pop(home)
-        self.wires[home].pause = lambda: None
+        self.wires[home].pause = lambda _: None
 
         def give() -> object:
             if task.error is not None:
@@ -198,12 +209,16 @@ class Run:
             self._finish(home)
         self.world.time.skews.clear()
         self.world.time.now += 15 * 60_000
+        self.world.between.cut = self.world.between.forged = 0
         self.world.host.crash()
+        self.world.follow()
+        self.checks.after(())
         for _ in range(2):
             for home in PEOPLE:
                 self._rest(home)
+        self.world.follow()
         self.checks.after(tuple(PEOPLE))
-        self.checks.at_rest()
+        Resting(self.checks).look()
 
     def _rest(self, home: str) -> None:
         agent = self.world.homes[home].agent
@@ -221,7 +236,10 @@ class Run:
     @property
     def now(self) -> At:
         """The newest block."""
-        newest = self.world.host.node.engine.newest_header().header
+        return self._newest_at(self.world.host)
+
+    def _newest_at(self, host: Host) -> At:
+        newest = host.node.engine.newest_header().header
         return At(newest.height, newest.time)
 
     def busy(self, home: str) -> bool:
@@ -232,7 +250,7 @@ class Run:
         """End what the home is in the middle of."""
         task = self.tasks.pop(home, None)
         if task is not None:
-            self.wires[home].pause = lambda: None
+            self.wires[home].pause = lambda _: None
             task.kill(Killed())
 
     def count(self, act: str, how: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from simulation.faults import SENDING
+
 
 class Task:
     """Runs ``act`` in a thread of its own, as far as it is let: `advance` returns when it has stopped, or is done."""
@@ -18,7 +20,7 @@ class Task:
         self._thread.start()
 
     def advance(self, calls: int) -> bool:
-        """Let it go on for ``calls`` calls (0: to its end); whether it is done."""
+        """Let it go on for ``calls`` calls (0: to its end; -n: until its n-th submission or letter); whether it is done."""
         self._left = calls
         self._go.release()
         self._stopped.acquire()
@@ -31,12 +33,12 @@ class Task:
         self._killing = how
         self.advance(0)
 
-    def pause(self) -> None:
-        """Called by the thread itself before each call: stops where it has come to the end of what it was let."""
+    def pause(self, name: str) -> None:
+        """Called by the thread itself before each call ``name``: stops where it has come to the end of what it was let."""
         if threading.current_thread() is not self._thread:
             return
-        if self._left:
-            self._left -= 1
+        if self._left > 0 or (self._left < 0 and name in SENDING):
+            self._left -= 1 if self._left > 0 else -1
             if not self._left:
                 self._stopped.release()
                 self._go.acquire()

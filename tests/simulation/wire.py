@@ -12,9 +12,22 @@ from salus.errors import AgentRefused, SalusError
 from salus.exchange.api import Served, Submission, TxStatus
 from salus.ledger.verifying import StateAnswer
 from salus.warrants.receipts import ReceiptsAnswer
-from salus.warrants.requests import SignedRead
+from salus.warrants.requests import ReadRequest, SignedRead
 from simulation.disk import Stopped
-from simulation.faults import AGAIN, KILLED, KILLED_AFTER, LATE, LIE, LOST, TWICE, UNANSWERED, Fault
+from simulation.faults import (
+    AGAIN,
+    KILLED,
+    KILLED_AFTER,
+    KILLED_POSTING,
+    LATE,
+    LIE,
+    LOST,
+    SENDING,
+    STALE,
+    TWICE,
+    UNANSWERED,
+    Fault,
+)
 from simulation.world import World
 
 CHANGING = ("submit", "drop", "read", "open_mailbox", "collect")
@@ -39,11 +52,12 @@ class Waiting:
 
 @dataclass
 class Passed:
-    """What passed: each answer of a vault, each acknowledgement."""
+    """What passed: each answer of a vault, each acknowledgement; and what entries were sealed as, {(section, number): blobs}."""
 
-    served: list[tuple[str, SignedRead, Served]] = field(default_factory=list)
+    served: list[tuple[str, SignedRead, Served, int]] = field(default_factory=list)  # the last: the newest block of the vault
     committed: list[tuple[str, Submission, TxStatus]] = field(default_factory=list)
     letters: list[tuple[bytes, bytes]] = field(default_factory=list)
+    sealings: dict[tuple[bytes, int], list[bytes]] = field(default_factory=dict)
 
 
 @dataclass
@@ -57,14 +71,16 @@ class Wire:
     told: Callable[[str], None]
     faults: tuple[Fault, ...] = ()
     calls: int = 0
+    sent: int = 0
+    posted: int = 0
     answers: int = 0
     cut_off: int = 0  # steps
     lied: int = 0
-    pause: Callable[[], None] = lambda: None
+    pause: Callable[[str], None] = lambda _: None
 
     def begin(self, faults: tuple[Fault, ...]) -> None:
         """A step begins."""
-        self.faults, self.calls, self.answers = faults, 0, 0
+        self.faults, self.calls, self.sent, self.posted, self.answers = faults, 0, 0, 0, 0
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*given: Any, **named: Any) -> Any:
@@ -73,10 +89,14 @@ class Wire:
         return call
 
     def _call(self, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        self.pause()
+        self.pause(name)
         self.calls += 1
-        found = {fault.what: fault for fault in self.faults if fault.at == self.calls}
-        if KILLED in found:
+        self.sent += name in SENDING
+        now = (self.calls, -self.sent) if name in SENDING else (self.calls,)
+        found = {fault.what: fault for fault in self.faults if fault.at in now}
+        self.posted += name == "drop"
+        posting = name == "drop" and any(fault.what == KILLED_POSTING and fault.at == self.posted for fault in self.faults)
+        if KILLED in found or posting:
             self.told(f"{name}: killed")
             raise Killed
         if self.cut_off or LOST in found:
@@ -112,21 +132,26 @@ class Wire:
 
     def _done(self, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         try:
-            answer = getattr(self.world.host.node, name)(*given, **named)
-        except Stopped:
+            seen = self._height_at(given[0].request.vault) if name == "read" else 0
+            answer = getattr(self.world.host_of(self.home).node, name)(*given, **named)
+        except Stopped as stopped:
             self.told(f"{name}: power cut")
-            self.world.host.crash()
+            self.world.hosts[stopped.args[0]].crash()
             raise unreachable() from None
         except SalusError as error:
             self.told(f"{name}: {error.full_code}")
             raise
         if name == "read":
-            self.passed.served.append((self.home, given[0], answer))
+            self.passed.served.append((self.home, given[0], answer, seen))
         elif name == "submit":
             self.passed.committed.append((self.home, given[0], answer))
         elif name == "drop":
             self.passed.letters.append((given[0].mailbox, given[0].sealed))
         return answer
+
+    def _height_at(self, member: bytes) -> int:
+        """The newest block that the member's node has."""
+        return self.world.host_at(member).node.engine.newest_header().header.height
 
     def _perhaps_a_lie(self, name: str, given: tuple[Any, ...], answer: Any) -> Any:
         if name not in LIES:
@@ -134,10 +159,17 @@ class Wire:
         self.answers += 1
         lie = next((fault for fault in self.faults if fault.what == LIE and fault.at == self.answers), None)
         told = answer if lie is None else LIES[name](answer, lie.more)
+        if name == "read" and any(fault.what == STALE for fault in self.faults):
+            told = self._as_it_was(given[0].request, told)
         if told != answer:
             self.lied += 1
             self.told(f"{name}: a lie")
         return told
+
+    def _as_it_was(self, request: ReadRequest, served: Served) -> Served:
+        """The entries as they were sealed first."""
+        first = [self.passed.sealings[request.section, number][0] for number in request.entries]
+        return replace(served, blobs=(*first, *served.blobs[len(first) :]))
 
 
 def _about_entries(served: Served, which: int) -> Served:

@@ -1,6 +1,7 @@
-"""The world of a simulation: homes and a node, each on a disk of its own, in one process and without any thread of theirs.
+"""The world of a simulation: homes and nodes, each on a disk of its own, in one process and without any thread of theirs.
 
-A `Template` is founded once: people, licences, cards, a first record, two devices. Every seed begins with a copy of it.
+A `Template` is founded once: people, licences, cards, a first record, two devices. Every seed begins with a copy of it. There is
+one of a single member, and one of two, whose second node follows the first.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -28,12 +30,14 @@ from salus.codec import decode, encode
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
+from salus.errors import SalusError
 from salus.exchange.cards import Role
 from salus.ids import MemberId, Millis
 from salus.ledger.genesis import Genesis, GenesisMember, LicenceRight, Parameters, member_id
 from salus.node.config import Config
 from salus.node.service import Identity, NodeService
 from simulation.disk import Databases, Disk, Points, copied
+from simulation.peering import Between, address
 from world import bundle
 
 HOUR = 3_600_000
@@ -53,6 +57,8 @@ PEOPLE: dict[str, dict[str, Role]] = {
 }
 OWNERS = {"ann": ANN, "ann2": ANN, "ben": BEN}
 READERS = {"ada": ADA, "bo": BO, "clinic": PRACTICE}
+HOSTS = ("node", "node2")  # the machines of the members' nodes: the first one orders blocks, the second one follows
+AT_SECOND = ("ann2", "ben", "bo")  # whose home asks the second member's node, where there is one
 
 
 @dataclass
@@ -74,8 +80,9 @@ class Time:
 
 @dataclass
 class Host:
-    """A member's node and its machine."""
+    """A member's node and its machine, ``name``."""
 
+    name: str
     folder: Path
     identity: Identity
     time: Time
@@ -86,15 +93,17 @@ class Host:
 
     def start(self) -> None:
         """Start the node over its folder."""
-        self.node = NodeService(self.folder, self.identity, Config(), self.time.clock("node"), background=False)
+        first = self.name == HOSTS[0]
+        config = Config() if first else Config(follow=address(HOSTS[0]), address=address(self.name))
+        self.node = NodeService(self.folder, self.identity, config, self.time.clock(self.name), background=False)
         for store in self._stores():
-            self.points.own(store, "node")
+            self.points.own(store, self.name)
             durable = bool(store._env.flags()["sync"])
             self._databases.opened(durable, Path(store._env.path()) / "data.mdb")
 
     def crash(self) -> None:
         """The power of the node's machine fails, and it starts again."""
-        self.points.armed.pop("node", None)
+        self.points.armed.pop(self.name, None)
         self._close()
         self._databases.cut()
         self.disk.cut(self.folder)
@@ -162,7 +171,7 @@ class Home:
 
 @dataclass
 class World:
-    """Everything of one run. ``networks`` gives each home its way to the node."""
+    """Everything of one run. ``networks`` gives each home its way to its node; ``between`` lies between the members' nodes."""
 
     folder: Path
     founded: Founded
@@ -171,26 +180,58 @@ class World:
     disk: Disk = field(default_factory=Disk)
     points: Points = field(default_factory=Points)
     homes: dict[str, Home] = field(default_factory=dict)
-    host: Host = field(init=False)
+    hosts: dict[str, Host] = field(default_factory=dict)
+    between: Between = field(init=False)
+
+    @property
+    def host(self) -> Host:
+        """The machine of the node that orders blocks."""
+        return self.hosts[HOSTS[0]]
+
+    def host_of(self, home: str) -> Host:
+        """The machine of the node that a home asks."""
+        return self.hosts[HOSTS[1] if home in AT_SECOND and len(self.hosts) > 1 else HOSTS[0]]
+
+    def _node_of(self, home: str) -> NodeService:
+        return self.host_of(home).node
+
+    def host_at(self, member: bytes) -> Host:
+        """The machine of a member's node."""
+        return next(host for host in self.hosts.values() if host.identity.member == member)
 
     def open(self) -> None:
-        """Start the node, and open every home."""
+        """Start the nodes, and open every home."""
         self.disk.all_durable(self.folder)
-        identity = Identity(self.founded.genesis, self.founded.member, self.founded.node_seed)
-        self.host = Host(self.folder / "node", identity, self.time, self.disk, self.points)
-        self.host.start()
+        self.between = Between(self.hosts)
+        self.between.begin()
+        for name, (member, seed) in zip(HOSTS, self.founded.nodes, strict=False):
+            identity = Identity(self.founded.genesis, member, seed)
+            self.hosts[name] = Host(name, self.folder / name, identity, self.time, self.disk, self.points)
+            self.hosts[name].start()
         self.time.now = max(self.time.now, self.host.node.engine.newest_header().header.time)
         for name in PEOPLE:
-            network = self.networks(name, lambda: self.host.node)
+            network = self.networks(name, partial(self._node_of, name))
             home = Home(name, self.folder / name, self.founded.genesis, self.time, self.points, network)
             home.open()
             self.homes[name] = home
+
+    def follow(self) -> None:
+        """Where there are several members: the second node follows, and both vaults look for what they lack, as by themselves."""
+        for host in self.hosts.values():
+            if host.name != HOSTS[0]:
+                with suppress(SalusError):
+                    host.node.engine.follow()
+        for host in self.hosts.values():
+            if host.node.replicating is not None:
+                host.node.replicating.look()
 
     def close(self) -> None:
         """Let go of all files."""
         for home in self.homes.values():
             home.close()
-        self.host.close()
+        for host in self.hosts.values():
+            host.close()
+        self.between.end()
 
 
 @dataclass(frozen=True)
@@ -198,25 +239,33 @@ class Founded:
     """What a network is founded with."""
 
     genesis: Genesis
-    member: MemberId
-    node_seed: bytes
+    nodes: tuple[tuple[MemberId, bytes], ...]  # each member, and the seed of its node's keys
     principal: bytes
 
     @property
+    def member(self) -> MemberId:
+        """The first member."""
+        return self.nodes[0][0]
+
+    @property
     def node_key(self) -> bytes:
-        """The seed of the member's node key."""
-        return derive(self.node_seed, "node")
+        """The seed of the first member's node key."""
+        return derive(self.nodes[0][1], "node")
 
 
-def founding() -> Founded:
-    """A network of one member, the same one always."""
+def founding(members: int) -> Founded:
+    """A network of so many members, the same ones always."""
     cold, seed = tagged("test/cold", b"member"), tagged("test/seed", b"member")
     record = new_principal(PRACTICE, Role.MEMBER, seed, cold, tagged("test/reading", b"member"))
-    authority, node_seed = Wallet(record).authority.public, tagged("test/seed", b"node")
-    node = SigningKey(derive(node_seed, "node")).public
-    rules = replace(Parameters(), quota=QUOTA)
-    genesis = Genesis(bytes(16), Millis(START), (GenesisMember(authority, node, tuple(LicenceRight)),), rules)
-    return Founded(genesis, member_id(authority), node_seed, encode(record))
+    authorities = (Wallet(record).authority.public, SigningKey(tagged("test/seed", b"second authority")).public)
+    seeds = [tagged("test/seed", name.encode()) for name in HOSTS]
+    rows = [
+        GenesisMember(authority, SigningKey(derive(seed, "node")).public, tuple(LicenceRight))
+        for authority, seed in zip(authorities, seeds, strict=True)
+    ][:members]
+    genesis = Genesis(bytes(16), Millis(START), tuple(rows), replace(Parameters(), quota=QUOTA))
+    nodes = tuple((member_id(row.authority), seed) for row, seed in zip(rows, seeds, strict=False))
+    return Founded(genesis, nodes, encode(record))
 
 
 @contextmanager
@@ -234,13 +283,14 @@ def scratch() -> Path:
 
 
 class Template:
-    """A founded world to be copied. `close` deletes it."""
+    """A founded world of so many members, to be copied. `close` deletes it."""
 
-    def __init__(self) -> None:
-        self.folder, self.founded = scratch(), founding()
+    def __init__(self, members: int = 1) -> None:
+        self.folder, self.founded = scratch(), founding(members)
+        self._folders = (*HOSTS[:members], *PEOPLE)
         with seeded("template"):
             world = World(self.folder, self.founded, lambda _, node: node())
-            for name in ("node", *PEOPLE):
+            for name in self._folders:
                 (self.folder / name).mkdir()
             world.open()
             found_people(world)
@@ -250,7 +300,7 @@ class Template:
 
     def copy(self, target: Path) -> None:
         """A world of its own in ``target``."""
-        for name in ("node", *PEOPLE):
+        for name in self._folders:
             copied(self.folder / name, target / name)
 
     def close(self) -> None:
@@ -267,6 +317,7 @@ def found_people(world: World) -> None:
             if person != PRACTICE and name != "ann2":
                 people.add_person(agents[name], person, role, cold_dir=cold / name)
     paired = pairing.add_device(agents["ann"], ANN, "second")
+    world.follow()
     pairing.join(agents["ann2"], paired.text, paired.code)
     cards = {name: [people.own_card(agents[name], person) for person in persons] for name, persons in PEOPLE.items()}
     for one, own in cards.items():
@@ -277,9 +328,11 @@ def found_people(world: World) -> None:
                 contacts.add_contact(agent, card)
     for home, person, role in (("clinic", NURSE, Role.NURSE), ("ada", ADA, Role.PHYSICIAN), ("bo", BO, Role.PHYSICIAN)):
         licensing.issue_licence(agents["clinic"], people.own_card(agents[home], person), role)
+        world.follow()
         inbox.collect(agents[home], person)
     for home, person in (("ann", ANN), ("ben", BEN)):
         take_in(agents[home], person, vital(f"first-{home}", 1))
+    world.follow()
     for agent in agents.values():
         resume(agent)
 

@@ -40,12 +40,16 @@ class KnownSealKey(Record, frozen=True, tag="known-seal-key"):
 
 @dataclass
 class PairFinder:
-    """Finds pairs for one holder of a slot. ``newest`` is the number of the last epoch that can be looked into."""
+    """Finds pairs for one holder of a slot. ``newest`` is the number of the last epoch that can be looked into.
+
+    ``history``: whether the slot leads back; a pair that is known from another grant may not, and then a later epoch's slot does.
+    """
 
     agent: Agent
     asking: Asking
     slot_keys: tuple[bytes, ...]
     newest: int
+    history: bool = True
     _epochs: dict[int, Epoch] = field(default_factory=dict)
     _packages: dict[int, bytes] = field(default_factory=dict)
 
@@ -63,9 +67,13 @@ class PairFinder:
         """By the own slot of this epoch, or of the next later one that has it, and from there back by history."""
         for later in range(number, self.newest + 1):
             self._look_up([later])
-            pair = self._known(later) or self._from_slot(later)
-            if pair is not None:
-                self._walk_back(pair, later, number)
+            pair = self._known(later)
+            if pair is None or (self.history and pair.history == _NO_HISTORY):
+                pair = self._from_slot(later) or pair
+            if pair is None:
+                continue
+            self._walk_back(pair, later, number)
+            if not self.history or self._known(number) is not None:
                 return
 
     def _walk_back(self, pair: EpochKeys, later: int, number: int) -> None:

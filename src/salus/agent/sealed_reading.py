@@ -170,7 +170,7 @@ def read_standing(
     asking = granted.asking
     entries = entries_of(agent, asking.section, list(numbers))
     newest = newest_epoch(agent, asking.section)
-    pairs = PairFinder(agent, asking, slot_keys, newest).find({entry.epoch for entry in entries})
+    pairs = PairFinder(agent, asking, slot_keys, newest, history).find({entry.epoch for entry in entries})
     if not history:
         entries = [entry for entry in entries if entry.epoch in pairs]
 

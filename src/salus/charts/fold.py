@@ -95,19 +95,24 @@ def fold(entries: Iterable[Placed]) -> Chart:
         for version in _versions(placed):
             versions.setdefault(version.version, version)
     for placed in ordered:
-        for replacing, replaced in _replacements(placed):
-            target, by = versions.get(replaced), versions[replacing]
-            if target is not None and may_replace(by, target):
-                versions[replaced] = msgspec.structs.replace(target, status=_ended(by.header.kind), replaced_by=replacing)
+        for identity, replacing, replaced in _replacements(placed):
+            target, by = versions.get(replaced), placed.opened.header
+            if target is not None and replacing != replaced and may_replace(by, identity, target):
+                versions[replaced] = msgspec.structs.replace(target, status=_ended(by.kind), replaced_by=replacing)
     return Chart(_mark_conflicts(list(versions.values())))
 
 
-def may_replace(by: Version, target: Version) -> bool:
-    """Who may supersede what: the same identity of the same source; an error only by its own author."""
-    if by.identity != target.identity or by.version == target.version:
+def may_replace(by: EntryHeader, identity: str, target: Version) -> bool:
+    """Who may supersede what: the same identity of the same source; an error only by its own author.
+
+    ``identity`` is that of the leaf which supersedes, "" where it was erased. What it once superseded stays superseded: its
+    identity is gone with it, its source and its author are not.
+    """
+    source, resource = target.identity
+    if source_key(by) != source or identity not in ("", resource):
         return False
-    if by.header.kind is EntryKind.ENTERED_IN_ERROR or target.header.licence != NOBODY:
-        return by.header.author == target.header.author
+    if by.kind is EntryKind.ENTERED_IN_ERROR or target.header.licence != NOBODY:
+        return by.author == target.header.author
     return True
 
 
@@ -134,10 +139,12 @@ def _versions(placed: Placed) -> Iterable[Version]:
         )
 
 
-def _replacements(placed: Placed) -> Iterable[tuple[bytes, bytes]]:
-    for named in placed.opened.header.replaces:
-        if named.leaf < len(placed.opened.versions):
-            yield placed.opened.versions[named.leaf], named.version
+def _replacements(placed: Placed) -> Iterable[tuple[str, bytes, bytes]]:
+    """The identity of each leaf that replaces another version, its own version, and the one that it replaces."""
+    opened = placed.opened
+    for named in opened.header.replaces:
+        if named.leaf < len(opened.versions):
+            yield opened.outline.identities[named.leaf], opened.versions[named.leaf], named.version
 
 
 def _ended(kind: EntryKind) -> Status:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from members_world import Members, guest, two_members
-from salus.agent.services import charting, granting, inbox, people, receipting, revoking
+from salus.agent.services import charting, granting, inbox, pairing, people, receipting, revoking
 from salus.agent.services.proving import verify_own
 from salus.charts.sections import DEFAULT_GRANT
 from salus.codec import decode
@@ -135,6 +135,30 @@ def test_what_one_vault_lacks_or_spoils_another_gives(members: Members) -> None:
     rows = receipting.receipts(members.first.agent, PATIENT)
     assert {row.vault for row in rows} == {world.node.status().member.hex() for world in (members.first, members.second)}
     assert all(row.reader_name == "you" and not row.trouble for row in rows)
+
+
+def test_a_vault_whose_node_is_a_moment_behind_catches_up_and_raises_no_alarm(members: Members) -> None:
+    """MEM-16: the newest block is of now, and the second member's node has not asked for it yet."""
+    members.first.person(PATIENT)
+    members.first.take_in(CLEMENTE)
+    members.first.clock.now += members.first.agent.genesis.parameters.header_interval
+    rows = receipting.receipts(members.first.agent, PATIENT)
+    assert [row.trouble for row in rows if row.trouble] == []
+
+
+def test_a_device_at_a_node_that_is_behind_joins_when_it_has_caught_up(members: Members) -> None:
+    """It would be a wallet without its sections."""
+    members.first.person(PATIENT)
+    members.first.take_in(CLEMENTE)
+    paired = pairing.add_device(members.first.agent, PATIENT, "second")
+    first = members.first.node.status().member
+    members.second.node.peers.know(first, "http://127.0.0.1:9")
+    with pytest.raises(SalusError) as refused:
+        pairing.join(members.second.agent, paired.text, paired.code)
+    assert refused.value.full_code == "agent/stale-node"
+    members.second.node.peers.know(first, members.urls[0])
+    pairing.join(members.second.agent, paired.text, paired.code)
+    assert charting.open_chart(members.second.agent, PATIENT, PATIENT).shown
 
 
 def test_a_vault_that_refuses_one_whom_the_other_serves_hides_nothing(members: Members) -> None:

@@ -20,7 +20,7 @@ from salus.agent.services.rotating import full_hour, rotate
 from salus.agent.services.sealing import Job
 from salus.agent.store import Store
 from salus.charts.sections import SectionKind
-from salus.errors import SalusError, WarrantRefused
+from salus.errors import AgentRefused, SalusError, WarrantRefused
 from salus.ids import Millis
 from salus.warrants.link import Right
 from world import DOCTOR, HOUR, OTHER, PATIENT, World, bundle, thread
@@ -231,3 +231,40 @@ def test_what_the_vault_refuses_just_now_does_not_narrow_a_grant_unsaid(near: Wo
     near.node.vault.serve = real
     assert near.grant().entries > 0
     near.agent.index.close()
+
+
+@pytest.mark.parametrize("end", ["passed", "revoked"])
+def test_a_note_that_never_arrived_keeps_its_author_from_nothing_once_its_grant_has_ended(
+    near: World, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """ENT-32."""
+    made = near.grant(hours=1, sections=(SectionKind.DOCUMENTS,), rights=(Right.READ, Right.APPEND), lasting=ALWAYS)
+
+    def cut(_: object) -> None:
+        raise AgentRefused("node-unreachable", "cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(near.agent.network, "submit", cut)
+        with pytest.raises(AgentRefused):
+            writing.write_note(near.agent, DOCTOR, PATIENT, b"Never arrived.", amends=None, entered_in_error=None)
+    doctor = near.agent.wallet(DOCTOR).person
+    assert len(near.agent.store.all(writing.NoteJob, doctor)) == 1
+    if end == "passed":
+        near.clock.now += 2 * HOUR
+        near.node.engine.newest_header(fresh=True)
+    else:
+        revoking.revoke(near.agent, PATIENT, grant=made.grant)
+    resume(near.agent)
+    assert near.agent.store.all(writing.NoteJob, doctor) == []
+
+
+def test_who_was_let_in_from_now_on_and_then_with_the_history_reads_the_history(near: World) -> None:
+    """The keys that are known from the first grant do not lead back; those of the second one do."""
+    rights: dict[str, Any] = {"sections": (SectionKind.VITALS,), "rights": (Right.READ,)}
+    near.grant(lasting=FROM_NOW_ON, **rights)
+    near.take_in(bundle(observation("later")))
+    charting.open_chart(near.agent, DOCTOR, PATIENT)
+    near.grant(lasting=ALWAYS, **rights)
+    chart = charting.open_chart(near.agent, DOCTOR, PATIENT)
+    assert chart.unread == []
+    assert {version.number for version in chart.shown} >= {0, 1}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from charts_world import leaf, placed, replacing, some
-from salus.charts.entry import EntryKind, Replaced
+from salus.charts.entry import EntryKind, Opened, Replaced
 from salus.charts.fold import Plan, Status, fold, plan_import
-from salus.charts.sealing import version_id
+from salus.charts.sealing import version_id, without
 from salus.crypto.signing import HybridKey
 
 PATIENT, DOCTOR, FRIEND = (HybridKey(some(name)) for name in ("patient", "doctor", "friend"))
@@ -79,6 +80,19 @@ def test_what_is_not_there_or_not_of_the_entry_replaces_nothing() -> None:
     assert [v.status for v in fold([placed(PATIENT, 1, OLD), just_beyond]).versions] == [Status.CONFLICT] * 2
     itself = placed(PATIENT, 1, OLD, replaces=replacing(OLD))
     assert [v.status for v in fold([itself]).versions] == [Status.CURRENT]
+
+
+@pytest.mark.parametrize(("author", "status"), [(DOCTOR, Status.REPLACED), (FRIEND, Status.CURRENT)])
+def test_what_an_erased_resource_once_superseded_stays_superseded(author: HybridKey, status: Status) -> None:
+    """Its entry is still there for what else it holds; who could not have superseded it then cannot by erasing either."""
+    older = placed(DOCTOR, 1, OLD, **LICENCE)
+    newer = placed(author, 2, leaf("Observation/2", salt="9"), NEW, replaces=replacing(OLD, 1), **LICENCE)
+    inside = without(newer.opened.inside, frozenset({version_id(NEW)}))
+    left = replace(newer, opened=Opened.of(inside, newer.opened.versions))
+    assert [(v.identity[1], v.status) for v in fold([older, left]).versions] == [
+        ("Observation/1", status),
+        ("Observation/2", Status.CURRENT),
+    ]
 
 
 def test_the_same_version_sealed_twice_counts_once() -> None:

@@ -21,6 +21,7 @@ from salus.agent.services.people import PersonInfo, keep_person, require_free
 from salus.agent.services.posting import send_letters
 from salus.agent.services.rotating import keep_rotation, resume_rotations
 from salus.agent.services.sealing import roll_forward, silent
+from salus.agent.verify import newest_header
 from salus.agent.wallet import MAX_FORMER, Commitment, Name, PrincipalRecord, Taken, Wallet
 from salus.charts.sections import SectionKind
 from salus.codec import Record, decode, encode
@@ -97,17 +98,27 @@ def add_device(agent: Agent, name: str, label: str) -> PairingInfo:
 
 
 def join(agent: Agent, text: str, code: str) -> PersonInfo:
-    """Become another device of the wallet that ``text`` brings. ``bad-pairing`` for another text, or another code's."""
+    """Become another device of the wallet that ``text`` brings. ``bad-pairing`` for another text, or another code's.
+
+    ``stale-node`` where the node at hand does not have yet what the first device has noted for this one.
+    """
     pairing = _read(text, code)
     if pairing.network != agent.network_id:
         raise AgentRefused("wrong-network", "the device is of another network")
     require_free(agent, pairing.name)
+    newest_header(agent, fresh=True)  # a node that follows looks for what was noted just now
     record = PrincipalRecord(pairing.name, pairing.role, pairing.seed, b"", (pairing.manifest,), pairing.readings, pairing.taken)
     wallet = Wallet(record)
     with agent.store.writing():
         agent.store.put(b"", record.name.encode("utf-8"), record)
         agent.store.put(wallet.person, b"", pairing.device)
-    wallet = keep_person(agent, sync(agent, pairing.name).record)
+    wallet = sync(agent, pairing.name)
+    if not wallet.record.recovery:
+        with agent.store.writing():
+            agent.store.drop(PrincipalRecord, b"", record.name.encode("utf-8"))
+            agent.store.drop(ThisDevice, wallet.person, b"")
+        raise AgentRefused("stale-node", "the node does not have yet what the first device has noted; try again in a moment")
+    wallet = keep_person(agent, wallet.record)
     return PersonInfo(pairing.name, pairing.role.value, wallet.person.hex())
 
 

@@ -33,7 +33,7 @@ from salus.codec import Record, encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
-from salus.errors import AgentRefused, ChartRefused, LedgerRefused
+from salus.errors import AgentRefused, ChartRefused, LedgerRefused, WarrantRefused
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import LetterKind
 from salus.fhir.authoring import note_from_text
@@ -158,10 +158,13 @@ def _issuer(agent: Agent, licence: bytes) -> bytes:
 
 
 def resume_notes(agent: Agent) -> None:
-    """Complete every note that an earlier command signed; one that the ledger refuses is given up."""
+    """Complete every note that an earlier command signed; one that the ledger refuses, or whose grant has ended, is given up.
+
+    One that the vault refuses for another reason waits; it keeps its author from nothing else.
+    """
     for wallet in agent.wallets():
         for _, job in agent.store.all(NoteJob, wallet.person):
-            with suppress(LedgerRefused):
+            with suppress(LedgerRefused, WarrantRefused):
                 _complete(agent, wallet, job)
 
 
@@ -291,13 +294,20 @@ def _anchor(agent: Agent, wallet: Wallet, job: NoteJob) -> tuple[NoteJob, Place]
         try:
             submit(agent, [action], [writer], [job.blob])
         except LedgerRefused as error:
-            if error.code == "epoch-closed":
+            if error.code == "epoch-closed" and not _ended(agent, job):
                 job = _sealed_again(agent, wallet, job, attempt)
                 continue
             with agent.store.writing():
                 agent.store.drop(NoteJob, wallet.person, job.entry)
             raise
     raise AgentRefused("section-busy", "the section's keys change all the time; try again")
+
+
+def _ended(agent: Agent, job: NoteJob) -> bool:
+    """Whether the grant of the note has ended, as the ledger proves it: nobody tells any more what to seal to."""
+    links = [signed.link for signed in job.warrant.links]
+    gone, header = records(agent, [revocation_key(link.revocation) for link in links], Revoked)
+    return any(gone) or min(link.not_after for link in links) <= header.time
 
 
 def _sealed_again(agent: Agent, wallet: Wallet, job: NoteJob, attempt: int) -> NoteJob:

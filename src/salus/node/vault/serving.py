@@ -62,6 +62,7 @@ class Vault:
 
     def serve(self, read: SignedRead) -> Served:
         """The entries asked for and a promise; or one constant refusal until chain and proof verify, coded ones after."""
+        self._catch_up(read.request.height)
         effective = self._prove(read)
         now = self._now()
         require_window(effective, now)
@@ -79,6 +80,7 @@ class Vault:
     def receipts(self, signed: SignedOwner) -> ReceiptsAnswer:
         """The section's receipts from an index on, for its owner, with the newest anchor that covers it."""
         request = signed.request
+        self._catch_up(request.height)
         owner = VerifyKey(section(self._engine.state, request.section).owner)
         require_owner(signed, owner, self._network, self._member)
         self._require_recent(request.height, request.block, self._now())
@@ -113,10 +115,13 @@ class Vault:
     def _now(self) -> int:
         return max(self._engine.newest_header().header.time, self._clock())
 
+    def _catch_up(self, height: int) -> None:
+        """Look for a block that is named and not there: a node that follows may be a moment behind."""
+        if height > self._engine.newest_header().header.height:
+            self._engine.newest_header(fresh=True)
+
     def _require_recent(self, height: int, block: bytes, now: int) -> None:
         newest = self._engine.newest_header().header
-        if height > newest.height:  # a member that follows may not have it yet
-            newest = self._engine.newest_header(fresh=True).header
         if height > newest.height:
             raise WarrantRefused("unknown-block", "the request names a block that is not there")
         named = self._engine.header(height).header
