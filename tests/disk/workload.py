@@ -27,7 +27,6 @@ from salus.node.vault import blobs
 from world import DOCTOR, OTHER, PATIENT, Clock, World, bundle, opened
 
 VITALS = (SectionKind.VITALS,)
-blobs.SETTLED = 16  # so that places become durable many times in a short piece of work
 
 
 def note(**facts: Any) -> None:
@@ -153,7 +152,8 @@ def terms(world: World, sections: tuple[SectionKind, ...], right: granting.Right
 
 
 def main(root: Path) -> None:
-    """Do all of it, as one process does."""
+    """Do all of it, as one process does; places become durable many times in this short piece of work."""
+    blobs.SETTLED = 16
     root.mkdir(exist_ok=True)
     with opened(root / "home", Clock()) as world:
         note(genesis=sha256((root / "home" / "genesis.bin").read_bytes()).hex(), store=rows_digest(world.agent.store))
