@@ -23,11 +23,12 @@ ROOT = Path(__file__).parents[1]
 NOTICED = (1, -signal.SIGBUS)
 
 
-def run(source: Path, tests: list[str]) -> int:
-    """pytest's exit code for ``tests`` over the package in ``source``."""
+def run(source: Path, tests: list[str]) -> tuple[int, str]:
+    """pytest's exit code for ``tests`` over the package in ``source``, and the end of what it said."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "--timeout=200", "-p", "no:cacheprovider", "-p", "no:cov", *tests]
     environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False).returncode
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout[-2000:]
 
 
 def sabotage(entry: dict[str, str]) -> str:
@@ -40,7 +41,7 @@ def sabotage(entry: dict[str, str]) -> str:
         if text.count(entry["find"]) != 1:
             return f"the patch does not fit {entry['file']} any more"
         path.write_text(text.replace(entry["find"], entry["put"]), "utf-8")
-        code = run(source, [entry["test"]])
+        code, _ = run(source, [entry["test"]])
     if code in NOTICED:
         return ""
     return f"SURVIVED: {entry['test']}" if code == 0 else f"pytest ended with {code} for {entry['test']}"
@@ -61,8 +62,9 @@ def main() -> int:
     table = tomllib.loads((ROOT / "tests" / "sabotage.toml").read_text("utf-8"))["sabotage"]
     entries = [entry for entry in table if asked.word in entry["what"]][commits() % asked.share :: asked.share]
     tests = sorted({entry["test"] for entry in entries})
-    if run(ROOT / "src", tests) != 0:
-        print("sabotage: the named tests do not pass as it is", file=sys.stderr)
+    code, said = run(ROOT / "src", tests)
+    if code != 0:
+        print(f"{said}\nsabotage: the named tests do not pass as it is", file=sys.stderr)
         return 1
     survivors = 0
     with ThreadPoolExecutor(2) as pool:

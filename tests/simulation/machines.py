@@ -15,7 +15,7 @@ from salus.agent.services.resuming import resume
 from salus.codec import decode, encode
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import SigningKey
-from salus.errors import LedgerRefused, SalusError
+from salus.errors import LedgerRefused, NodeRefused, SalusError
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash
 from simulation.ledger_model import LIMIT
@@ -96,6 +96,8 @@ def greedy(run: Any, _home: str, chance: Random) -> None:
         try:
             node.engine.submit(encode(Transaction(body, (Signature(key.public, key.sign(SIGNATURE_TAG, body_hash(body))),))))
             break
+        except NodeRefused:  # its clock is far behind
+            return
         except LedgerRefused:
             body = Body(body.network, body.expires, fresh_nonce(), body.sponsor, body.actions[: len(body.actions) // 2])
     home = chance.choice(sorted(OWNERS))

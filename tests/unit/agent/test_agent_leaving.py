@@ -161,6 +161,20 @@ def test_a_revocation_counts_from_the_ledger_on_before_it_is_noted_anywhere(near
         assert not opened_slots(near, section, [first, second])
 
 
+def test_who_was_revoked_gets_no_new_halves_though_the_eraser_was_not_told(near: World, tmp_path: Path) -> None:
+    """The other device was cut off between its transaction and its note; what is left of an entry is sealed after that."""
+    made = near.grant(sections=(SectionKind.VITALS,))
+    inbox.collect(near.agent, DOCTOR)
+    with beside(near, tmp_path / "phone") as phone:
+        second_device(near, phone)
+        wallet = sync(phone.agent, PATIENT)
+        identity = bytes.fromhex(made.grant)
+        (part,) = given_grant(phone.agent, wallet, identity).made().sections
+        revoking.end_part(phone.agent, wallet, identity, part)
+        erasing.erase(near.agent, PATIENT, sorted(vitals(near.agent, PATIENT))[0])
+        assert not inbox.collect(near.agent, DOCTOR)
+
+
 class Racing:
     """A node before which, once, just before the next rotation, somebody else does something."""
 

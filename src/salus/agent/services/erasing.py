@@ -24,7 +24,7 @@ from salus.agent.services.manifest import plan_notes, sync
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.sealing import roll_forward, silent
 from salus.agent.services.submitting import submit
-from salus.agent.verify import newest_header
+from salus.agent.verify import newest_header, records
 from salus.agent.wallet import Name, Wallet
 from salus.charts.entry import EntryKind, Erased, Sealed
 from salus.charts.fold import NOBODY, Placed, source_key
@@ -38,6 +38,7 @@ from salus.crypto.keys import new_seed
 from salus.errors import AgentRefused, LedgerRefused
 from salus.exchange.envelopes import LetterKind
 from salus.ids import Bytes32, Count
+from salus.ledger.modules.revocations.state import Revoked, revocation_key
 from salus.ledger.modules.sections.messages import Entomb, Rewrite
 from salus.ledger.modules.sections.state import Entry
 
@@ -193,13 +194,17 @@ def _inside(agent: Agent, wallet: Wallet, section: OwnSection, number: int) -> S
 
 
 def _renew_snapshots(agent: Agent, wallet: Wallet, erasures: Iterable[Erasure]) -> None:
-    """New halves for whoever holds a live snapshot of an entry that was sealed again, under the same grant and warrant."""
+    """New halves for whoever holds a live snapshot of an entry that was sealed again, under the same grant and warrant.
+
+    What another device has revoked counts from the ledger on: it may not have been able to note it yet.
+    """
     touched = {(erasure.kind, erasure.number) for erasure in erasures if erasure.versions}
     now = newest_header(agent).time
     for given, made in given_grants(agent, wallet):
         named = {(part.kind, entry.number) for part in made.sections for entry in part.entries}
-        if touched & named and given.ending is Ending.NOT and now < made.not_after and made.patient == wallet.person:
-            renewed = msgspec.structs.replace(given, grant=encode(_renewed(agent, wallet, made)))
+        live = given.ending is Ending.NOT and now < made.not_after and made.patient == wallet.person
+        if live and touched & named and (kinds := _standing(agent, made)):
+            renewed = msgspec.structs.replace(given, grant=encode(_renewed(agent, wallet, made, kinds)))
             job = plan_notes(agent, wallet, [renewed])
             with agent.store.writing():
                 agent.store.put(wallet.person, made.grant, renewed)
@@ -208,9 +213,19 @@ def _renew_snapshots(agent: Agent, wallet: Wallet, erasures: Iterable[Erasure]) 
             roll_forward(agent, job, silent)
 
 
-def _renewed(agent: Agent, wallet: Wallet, made: Grant) -> Grant:
+def _standing(agent: Agent, made: Grant) -> set[SectionKind]:
+    """The sections of the grant that were not revoked, as the ledger proves it."""
+    keys = [revocation_key(part.warrant.links[-1].link.revocation) for part in made.sections]
+    revoked, _ = records(agent, keys, Revoked)
+    return {part.kind for part, gone in zip(made.sections, revoked, strict=True) if gone is None}
+
+
+def _renewed(agent: Agent, wallet: Wallet, made: Grant, kinds: set[SectionKind]) -> Grant:
     parts = []
     for part in made.sections:
+        if part.kind not in kinds:
+            parts.append(part)
+            continue
         reading = Reading()
         read_own(agent, wallet, own_section(agent, wallet, part.kind), reading)
         now = {number: GrantedEntry(number, e.blob, half) for (_, number), (half, e) in reading.halves.items()}
