@@ -73,10 +73,11 @@ class Package:
 
 @dataclass
 class Removal:
-    """A device that was taken off: since ``done`` nothing that is sealed opens on it."""
+    """A device that is taken off, ``home``'s; its owner calls it ``label``. Since ``done`` nothing that is sealed opens on it."""
 
     home: str
     person: str
+    label: str
     done: At | None = None
 
 
