@@ -18,6 +18,14 @@ from simulation.schedules import members, schedule
 from simulation.shrinking import shrink
 
 SEEDS, CHUNK = 200, 20
+REFUSED_REMOVAL = (
+    ("ann", "grant", 1875909083),  # Ada may write from now on
+    ("ann2", "remove", 1),
+    ("ann", "remove", 1),
+    ("ada", "letters", 1),
+    ("ann", "add", 1),
+    ("ada", "note", 751428852),
+)
 LEAK = [Step("ann", "grant", 1), Step("ada", "letters", 2), Step("ann", "add", 3, (Fault("lost", 4),)), Step("ben", "sync", 4)]
 
 
@@ -62,6 +70,21 @@ def test_two_members_that_are_apart_or_deceived_come_to_the_same_blocks(trouble:
     outcome = simulator.simulate(2, [Step("ann", trouble, 1), Step("ben", "add", 2), Step("ben", "grant", 3)])
     assert outcome.failure == ""
     assert any(code in line for line in outcome.trace)
+
+
+def test_a_device_that_was_taken_off_takes_nobody_off() -> None:
+    """Its wish to take the other one off is refused: the other one opens what comes, and that breaks nothing."""
+    steps = [Step(home, act, pick) for home, act, pick in REFUSED_REMOVAL]
+    outcome = simulator.simulate(448, steps)
+    assert outcome.failure == ""
+    assert outcome.counts == {
+        ("grant", "ok"): 1,
+        ("remove", "ok"): 1,
+        ("remove", "agent/device-taken-off"): 1,
+        ("letters", "ok"): 1,
+        ("add", "agent/no-epoch-key"): 1,
+        ("note", "ok"): 1,
+    }
 
 
 def test_one_seed_is_one_history_whatever_the_process() -> None:

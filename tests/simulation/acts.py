@@ -50,7 +50,7 @@ class Doing:
     chance: Random
     number: int
     asks: Callable[[Asked], None]
-    removes: Callable[[str, str], None]
+    removes: Callable[[str, str, str], None]
 
     @property
     def person(self) -> str:
@@ -181,9 +181,9 @@ def verify(doing: Doing) -> object:
 
 def remove(doing: Doing) -> object:
     """Take the other device off."""
-    other = {"ann": ("ann2", "second"), "ann2": ("ann", "first device")}[doing.home.name]
-    doing.removes(other[0], doing.person)
-    return pairing.remove_device(doing.agent, doing.person, other[1])
+    other, label = {"ann": ("ann2", "second"), "ann2": ("ann", "first device")}[doing.home.name]
+    doing.removes(other, doing.person, label)
+    return pairing.remove_device(doing.agent, doing.person, label)
 
 
 def delegate(doing: Doing) -> object:

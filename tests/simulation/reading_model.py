@@ -73,10 +73,11 @@ class Package:
 
 @dataclass
 class Removal:
-    """A device that was taken off: since ``done`` nothing that is sealed opens on it."""
+    """A device that is taken off, ``home``'s; its owner calls it ``label``. Since ``done`` nothing that is sealed opens on it."""
 
     home: str
     person: str
+    label: str
     done: At | None = None
 
 
@@ -91,7 +92,7 @@ class ReadingModel:
         self.packages: dict[bytes, Package] = {}  # by hash of the public key
         self.opened: dict[bytes, tuple[bytes, Opened]] = {}  # {blob: (its half, its inside)}
         self._own_slots: dict[bytes, list[bytes]] = {}  # {reading secret: the slot keys that derive from it}
-        self._seeds: dict[bytes, str] = {}
+        self._secrets: dict[bytes, str] = {}  # seeds and reading secrets: {secret: whose}
         self._slots: dict[bytes, dict[bytes, None]] = {}  # {section: slot keys that there are}
         self._strings: dict[str, set[bytes]] = {}
         self._kept: dict[str, tuple[tuple[int, int], set[bytes]]] = {}
@@ -101,7 +102,7 @@ class ReadingModel:
         """A wallet, as one of its devices has it."""
         name = wallet.record.name
         self.persons[wallet.person] = name
-        self._seeds[wallet.record.seed] = name
+        self._secrets |= dict.fromkeys((wallet.record.seed, *wallet.record.readings), name)
         for reading in wallet.record.readings:
             if reading not in self._own_slots:
                 sections = [section for section, (owner, _) in self.owners.items() if owner == name]
@@ -262,12 +263,12 @@ class ReadingModel:
         for reading, slots in self._own_slots.items():
             if reading in strings:
                 keys.update(slots)
-        for seed, person in self._seeds.items():
-            if seed in strings:
+        for secret, person in self._secrets.items():
+            if secret in strings:
                 for given in self.given.values():
                     if given.asked.patient == person:
                         sections = (part.warrant.links[-1].link.section for part in given.grant.sections)
-                        keys.update(derive(seed, "granted-slot", section, given.grant.grant) for section in sections)
+                        keys.update(derive(secret, "granted-slot", section, given.grant.grant) for section in sections)
         for package in sorted(self.packages.values(), key=lambda one: -one.number):
             for key, history in package.slots.items():
                 if key in keys:

@@ -115,8 +115,8 @@ class Run:
         def asks(asked: Asked) -> None:
             self.asked[step.home] = (asked, self._newest_at(self.world.host_of(step.home)))
 
-        def removes(other: str, person: str) -> None:
-            removal = Removal(other, person)
+        def removes(other: str, person: str, label: str) -> None:
+            removal = Removal(other, person, label)
             self.checks.reading.removals.append(removal)
             self.removing[step.home] = removal
 
@@ -132,15 +132,24 @@ class Run:
     def _resumed(self, home: str) -> None:
         """What this home had begun is done: also a removal."""
         self.checks.reading.complete(home, self.now)
+        self._forget_unkept(home)
         removal = self.removing.pop(home, None)
+        if removal is not None:
+            removal.done = self.now
+
+    def _forget_unkept(self, home: str) -> None:
+        """A removal that was refused, or whose machine stopped before the wish was kept, takes nobody off.
+
+        What the remover has noted of the device that leaves tells it. That another one is gone says nothing: the remover may be
+        that one itself.
+        """
+        removal = self.removing.get(home)
         if removal is None:
             return
         agent = self.world.homes[home].agent
         notes = [note for _, note in agent.store.all(DeviceNote, agent.wallet(removal.person).person)]
-        if any(note.removed for note in notes):
-            removal.done = self.now
-        else:  # the machine stopped before the wish was kept
-            self.checks.reading.removals.remove(removal)
+        if not any(note.removed and note.label == removal.label for note in notes):
+            self.checks.reading.removals.remove(self.removing.pop(home))
 
     def _act(self, step: Step, act: Callable[[], object]) -> str:
         if not step.pause:
@@ -178,11 +187,13 @@ class Run:
                 self.checks.after((home,))
                 self.checks.require_shown(home, *result)
         except SalusError as error:
+            self._forget_unkept(home)
             return error.full_code
         except NothingToDo:
             return "nothing-to-do"
         except (Killed, Stopped):
             self.world.homes[home].crash()
+            self._forget_unkept(home)
             return "killed"
         self._resumed(home)
         return ""
