@@ -21,6 +21,7 @@ from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.listing import OutgoingListing
 from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.recovering import RecoveryJob
+from salus.agent.services.renewing import GrantJob
 from salus.agent.services.rotating import RotationJob
 from salus.agent.services.sealing import Job
 from salus.agent.services.submitting import Outgoing
@@ -33,7 +34,7 @@ from salus.exchange.cards import Role
 from salus.node.operating.looking import anchored
 from world import DOCTOR, OTHER, PATIENT, Clock, World, bundle, opened
 
-UNFINISHED = (ErasureJob, Job, NoteJob, Outgoing, OutgoingLetter, OutgoingListing, RecoveryJob, RotationJob)
+UNFINISHED = (ErasureJob, GrantJob, Job, NoteJob, Outgoing, OutgoingLetter, OutgoingListing, RecoveryJob, RotationJob)
 LOCKS = ("lock", "lock.mdb", "store.db-shm", "index.db-shm")  # of processes that live
 
 

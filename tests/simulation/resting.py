@@ -6,6 +6,7 @@ from salus.agent.given import Ending, GivenGrant
 from salus.agent.services import charting, receipting
 from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.received import received_grants
+from salus.agent.services.renewing import GrantJob
 from salus.agent.services.rotating import RotationJob
 from salus.agent.services.sealing import Job
 from salus.agent.services.submitting import Outgoing
@@ -18,7 +19,7 @@ from simulation.invariants import VAULT, Checks
 from simulation.ledger_model import Broken
 from simulation.world import OWNERS, READERS
 
-UNDER_WAY = (Outgoing, Job, NoteJob, ErasureJob, RotationJob)  # what is kept of what was begun, until it is done
+UNDER_WAY = (Outgoing, Job, NoteJob, ErasureJob, RotationJob, GrantJob)  # what is kept of what was begun, until it is done
 
 
 class Resting:

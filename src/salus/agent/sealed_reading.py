@@ -66,6 +66,11 @@ def read_own(agent: Agent, wallet: Wallet, section: OwnSection, reading: Reading
     run(agent, [_read_own(agent, wallet, section, range(first, section.count), reading)])
 
 
+def read_numbers(agent: Agent, wallet: Wallet, section: OwnSection, numbers: Sequence[int], reading: Reading) -> None:
+    """Read the entries of these numbers of one's own section into ``reading``."""
+    run(agent, [_read_own(agent, wallet, section, numbers, reading)])
+
+
 def read_all_own(agent: Agent, wallet: Wallet, sections: Iterable[OwnSection], reading: Reading) -> None:
     """Read all of several own sections into ``reading``."""
     run(agent, [_read_own(agent, wallet, section, range(section.count), reading) for section in sections])

@@ -14,31 +14,27 @@ import msgspec
 
 from salus.agent.asking import entries_of
 from salus.agent.epoch_pairs import own_pairs
-from salus.agent.given import Ending, given_grants
 from salus.agent.home import Agent
 from salus.agent.opened_index import Opening, forget, remember
 from salus.agent.own_sections import OwnSection, own_section, own_sections
 from salus.agent.sealed_reading import Reading, read_all_own, read_own
 from salus.agent.services.contacts import name_of
-from salus.agent.services.manifest import plan_notes, sync
-from salus.agent.services.posting import keep_letter, send_letters
-from salus.agent.services.sealing import roll_forward, silent
+from salus.agent.services.manifest import sync
+from salus.agent.services.posting import send_letters
+from salus.agent.services.renewing import renew_snapshots
 from salus.agent.services.submitting import submit
-from salus.agent.verify import newest_header, records
+from salus.agent.verify import newest_header
 from salus.agent.wallet import Name, Wallet
 from salus.charts.entry import EntryKind, Erased, Sealed
 from salus.charts.fold import NOBODY, Placed, source_key
-from salus.charts.grant import Grant, GrantedEntry
 from salus.charts.sealing import as_opened, seal, version_id, without
 from salus.charts.sections import SectionKind
-from salus.codec import Record, encode
+from salus.codec import Record
 from salus.crypto import hpke
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import new_seed
 from salus.errors import AgentRefused, LedgerRefused
-from salus.exchange.envelopes import LetterKind
 from salus.ids import Bytes32, Count
-from salus.ledger.modules.revocations.state import Revoked, revocation_key
 from salus.ledger.modules.sections.messages import Entomb, Rewrite
 from salus.ledger.modules.sections.state import Entry
 
@@ -140,9 +136,9 @@ def _complete(agent: Agent, identity: bytes, job: ErasureJob) -> None:
     wallet = sync(agent, job.name)
     for erasure in job.erasures:
         _erase_one(agent, wallet, erasure)
-    _renew_snapshots(agent, wallet, job.erasures)
-    with agent.store.writing():
-        agent.store.drop(ErasureJob, b"", identity)
+    if renew_snapshots(agent, job.name, {(erasure.kind, erasure.number) for erasure in job.erasures if erasure.versions}):
+        with agent.store.writing():
+            agent.store.drop(ErasureJob, b"", identity)
     send_letters(agent)
 
 
@@ -191,44 +187,3 @@ def _inside(agent: Agent, wallet: Wallet, section: OwnSection, number: int) -> S
     if not found:
         raise AgentRefused("blob-missing", "the vault does not have this entry")
     return found[0]
-
-
-def _renew_snapshots(agent: Agent, wallet: Wallet, erasures: Iterable[Erasure]) -> None:
-    """New halves for whoever holds a live snapshot of an entry that was sealed again, under the same grant and warrant.
-
-    What another device has revoked counts from the ledger on: it may not have been able to note it yet.
-    """
-    touched = {(erasure.kind, erasure.number) for erasure in erasures if erasure.versions}
-    now = newest_header(agent).time
-    for given, made in given_grants(agent, wallet):
-        named = {(part.kind, entry.number) for part in made.sections for entry in part.entries}
-        live = given.ending is Ending.NOT and now < made.not_after and made.patient == wallet.person
-        if live and touched & named and (kinds := _standing(agent, made)):
-            renewed = msgspec.structs.replace(given, grant=encode(_renewed(agent, wallet, made, kinds)))
-            job = plan_notes(agent, wallet, [renewed])
-            with agent.store.writing():
-                agent.store.put(wallet.person, made.grant, renewed)
-                agent.store.put(b"", job.batch, job)
-                keep_letter(agent, wallet, given.reader, LetterKind.GRANT, renewed.grant)
-            roll_forward(agent, job, silent)
-
-
-def _standing(agent: Agent, made: Grant) -> set[SectionKind]:
-    """The sections of the grant that were not revoked, as the ledger proves it."""
-    keys = [revocation_key(part.warrant.links[-1].link.revocation) for part in made.sections]
-    revoked, _ = records(agent, keys, Revoked)
-    return {part.kind for part, gone in zip(made.sections, revoked, strict=True) if gone is None}
-
-
-def _renewed(agent: Agent, wallet: Wallet, made: Grant, kinds: set[SectionKind]) -> Grant:
-    parts = []
-    for part in made.sections:
-        if part.kind not in kinds:
-            parts.append(part)
-            continue
-        reading = Reading()
-        read_own(agent, wallet, own_section(agent, wallet, part.kind), reading)
-        now = {number: GrantedEntry(number, e.blob, half) for (_, number), (half, e) in reading.halves.items()}
-        kept = tuple(now.get(entry.number, entry) for entry in part.entries)
-        parts.append(msgspec.structs.replace(part, entries=kept))
-    return msgspec.structs.replace(made, sections=tuple(parts))

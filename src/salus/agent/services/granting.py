@@ -15,7 +15,8 @@ from salus.agent.sealed_reading import Reading, read_own
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.licensing import RIGHTS
 from salus.agent.services.manifest import plan_notes, sync
-from salus.agent.services.posting import keep_letter, send_letters
+from salus.agent.services.posting import send_letters
+from salus.agent.services.renewing import GrantJob, resume_grants
 from salus.agent.services.rotating import keep_rotation, resume_rotations
 from salus.agent.services.sealing import roll_forward, silent
 from salus.agent.services.sectioning import ensure_section
@@ -30,7 +31,6 @@ from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey, person_id
 from salus.errors import AgentRefused, WarrantRefused, refusal
 from salus.exchange.cards import SignedCard
-from salus.exchange.envelopes import LetterKind
 from salus.fhir.authoring import consent
 from salus.ledger.genesis import LicenceRight
 from salus.ledger.modules.revocations.state import Revoked, revocation_id, revocation_key
@@ -126,7 +126,7 @@ def grant(
 
 
 def _give(agent: Agent, wallet: Wallet, made: Grant, reader: SignedCard) -> None:
-    """Keep the grant with all that is left to be done, in one step; then note it, rotate to it, and send it."""
+    """Keep the grant with all that is left to be done, in one step; then note it, rotate to it, write its letter, and send it."""
     given = GivenGrant(encode(made), reader, Ending.NOT)
     job = plan_notes(agent, wallet, [given])
     with agent.store.writing():
@@ -135,9 +135,10 @@ def _give(agent: Agent, wallet: Wallet, made: Grant, reader: SignedCard) -> None
         kinds = [part.kind for part in made.sections if part.slot_key]
         if kinds:
             keep_rotation(agent, wallet.record.name, kinds)
-        keep_letter(agent, wallet, reader, LetterKind.GRANT, encode(made))
+        agent.store.put(b"", job.batch, GrantJob(wallet.record.name, made.grant))
     roll_forward(agent, job, silent)
     resume_rotations(agent)
+    resume_grants(agent)
     send_letters(agent)
 
 

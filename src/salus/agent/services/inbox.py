@@ -235,8 +235,13 @@ def _take_delegation(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str,
 def _keep_grant(agent: Agent, wallet: Wallet, grant: Grant, received: ReceivedGrant) -> None:
     """Keep the grant, unless it is known as of a later block: a letter may arrive after one that was written after it."""
     known = agent.store.find(ReceivedGrant, wallet.person, grant.grant)
-    if known is None or decode(known.grant, Grant, limit=MAX_GRANT).as_of <= grant.as_of:
+    if known is None or _age(decode(known.grant, Grant, limit=MAX_GRANT)) <= _age(grant):
         agent.store.put(wallet.person, grant.grant, received)
+
+
+def _age(grant: Grant) -> tuple[int, int]:
+    """When a grant is of: what was sent again after an erasure has the ``as_of`` of the first letter, and a later block."""
+    return grant.as_of, grant.height
 
 
 def _take_licence(agent: Agent, wallet: Wallet, letter: Letter) -> str:

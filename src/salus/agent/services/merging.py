@@ -30,6 +30,7 @@ from salus.agent.services.receipting import SeenChain
 from salus.agent.services.received import AuthoredEntry, FormerSlot, ReceivedGrant
 from salus.agent.services.recovering import RecoveryJob
 from salus.agent.services.referring import ShownCard
+from salus.agent.services.renewing import GrantJob
 from salus.agent.services.rotating import RotationJob
 from salus.agent.services.sealing import Job
 from salus.agent.services.staffing import Staff, StaffLink
@@ -114,6 +115,7 @@ TABLE = (
     Rule(Job, Scope.HOME, what_is_here),  # of jobs: what the ledger has is not done again
     Rule(RotationJob, Scope.HOME, what_is_here),
     Rule(ErasureJob, Scope.HOME, what_is_here),
+    Rule(GrantJob, Scope.HOME, what_is_here),
     Rule(GivenGrant, Scope.PERSON, further_ended),
     Rule(ReceivedGrant, Scope.PERSON, what_is_here),
     Rule(FormerSlot, Scope.PERSON, what_is_here),
@@ -141,9 +143,10 @@ TABLE = (
     Rule(OutgoingListing, Scope.NEVER, what_is_here),  # public, and sent before anything is exported
     Rule(OutgoingLetter, Scope.NEVER, what_is_here),  # sealed: nobody can tell whose it is; sent by the home that wrote it
 )
-NAMED: tuple[type[Job | RotationJob | ErasureJob], ...] = (
+NAMED: tuple[type[Job | RotationJob | ErasureJob | GrantJob], ...] = (
     Job,
     RotationJob,
     ErasureJob,
+    GrantJob,
 )  # work that knows the person by the home's name
 RULES = {str(rule.shape.__struct_config__.tag): rule for rule in TABLE}

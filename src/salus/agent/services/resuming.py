@@ -8,6 +8,7 @@ from salus.agent.services.erasing import resume_erasures
 from salus.agent.services.listing import resume_listings
 from salus.agent.services.posting import resume_letters
 from salus.agent.services.recovering import resume_recoveries
+from salus.agent.services.renewing import resume_grants
 from salus.agent.services.restoring import resume_people
 from salus.agent.services.revoking import resume_revocations
 from salus.agent.services.rotating import resume_rotations
@@ -28,6 +29,7 @@ STEPS = (
     resume_rotations,
     resume_revocations,
     resume_erasures,
+    resume_grants,
     resume_dismissals,
     resume_listings,
     resume_letters,
