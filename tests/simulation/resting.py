@@ -90,6 +90,8 @@ class Resting:
         for given in self.reading.given.values():
             if given.asked.reader != person or not self.reading.live(given, now):
                 continue
+            if given.done is None and any(removal.home == given.home for removal in self.reading.removals):
+                continue  # its device was taken off before it could tell the others, or the reader
             if given.done is not None and given.grant.grant not in arrived:
                 raise Broken("rest", f"{home} was given a grant by {given.home}, and it has not arrived")
             if given.asked.passed_on_by:
