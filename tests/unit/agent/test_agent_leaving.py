@@ -152,10 +152,7 @@ def test_a_revocation_counts_from_the_ledger_on_before_it_is_noted_anywhere(near
     second = near.grant(OTHER, sections=(SectionKind.VITALS,), lasting=ALWAYS)
     with beside(near, tmp_path / "phone") as phone:
         second_device(near, phone)
-        wallet = sync(phone.agent, PATIENT)
-        identity = bytes.fromhex(second.grant)
-        (part,) = given_grant(phone.agent, wallet, identity).made().sections
-        revoking.end_part(phone.agent, wallet, identity, part)
+        revoke_without_a_note(phone.agent, second)
         revoking.revoke(near.agent, PATIENT, grant=first.grant)
         section = own_section(near.agent, near.agent.wallet(PATIENT), SectionKind.VITALS)
         assert not opened_slots(near, section, [first, second])
@@ -167,12 +164,16 @@ def test_who_was_revoked_gets_no_new_halves_though_the_eraser_was_not_told(near:
     inbox.collect(near.agent, DOCTOR)
     with beside(near, tmp_path / "phone") as phone:
         second_device(near, phone)
-        wallet = sync(phone.agent, PATIENT)
-        identity = bytes.fromhex(made.grant)
-        (part,) = given_grant(phone.agent, wallet, identity).made().sections
-        revoking.end_part(phone.agent, wallet, identity, part)
+        revoke_without_a_note(phone.agent, made)
         erasing.erase(near.agent, PATIENT, sorted(vitals(near.agent, PATIENT))[0])
         assert not inbox.collect(near.agent, DOCTOR)
+
+
+def revoke_without_a_note(agent: Agent, info: granting.GrantInfo) -> None:
+    """Revoke on the ledger, and be cut off before the other devices can be told."""
+    wallet, identity = sync(agent, PATIENT), bytes.fromhex(info.grant)
+    (part,) = given_grant(agent, wallet, identity).made().sections
+    revoking.end_part(agent, wallet, identity, part)
 
 
 class Racing:
