@@ -208,9 +208,11 @@ def test_after_a_crash_the_blobs_of_what_was_committed_are_kept(tmp_path: Path) 
     with running(tmp_path) as world:
         world.fill("Ada")
         body = world.node.submit(appended(world)).body
-    world.blob_path(ONE).rename(world.folder / "vault" / "arriving" / f"{body.hex()}.{sha256(ONE).hex()}")
+    place = world.folder / "vault" / "arriving"
+    world.blob_path(ONE).rename(place / f"{body.hex()}.{sha256(ONE).hex()}")
+    (place / "ab.notes").write_bytes(b"somebody's")  # no name of ours: passed over
     with running(tmp_path) as world:
-        assert arriving(world) == []
+        assert [path.name for path in arriving(world)] == ["ab.notes"]
         assert world.blob_path(ONE).read_bytes() == ONE
 
 

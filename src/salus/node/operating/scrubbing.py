@@ -11,6 +11,7 @@ from salus.ledger.genesis import Genesis
 from salus.node.operating.checking import Findings
 from salus.node.operating.looking import Ledger, anchored, looking, require_sound
 from salus.node.replaying import Told, replay
+from salus.node.vault.arriving import arrived
 from salus.node.vault.blobs import Blobs
 
 YOUNG = 3600  # seconds: a blob that came within them may belong to a submission that is under way
@@ -74,7 +75,7 @@ def _damaged(blobs: Blobs, present: list[bytes], told: Told) -> list[bytes]:
 
 def _orphaned(node: Path, ledger: Ledger, blobs: Blobs, present: list[bytes]) -> list[bytes]:
     """What nothing anchors, is older than an hour, and does not belong to a submission under way."""
-    arriving = {bytes.fromhex(path.suffix[1:]) for path in (node / "vault" / "arriving").glob("*")}
+    arriving = {blob for _, _, blob in arrived(node / "vault" / "arriving")}
     with ledger.later() as now:
         wanted = anchored(now)
     old = time.time() - YOUNG

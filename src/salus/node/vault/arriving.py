@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from salus.errors import NodeRefused
 from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Rewrite, Rotate
 from salus.ledger.tx import Body
 from salus.node.vault.blobs import Blobs
+
+_NAME = re.compile(r"([0-9a-f]{64})\.([0-9a-f]{64})")
 
 
 class Arriving:
@@ -68,8 +71,7 @@ class Arriving:
 
     def sweep(self, committed: Callable[[bytes], bool]) -> None:
         """At the start: what came with committed bodies is in its place for good; the rest goes, and its agent sends it again."""
-        for path in sorted(self._folder.glob("[0-9a-f]*.[0-9a-f]*")):
-            body, blob = (bytes.fromhex(name) for name in path.name.split("."))
+        for path, body, blob in arrived(self._folder):
             if committed(body):
                 self._blobs.link(path, blob)
                 self.keep(body, [blob])
@@ -79,6 +81,12 @@ class Arriving:
 
     def _path(self, body: bytes, blob: bytes) -> Path:
         return self._folder / f"{body.hex()}.{blob.hex()}"
+
+
+def arrived(folder: Path) -> list[tuple[Path, bytes, bytes]]:
+    """(file, body, blob) of what lies in the folder; files of other names are passed over."""
+    found = [(path, match) for path in sorted(folder.glob("*")) if (match := _NAME.fullmatch(path.name))]
+    return [(path, bytes.fromhex(match[1]), bytes.fromhex(match[2])) for path, match in found]
 
 
 def require_blobs(body: Body, given: tuple[bytes, ...], held: Blobs) -> None:
