@@ -207,7 +207,8 @@ def _posted(
             raise NodeRefused("wrong-media-type", f"the body is sent as {MEDIA}")
         with node.room.held() as take:
             body = decode(await _bounded(request, bound, take), shape, limit=bound)
-            answered = await to_thread.run_sync(_let_in, node, body, answer, limiter=threads)
+            with node.place(body):  # refused here, a request costs a fifth of what it costs once it has a thread
+                answered = await to_thread.run_sync(_let_in, node, body, answer, limiter=threads)
         return Response(encode(answered) if answered is not None else b"", media_type=MEDIA)
 
     return handle

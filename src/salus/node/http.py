@@ -12,6 +12,8 @@ from salus.node.api import make_api
 from salus.node.logs import logging_config
 from salus.node.service import NodeService
 
+CONNECTIONS = 1_024  # open at once; each may hold 64 KiB of headers, and bodies share what room there is
+
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; `NodeRefused` ``port-taken`` when the port is in use."""
@@ -48,5 +50,5 @@ def configured(node: NodeService) -> uvicorn.Config:
         proxy_headers=False,  # nothing here hangs on whom a proxy names; who came by one is told by the header itself
         server_header=False,
         timeout_keep_alive=15,
-        limit_concurrency=256,
+        limit_concurrency=CONNECTIONS,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +13,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from salus import __version__
-from salus.codec import decode, encode
+from salus.codec import Record, decode, encode
 from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError, refusal
@@ -173,24 +173,34 @@ class NodeService:
         """The genesis document."""
         return self._genesis
 
+    def place(self, body: Record) -> AbstractContextManager[None]:
+        """Inside, what acts on ``body`` has its place: a transaction one of its sponsor's, anything else needs none.
+
+        `NodeRefused` ``sponsor-busy`` where the sponsor has as many under way as its share of this node's places.
+        """
+        if not isinstance(body, Submission):
+            return nullcontext()
+        asked = self._transaction(body).body
+        return self.places.of(asked.sponsor, protects=protects_rights(asked))
+
     def submit(self, submission: Submission) -> TxStatus:
         """Blobs durable first, then the transaction, co-signed as sponsor; a refused transaction's blobs are deleted.
 
-        The same body again returns what became of it. Raises what refuses it, and `NodeRefused` ``sponsor-busy`` where the
-        sponsor has as many under way as its share of this node's places.
+        The same body again returns what became of it. Raises what refuses it.
         """
-        limit = self._genesis.parameters.max_transaction
-        transaction = decode(submission.transaction, Transaction, limit=limit)
+        transaction = self._transaction(submission)
         sponsored = self._sponsored(transaction)
         if sponsored is None:
             return self._pass_on(transaction.body.sponsor, lambda peer: peer.submit(submission))
         body = body_hash(transaction.body)
-        place = self.places.of(transaction.body.sponsor, protects=protects_rights(transaction.body))
-        with place, self._arriving.alone({body, *anchored(transaction.body)}):
+        with self._arriving.alone({body, *anchored(transaction.body)}):
             known = self.engine.result(body)
             done = self._take(sponsored, body, submission.blobs) if known is None else _status(known)
         self._erasing.catch_up(self.engine.state)
         return done
+
+    def _transaction(self, submission: Submission) -> Transaction:
+        return decode(submission.transaction, Transaction, limit=self._genesis.parameters.max_transaction)
 
     def _take(self, transaction: Transaction, body: BodyHash, given: tuple[bytes, ...]) -> TxStatus:
         require_blobs(transaction.body, given, self.blobs)
