@@ -9,7 +9,7 @@ PROBES := $(VENV)/.probes
 SECOND := vectors/ts/node_modules/.package-lock.json
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load proto lock clean setup vectors
 
 setup: $(READY)
 
@@ -96,6 +96,9 @@ mutants: $(HARD)  ## N mutants (0: all) of the four inner rooms: their tests mus
 
 fuzz: $(HARD)  ## Coverage-guided fuzzing of every decoder, for MINUTES in all
 	PYTHONPATH=tests $(BIN)/python tools/fuzz.py $(or $(MINUTES),10)
+
+proto: $(READY)  ## Generate the protocol code from our own definitions; a test finds what has drifted
+	$(BIN)/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src $$(find src -name '*.proto')
 
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock
