@@ -148,23 +148,33 @@ class Lines:
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def ask(self, data: bytes) -> int:
-        """Send a request; the status of its answer, 0 where the connection broke."""
+        """Send a request; the status of its answer, 0 where the connection broke.
+
+        A connection that the node has closed while it was idle was none: another is opened, as HTTP clients do (RFC 9112, 9.3.1).
+        """
         try:
             async with asyncio.timeout(PATIENCE):
-                reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(self._host, self._port)
-                writer.write(data)
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
-                if length.strip():
-                    await reader.readexactly(int(length))
+                while self._idle:
+                    line = self._idle.pop()
+                    try:
+                        return await self._answered(*line, data)
+                    except (OSError, EOFError):
+                        line[1].close()
+                return await self._answered(*await asyncio.open_connection(self._host, self._port), data)
         except (OSError, EOFError, TimeoutError):
             return 0
-        status = int(head[9:12])
+
+    async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes) -> int:
+        writer.write(data)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
+        if length.strip():
+            await reader.readexactly(int(length))
         if b"connection: close" in head or not length.strip():
             writer.close()
         else:
             self._idle.append((reader, writer))
-        return status
+        return int(head[9:12])
 
     def close(self) -> None:
         """Close what is idle."""
