@@ -13,7 +13,7 @@ from typing import Any
 
 from charts_world import HOLDER, NETWORK, root, some
 from ledger_world import Ledger, creation
-from mutation_samples import require_kept_as_written
+from mutation_samples import commits, require_kept_as_written
 from salus.agent.export_file import MAGIC, MAX_ITEM, ExportItem, _frames
 from salus.agent.services import pairing
 from salus.charts.entry import MAX_PLAIN, Sealed
@@ -214,6 +214,12 @@ def of_execution() -> Target:
     return Target(lambda data: world.app.check_tx(data, world.time), (world.tx(creation("owner"), by=["owner"]), *_TRANSACTIONS))
 
 
+def of_commit() -> Target:
+    """A header that validators committed."""
+    first, *others = commits()
+    return Target(first.accept, (first.data, *(other.data for other in others)))
+
+
 def of_shapes() -> Target:
     """What nodes and clients send each other besides what is signed: the first byte chooses the shape."""
     shapes: tuple[type[Record], ...] = (
@@ -263,6 +269,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "stamp": of_drop,
     "guest": of_guest,
     "execution": of_execution,
+    "commit": of_commit,
     "block": lambda: Target(as_block, (encode(StoredBlock(_TRANSACTIONS[:3], ())),)),
     "shapes": of_shapes,
     "fhir": lambda: Target(require_kept_as_written, (bundle({"resourceType": "Patient", "id": "p"}), CLEMENTE[:20_000])),

@@ -58,6 +58,8 @@ from salus.fhir.validation import faults
 from salus.ids import Height, Millis, VerifyKey
 from salus.ledger.app import Application
 from salus.ledger.header import SignedHeader, TxResult
+from salus.ledger.lightblock import ABSENT, FOR_BLOCK, MAX_COMMITTED, CommittedHeader
+from salus.ledger.lightblock import require_committed as require_votes
 from salus.ledger.machine import Block
 from salus.ledger.modules.receipts.state import Anchor, anchor_key
 from salus.ledger.modules.sections.state import Entry
@@ -79,6 +81,8 @@ from salus.warrants.receipting import (
 )
 from salus.warrants.receipts import ReceiptsAnswer, SignedPromise
 from salus.warrants.requests import OwnerRequest, SignedOwner, SignedRead
+from validators_world import NETWORK as CHAIN
+from validators_world import Validators
 from world import CLEMENTE, DOCTOR, HOUR, OTHER, PATIENT, Clock, World, bundle, opened
 
 LIMIT = 64 * 1024 * 1024
@@ -116,6 +120,7 @@ def formats(folder: Path) -> Iterator[tuple[Format, ...]]:
             Format("transaction", tuple(_transactions(world))),
             Format("header", tuple(_chain(world, "header"))),
             Format("block", tuple(_chain(world, "block"))),
+            Format("commit", tuple(commits())),
             Format("answer", tuple(_answers(world, network))),
             Format("proof", tuple(_proof(world, data) for data in proofs)),
             Format("read", tuple(_reads(world, network))),
@@ -227,6 +232,18 @@ def _transactions(world: World) -> Iterator[Sample]:
         time = world.node.engine.header(height).header.time
         data = world.node.engine.block(height).transactions[0]
         yield Sample(data, lambda mutant, app=app, time=time: app.check_tx(mutant, time), of_shape(Transaction))
+
+
+def commits() -> Iterator[Sample]:
+    """Headers that validators committed, a later one and the first, with no more votes than are needed."""
+    four, alone = Validators([2, 1, 1, 1]), Validators([1])
+    later = four.commit(four.header(), [FOR_BLOCK, FOR_BLOCK, ABSENT, FOR_BLOCK])
+    for made, signed in ((four, later), (alone, alone.commit(alone.header(1, last_block=None)))):
+
+        def accept(mutant: bytes, made: Validators = made) -> None:
+            require_votes(CHAIN, made.set, decode(mutant, CommittedHeader, limit=MAX_COMMITTED))
+
+        yield Sample(encode(signed), accept, of_shape(CommittedHeader))
 
 
 class Still(MemoryStore):

@@ -18,8 +18,9 @@ from salus.errors import Malformed
 
 SEED, COUNT = 5, 5_000
 NAMES = (
-    *("transaction", "header", "block", "answer", "proof", "read", "owner-request", "promise", "receipts", "entry", "inside"),
+    *("transaction", "header", "block", "commit", "answer", "proof", "read", "owner-request", "promise", "receipts", "entry"),
     *(
+        "inside",
         "card",
         "envelope",
         "letter",

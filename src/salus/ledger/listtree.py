@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from salus.crypto.hashing import tagged, tagged_one, tagged_pair
 from salus.errors import LedgerRefused
@@ -48,15 +48,17 @@ def _path(leaves: list[bytes], index: int) -> list[bytes]:
     return [*_path(leaves[half:], index - half), _root(leaves[:half])]
 
 
-def _root(leaves: list[bytes]) -> Hash:
-    """From the leaves up, pair by pair; one that is left over stands for itself: RFC 6962's shape, level by level."""
-    if not leaves:
-        return tagged("salus/list-empty/1")
+def paired(leaves: list[bytes], inner: Callable[[bytes, bytes], bytes]) -> Hash:
+    """From one leaf or more up, pair by pair; one that is left over stands for itself: RFC 6962's shape, level by level."""
     level = leaves
     while len(level) > 1:
         left_over = level[-1:] if len(level) % 2 else []
-        level = [*map(_inner, level[::2], level[1::2]), *left_over]
+        level = [*map(inner, level[::2], level[1::2]), *left_over]
     return Hash(level[0])
+
+
+def _root(leaves: list[bytes]) -> Hash:
+    return paired(leaves, _inner) if leaves else tagged("salus/list-empty/1")
 
 
 def _half(count: int) -> int:
