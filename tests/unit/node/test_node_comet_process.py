@@ -62,4 +62,3 @@ def test_an_engine_that_is_not_there_does_not_answer(tmp_path: Path) -> None:
     with pytest.raises(NodeRefused) as refused:
         rpc.status()
     assert refused.value.code == "engine-unreachable"
-    rpc.close()

@@ -37,7 +37,8 @@ class EngineHome:
     ``chain``: at most 50 characters; ``genesis_time``: ms since the epoch, the same at every member; ``validators``: public key
     and name, each of power 1, in the network's order. ``validator_seed`` and ``peer_seed``: 32 bytes each. ``listen``: where
     peers reach this node; ``peers``: the others, as ``nodeid@host:port``. ``app_socket``, ``rpc_socket``: absolute and short.
-    ``max_block``, ``max_transaction``: bytes; ``header_interval``: ms between blocks without transactions; ``local``: all members on one machine.
+    ``max_block``, ``max_transaction``: bytes; ``header_interval``: ms between blocks without transactions; ``local``: all
+    members on one machine.
     """
 
     folder: Path

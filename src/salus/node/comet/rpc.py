@@ -6,11 +6,12 @@ Answers come from this node's own process, and are bounded and read by shape all
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import socket
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import httpx
 import msgspec
 
 from salus.errors import NodeRefused
@@ -91,20 +92,29 @@ class _Answer(msgspec.Struct):
 Shape = TypeVar("Shape")
 
 
-class Rpc:
-    """The engine behind ``socket``; for several threads. Close it with `close`.
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a socket in the file system. (httpx can do it too, and leaves the socket open where nobody listens.)"""
 
-    Each question raises `NodeRefused` ``engine-unreachable`` where the engine does not answer in time, or not as it should.
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("engine", timeout=seconds)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        """Connect, or raise `OSError` and leave nothing open."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Rpc:
+    """The engine behind ``socket``, asked over a connection of its own each time; for several threads.
+
+    Each question raises `NodeRefused` ``engine-unreachable`` where the engine does not answer within ``seconds``, or not as it
+    should.
     """
 
     def __init__(self, socket: Path, seconds: float = SECONDS) -> None:
-        self._client = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://engine", timeout=seconds, trust_env=False
-        )
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        self._socket, self._seconds = socket, seconds
 
     def status(self) -> Status:
         """How far the engine is."""
@@ -177,16 +187,17 @@ class Rpc:
 
     def _exchange(self, body: bytes) -> bytes:
         """The answer's bytes, as far as they are bounded; the engine's own errors come with status 500."""
-        read = bytearray()
+        connection = _Connection(self._socket, self._seconds)
         try:
-            with self._client.stream("POST", "/", content=body, headers={"content-type": "application/json"}) as answer:
-                for part in answer.iter_bytes():
-                    read += part
-                    if len(read) > MAX_ANSWER:
-                        raise _unreachable()
-        except httpx.HTTPError as error:
+            connection.request("POST", "/", body, {"content-type": "application/json", "connection": "close"})
+            answer = connection.getresponse().read(MAX_ANSWER + 1)
+        except (OSError, http.client.HTTPException) as error:
             raise NodeRefused("engine-unreachable", "the engine does not answer") from error
-        return bytes(read)
+        finally:
+            connection.close()
+        if len(answer) > MAX_ANSWER:
+            raise _unreachable()
+        return answer
 
 
 class _Said(NodeRefused):
