@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused
 from salus.ids import Millis
+from salus.node.comet.abci_pb2 import ProcessProposalResponse, Request, Response
 from salus.node.comet.binary import CHECKOUT, find_engine
-from salus.node.comet.configuring import EngineHome, write_engine_home
+from salus.node.comet.configuring import EngineHome, peer_id, write_engine_home
 from salus.node.comet.process import EngineProcess
 from salus.node.comet.rpc import Rpc, Status
 
@@ -122,7 +127,9 @@ def test_a_killed_engine_starts_again(engine: EngineProcess, rpc: Rpc, home: Eng
     write_engine_home(home, app="kvstore")
     engine.start(home.rpc_socket)
     before = reached(engine, rpc, 2).height
-    assert not engine.stop(0)
+    assert engine.pid
+    os.kill(engine.pid, signal.SIGKILL)
+    until(lambda: not engine.alive)
     assert home.rpc_socket.exists()
     engine.start(home.rpc_socket)
     assert reached(engine, rpc, before + 1)
@@ -139,7 +146,39 @@ def test_a_taken_port_is_said_in_a_line(engine: EngineProcess, home: EngineHome)
     assert refused.value.code == "engine-stopped"
 
 
-def test_an_engine_ends_when_its_application_s_socket_closes(engine: EngineProcess, home: EngineHome) -> None:
+def received(stream: BinaryIO) -> Request | None:
+    """The next request, or None at the connection's end."""
+    size = shift = 0
+    while byte := stream.read(1):
+        size |= (byte[0] & 127) << shift
+        shift += 7
+        if byte[0] < 128:
+            return Request.FromString(stream.read(size))
+    return None
+
+
+def answered(request: Request) -> bytes:
+    """An application without a state: it takes every block and holds nothing."""
+    name = request.WhichOneof("value")
+    assert name
+    response = Response()
+    getattr(response, name).SetInParent()
+    if name == "prepare_proposal":
+        response.prepare_proposal.txs.extend(request.prepare_proposal.txs)
+    if name == "process_proposal":
+        response.process_proposal.status = ProcessProposalResponse.ACCEPT
+    text = response.SerializeToString()
+    assert len(text) < 128  # a length of one byte
+    return bytes([len(text)]) + text
+
+
+def serve(connection: socket.socket) -> None:
+    with connection, connection.makefile("rb") as stream, suppress(OSError):
+        while request := received(stream):
+            connection.sendall(answered(request))
+
+
+def test_an_engine_ends_when_its_application_s_socket_closes(engine: EngineProcess, rpc: Rpc, home: EngineHome) -> None:
     write_engine_home(home)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(home.app_socket))
@@ -147,7 +186,59 @@ def test_an_engine_ends_when_its_application_s_socket_closes(engine: EngineProce
         server.settimeout(60)
         engine.start(home.rpc_socket)
         connections = [server.accept()[0] for _ in range(4)]
-        assert engine.alive
-        for connection in connections:
-            connection.close()
+        threads = [threading.Thread(target=serve, args=(connection,), daemon=True) for connection in connections]
+        for thread in threads:
+            thread.start()
+        reached(engine, rpc, 2)
+        for connection in connections:  # as the system does when the node is killed
+            connection.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
     until(lambda: not engine.alive)
+    with pytest.raises(NodeRefused, match="application") as refused:
+        engine.require_alive()
+    assert refused.value.code == "engine-stopped"
+
+
+def started(binary: Path, stack: ExitStack, home: EngineHome) -> tuple[EngineProcess, Rpc]:
+    write_engine_home(home, app="kvstore")
+    engine = EngineProcess(binary, home.folder, home.folder / "log")
+    stack.callback(engine.stop, 5)
+    engine.start(home.rpc_socket)
+    return engine, Rpc(home.rpc_socket)
+
+
+def another(home: EngineHome, number: int, listen: str) -> EngineHome:
+    """Another member's engine, whose only peer is ``home``."""
+    folder, seed = home.folder.parent, bytes([number]) * 32
+    first = f"{peer_id(SigningKey(home.peer_seed).public)}@{home.listen}"
+    return replace(
+        home,
+        folder=folder / str(number),
+        rpc_socket=folder / f"{number}.sock",
+        validator_seed=seed,
+        peer_seed=seed,
+        listen=listen,
+        peers=(first,),
+    )
+
+
+def test_two_engines_order_together_and_a_stranger_is_not_let_in(binary: Path, home: EngineHome) -> None:
+    with ExitStack() as stack, socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        addresses = [f"127.0.0.1:{free.getsockname()[1]}" for free in (one, two)]
+        one.close()
+        two.close()
+        validators = ((VALIDATOR.public, "a"), (SigningKey(b"\3" * 32).public, "b"))
+        home = replace(home, validators=validators)
+        second, stranger = another(home, 3, addresses[0]), another(home, 4, addresses[1])
+        home = replace(home, peers=(f"{peer_id(SigningKey(second.peer_seed).public)}@{second.listen}",))
+        engine, rpc = started(binary, stack, home)
+        reached(*started(binary, stack, second), 2)
+        status = reached(engine, rpc, 2)
+        outside = started(binary, stack, stranger)
+        until(lambda: "already have enough inbound peers" in (home.folder / "log").read_text())
+        reached(engine, rpc, status.height + 1)
+        assert len(rpc.validators()) == 2
+        assert rpc.peers() == 1
+        assert outside[0].alive
+        assert outside[1].status().height == 0

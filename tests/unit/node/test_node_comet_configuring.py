@@ -111,3 +111,7 @@ def test_new_peers_change_the_configuration_alone(home: EngineHome) -> None:
 def test_what_the_engine_would_misread_is_refused(home: EngineHome, wrong: dict[str, object]) -> None:
     assert code(replace(home, **wrong)) == "bad-config"
     assert not home.folder.exists()
+
+
+def test_a_home_does_not_show_its_seeds(home: EngineHome) -> None:
+    assert "seed" not in repr(home)

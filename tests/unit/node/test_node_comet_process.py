@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,22 @@ def test_a_large_log_is_moved_aside_at_the_start(binary: Path) -> None:
     cause(binary, "new\n")
     assert log.read_text() == "new\n"
     assert (binary.parent / "log.1").stat().st_size == LOG_BYTES + 1
+
+
+def test_an_engine_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "deaf"
+    ready = f"pathlib.Path({str(tmp_path / 'ready')!r}).touch()"
+    path.write_text(
+        f"#!{sys.executable}\nimport pathlib, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{ready}\nsignal.pause()\n"
+    )
+    path.chmod(0o755)
+    engine = EngineProcess(path, tmp_path, tmp_path / "log")
+    engine.start()
+    while not (tmp_path / "ready").exists():
+        assert engine.alive
+    assert not engine.stop(0.1)
+    assert not engine.alive
+    assert engine.stop()
 
 
 def test_an_engine_that_is_not_there_does_not_answer(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -46,8 +46,8 @@ class EngineHome:
     app_version: int
     genesis_time: Millis
     validators: tuple[tuple[bytes, str], ...]
-    validator_seed: bytes
-    peer_seed: bytes
+    validator_seed: bytes = field(repr=False)
+    peer_seed: bytes = field(repr=False)
     app_socket: Path
     rpc_socket: Path
     listen: str = "127.0.0.1:26656"

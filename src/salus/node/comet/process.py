@@ -25,6 +25,7 @@ CAUSES = (
     ("permission denied", "it may not read or write its folder or open its port"),
     ("error reading config", "its configuration cannot be read"),
     ("error during handshake", "the application and the engine do not hold the same chain"),
+    ("did the application crash", "the application's socket closed"),
     ("app hash", "the application and the engine do not hold the same chain"),
     ("conflicting votes", "another engine signs with the same key"),
 )
