@@ -7,9 +7,10 @@ READY := $(VENV)/.ready
 HARD := $(VENV)/.hard
 PROBES := $(VENV)/.probes
 SECOND := vectors/ts/node_modules/.package-lock.json
+ENGINE := .engine/cometbft
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load proto lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load proto engine lock clean setup vectors
 
 setup: $(READY)
 
@@ -99,6 +100,14 @@ fuzz: $(HARD)  ## Coverage-guided fuzzing of every decoder, for MINUTES in all
 
 proto: $(READY)  ## Generate the protocol code from our own definitions; a test finds what has drifted
 	$(BIN)/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src $$(find src -name '*.proto')
+
+engine: $(ENGINE)  ## CometBFT of the pinned version, built from source that go.sum holds (needs Go 1.25 or newer; a minute or two once)
+
+$(ENGINE): tools/engine/go.mod tools/engine/go.sum
+	@command -v go >/dev/null || { echo "The engine of a network of several orderers needs Go 1.25 or newer to be built." >&2; exit 1; }
+	@echo "Building the engine; the first time takes a minute or two."
+	cd tools/engine && CGO_ENABLED=0 GOFLAGS= GOWORK=off go build -mod=readonly -trimpath -o $(CURDIR)/$(ENGINE).partial github.com/cometbft/cometbft/cmd/cometbft
+	mv $(ENGINE).partial $(ENGINE)
 
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock

@@ -15,6 +15,8 @@ STATUS = {
     "codec/too-large": 413,
     "node/body-too-large": 413,
     "node/busy": 503,
+    "node/engine-stopped": 503,
+    "node/engine-unreachable": 503,
     "node/guest-allowance-spent": 429,
     "node/invite-expired": 403,
     "node/invite-used": 403,

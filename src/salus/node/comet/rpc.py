@@ -1,0 +1,212 @@
+"""What the engine is asked over its socket: how far it is, a transaction to spread, headers with signatures, validators.
+
+Answers come from this node's own process, and are bounded and read by shape all the same; unknown fields are let through.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from salus.errors import NodeRefused
+
+SECONDS = 10.0  # for one answer
+MAX_ANSWER = 8 * 1024 * 1024  # bytes
+PAGE = 100  # validators that the engine gives at once
+MAX_VALIDATORS = 10_000
+
+Height = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")]
+Text = Annotated[str, msgspec.Meta(max_length=4096)]
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How far the engine is. ``time``: of the newest block, RFC 3339; ``catching_up``: it still fetches what others have."""
+
+    height: int
+    catching_up: bool
+    time: str
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What the application's check said to a transaction. ``code`` 0: it waits for a block; ``again``: it was already known."""
+
+    code: int
+    codespace: str = ""
+    log: str = ""
+    again: bool = False
+
+
+class _SyncInfo(msgspec.Struct):
+    latest_block_height: Height
+    latest_block_time: Text
+    catching_up: bool
+
+
+class _Status(msgspec.Struct):
+    sync_info: _SyncInfo
+
+
+class _Broadcast(msgspec.Struct):
+    code: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+    codespace: Text = ""
+    log: Text = ""
+
+
+class _SignedHeader(msgspec.Struct):
+    header: dict[str, Any]
+    commit: dict[str, Any]
+
+
+class _Commit(msgspec.Struct):
+    signed_header: _SignedHeader
+    canonical: bool
+
+
+class _Validators(msgspec.Struct):
+    block_height: Height
+    validators: Annotated[list[dict[str, Any]], msgspec.Meta(max_length=PAGE)]
+    total: Height
+
+
+class _NetInfo(msgspec.Struct):
+    n_peers: Height
+
+
+class _Error(msgspec.Struct):
+    code: int
+    message: Text = ""
+    data: str = ""
+
+
+class _Answer(msgspec.Struct):
+    result: msgspec.Raw = msgspec.Raw()
+    error: _Error | None = None
+
+
+Shape = TypeVar("Shape")
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a socket in the file system. (httpx can do it too, and leaves the socket open where nobody listens.)"""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("engine", timeout=seconds)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        """Connect, or raise `OSError` and leave nothing open."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Rpc:
+    """The engine behind ``socket``, asked over a connection of its own each time; for several threads.
+
+    Each question raises `NodeRefused` ``engine-unreachable`` where the engine does not answer within ``seconds``, or not as it
+    should.
+    """
+
+    def __init__(self, socket: Path, seconds: float = SECONDS) -> None:
+        self._socket, self._seconds = socket, seconds
+
+    def status(self) -> Status:
+        """How far the engine is."""
+        info = self._ask(_Status, "status").sync_info
+        return Status(int(info.latest_block_height), info.catching_up, info.latest_block_time)
+
+    def broadcast(self, tx: bytes) -> Taken:
+        """Give ``tx`` to the engine, which checks and spreads it. One that it knows already is no error.
+
+        `NodeRefused` ``busy`` where more waits than the engine holds, ``body-too-large`` for one that is too large.
+        """
+        try:
+            taken = self._ask(_Broadcast, "broadcast_tx_sync", tx=base64.b64encode(tx).decode())
+        except _Said as error:
+            if "already exists in cache" in error.data:
+                return Taken(0, again=True)
+            if "mempool is full" in error.data or "considered as full" in error.data:
+                raise NodeRefused("busy", "more transactions wait than the engine holds") from error
+            if "too large" in error.data.lower():
+                raise NodeRefused("body-too-large", "the transaction is larger than the engine takes") from error
+            raise
+        return Taken(taken.code, taken.codespace, taken.log)
+
+    def commit(self, height: int | None = None) -> dict[str, Any]:
+        """``header`` and ``commit`` of a block (the newest by default), as the engine writes them, and ``canonical``.
+
+        ``canonical`` is false at the tip, whose signatures may still become more. `NodeRefused` ``no-such-height``.
+        """
+        found = self._at(_Commit, "commit", height)
+        return {"header": found.signed_header.header, "commit": found.signed_header.commit, "canonical": found.canonical}
+
+    def validators(self, height: int | None = None) -> list[dict[str, Any]]:
+        """All who order at ``height``, in the order in which the engine hashes them. `NodeRefused` ``no-such-height``."""
+        first = self._at(_Validators, "validators", height, page="1")
+        found, total, at = first.validators, int(first.total), int(first.block_height)
+        page = 1
+        while len(found) < min(total, MAX_VALIDATORS):
+            page += 1
+            more = self._at(_Validators, "validators", at, page=str(page)).validators
+            if not more:
+                raise _unreachable()
+            found += more
+        return found
+
+    def peers(self) -> int:
+        """How many peers are connected."""
+        return int(self._ask(_NetInfo, "net_info").n_peers)
+
+    def _at(self, shape: type[Shape], method: str, height: int | None, **params: str) -> Shape:
+        if method == "validators":
+            params["per_page"] = str(PAGE)
+        if height is not None:
+            params["height"] = str(height)
+        try:
+            return self._ask(shape, method, **params)
+        except _Said as error:
+            if error.data.startswith(("height", "could not find", "no block")):
+                raise NodeRefused("no-such-height", "the engine has no block of this height") from error
+            raise
+
+    def _ask(self, shape: type[Shape], method: str, **params: str) -> Shape:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        try:
+            answer = msgspec.json.decode(self._exchange(body), type=_Answer)
+            if answer.error is not None:
+                raise _Said(f"{answer.error.message}: {answer.error.data}", answer.error.data)
+            return msgspec.json.decode(answer.result, type=shape)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _unreachable() from error
+
+    def _exchange(self, body: bytes) -> bytes:
+        """The answer's bytes, as far as they are bounded; the engine's own errors come with status 500."""
+        connection = _Connection(self._socket, self._seconds)
+        try:
+            connection.request("POST", "/", body, {"content-type": "application/json", "connection": "close"})
+            answer = connection.getresponse().read(MAX_ANSWER + 1)
+        except (OSError, http.client.HTTPException) as error:
+            raise NodeRefused("engine-unreachable", "the engine does not answer") from error
+        finally:
+            connection.close()
+        if len(answer) > MAX_ANSWER:
+            raise _unreachable()
+        return answer
+
+
+class _Said(NodeRefused):
+    """An error in the engine's own words, which are for telling cases apart and are not passed on."""
+
+    def __init__(self, said: str, data: str) -> None:
+        super().__init__("engine-unreachable", "the engine refuses to answer what it was asked")
+        self.said, self.data = said, data
+
+
+def _unreachable() -> NodeRefused:
+    return NodeRefused("engine-unreachable", "the engine's answer is not as it should be")

@@ -1,0 +1,81 @@
+"""What the engine's log says is told in plain words, and nothing of it is repeated."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from salus.errors import NodeRefused
+from salus.node.comet.process import LOG_BYTES, EngineProcess
+from salus.node.comet.rpc import Rpc
+
+
+@pytest.fixture
+def binary(tmp_path: Path) -> Path:
+    """A program that says what lies in ``last`` and ends."""
+    path = tmp_path / "engine"
+    path.write_text(f"#!/bin/sh\ncat {tmp_path}/last\nexit 1\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def cause(binary: Path, said: str) -> str:
+    (binary.parent / "last").write_text(said)
+    engine = EngineProcess(binary, binary.parent, binary.parent / "log")
+    engine.start()
+    while engine.alive:
+        pass
+    with pytest.raises(NodeRefused) as refused:
+        engine.require_alive()
+    assert refused.value.code == "engine-stopped"
+    return refused.value.text
+
+
+def test_a_taken_port_is_said_without_the_address(binary: Path) -> None:
+    text = cause(binary, "ERROR: failed to start node: listen tcp 127.0.0.1:1: bind: address already in use\n")
+    assert "taken" in text
+    assert "127" not in text
+
+
+def test_lines_that_are_no_errors_are_no_cause(binary: Path) -> None:
+    assert "its log says why" in cause(binary, '{"level":"info","_msg":"genesis"}\n')
+
+
+def test_an_earlier_run_s_error_is_no_cause_of_this_one(binary: Path) -> None:
+    cause(binary, "ERROR: address already in use\n")
+    assert "its log says why" in cause(binary, "")
+
+
+def test_a_large_log_is_moved_aside_at_the_start(binary: Path) -> None:
+    log = binary.parent / "log"
+    with log.open("wb") as file:
+        file.truncate(LOG_BYTES + 1)
+    cause(binary, "new\n")
+    assert log.read_text() == "new\n"
+    assert (binary.parent / "log.1").stat().st_size == LOG_BYTES + 1
+
+
+def test_an_engine_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "deaf"
+    ready = f"pathlib.Path({str(tmp_path / 'ready')!r}).touch()"
+    path.write_text(
+        f"#!{sys.executable}\nimport pathlib, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{ready}\nsignal.pause()\n"
+    )
+    path.chmod(0o755)
+    engine = EngineProcess(path, tmp_path, tmp_path / "log")
+    engine.start()
+    while not (tmp_path / "ready").exists():
+        assert engine.alive
+    assert not engine.stop(0.1)
+    assert not engine.alive
+    assert engine.stop()
+
+
+def test_an_engine_that_is_not_there_does_not_answer(tmp_path: Path) -> None:
+    rpc = Rpc(tmp_path / "none")
+    with pytest.raises(NodeRefused) as refused:
+        rpc.status()
+    assert refused.value.code == "engine-unreachable"
