@@ -10,7 +10,7 @@ SECOND := vectors/ts/node_modules/.package-lock.json
 ENGINE := .engine/cometbft
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load proto engine lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network engine proto lock clean setup vectors
 
 setup: $(READY)
 
@@ -33,7 +33,7 @@ $(PROBES): $(READY) requirements-probes.lock
 run: $(READY)  ## A patient's story on the real system, every claim checked
 	$(BIN)/salus demo
 
-test: $(READY) lint types  ## Lint, types, contracts, every test, full branch coverage of the four inner rooms
+test: $(READY) $(if $(shell command -v go),engine) lint types  ## Lint, types, contracts, every test, full branch coverage of the four inner rooms
 	$(BIN)/pytest -n 2 --dist loadfile $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 lint: $(READY)
@@ -97,6 +97,9 @@ mutants: $(HARD)  ## N mutants (0: all) of the four inner rooms: their tests mus
 
 fuzz: $(HARD)  ## Coverage-guided fuzzing of every decoder, for MINUTES in all
 	PYTHONPATH=tests $(BIN)/python tools/fuzz.py $(or $(MINUTES),10)
+
+network: $(READY) engine  ## Four members that order blocks together: the story across them, while one after the other is killed
+	PATH="$(CURDIR)/$(BIN):$$PATH" examples/network.sh
 
 proto: $(READY)  ## Generate the protocol code from our own definitions; a test finds what has drifted
 	$(BIN)/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src $$(find src -name '*.proto')

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -37,7 +38,7 @@ from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys
 from salus.ids import Millis
-from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id
+from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
 from salus.node.config import read_config
 from salus.node.guests.book import GuestBook
 from salus.node.identity import own_member, read_node_seed
@@ -214,6 +215,7 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
         address = f"http://{host}:{listener.getsockname()[1]}"
         note, secret = home / "node" / "port", new_seed()
         attending = _attending(home, ask) if ask else None
+        node.on_failure = lambda: os.kill(os.getpid(), signal.SIGTERM)
         node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
         try:
             node.announce(address)
@@ -225,6 +227,8 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
             if attending:
                 attending.stop()
             note.unlink(missing_ok=True)
+        if node.failure:
+            raise NodeRefused("engine-stopped", f"the node has stopped itself ({node.failure}); its log says more")
 
 
 def _attending(home: Path, ask: Callable[[], str]) -> Attending | None:
@@ -278,6 +282,7 @@ def joined(home: Path, guest: GuestKeys | None = None, nodes: Sequence[str] = ()
     while True:
         with ExitStack() as stack:
             try:
+                _require_begun(home)
                 network: Network | None = stack.enter_context(open_node(home))
             except NodeRefused as error:
                 if error.code != "node-busy":
@@ -289,6 +294,14 @@ def joined(home: Path, guest: GuestKeys | None = None, nodes: Sequence[str] = ()
         if time.monotonic() > deadline:
             raise NodeRefused("node-busy", "another command holds the node and does not let go")
         time.sleep(0.05)
+
+
+def _require_begun(home: Path) -> None:
+    """Raise ``node-busy`` where the node of ``home`` is served, ``node-not-running`` where it validates and is not."""
+    if not validators(read_genesis(home)):
+        return
+    with held_node(home):
+        raise NodeRefused("node-not-running", "this node orders blocks together with others: serve it first (salus serve)")
 
 
 @contextmanager

@@ -20,28 +20,50 @@ from salus.durable import make_folder, write_atomically
 from salus.errors import AgentRefused, SalusError
 from salus.exchange.cards import Role
 from salus.exchange.guests import Invitation
-from salus.ledger.genesis import MAX_GENESIS, Genesis, GenesisMember, LicenceRight, network_id
+from salus.ledger.genesis import (
+    MAX_GENESIS,
+    Genesis,
+    GenesisMember,
+    LicenceRight,
+    ValidatingMember,
+    network_id,
+    validators,
+)
+from salus.node.comet.configuring import peer_id
 from salus.node.config import following_file
-from salus.node.identity import own_member, read_node_seed
+from salus.node.identity import own_member, peer_seed, read_node_seed, validator_seed
 
 MEMBER_NAME = "Practice"
 _PREPARED = "prepared"  # there from `prepare_home` on: keys that a network may name must not be made anew
 
 
-def init_home(home: Path, passphrase: str | None, member: str = MEMBER_NAME, others: Sequence[GenesisMember] = ()) -> Genesis:
+def init_home(
+    home: Path,
+    passphrase: str | None,
+    member: str = MEMBER_NAME,
+    others: Sequence[GenesisMember] = (),
+    *,
+    validating: bool = False,
+) -> Genesis:
     """Found a network in ``home``: node, member's wallet, agent's store. ``home-exists`` otherwise.
 
-    This member's node orders blocks; ``others`` are members from the start, as `prepare_home` made them, and follow.
+    This member's node orders blocks; ``others`` are members from the start, as `prepare_home` made them, and follow. Where it is
+    ``validating``, it orders together with those of them that are.
     """
-    founder, record, cold = _make_member(home, passphrase, member)
+    founder, record, cold = _make_member(home, passphrase, member, validating=validating)
     genesis = Genesis(fresh_nonce(), clock(), (founder, *others))
     _settle_member(home, genesis, record, cold, lambda: passphrase or "")
     return genesis
 
 
-def prepare_home(home: Path, passphrase: str | None, member: str) -> GenesisMember:
-    """Make a member's keys in ``home`` before there is a network: what is returned goes to whoever founds it."""
-    made, record, cold = _make_member(home, passphrase, member)
+def prepare_home(
+    home: Path, passphrase: str | None, member: str, *, validating: bool = False
+) -> GenesisMember | ValidatingMember:
+    """Make a member's keys in ``home`` before there is a network: what is returned goes to whoever founds it.
+
+    A ``validating`` one orders blocks together with all others that do.
+    """
+    made, record, cold = _make_member(home, passphrase, member, validating=validating)
     with opened_store(home, lambda: passphrase or "") as store:
         keep_prepared(store, record, cold)
     write_atomically(home / "node" / _PREPARED, b"")
@@ -49,7 +71,12 @@ def prepare_home(home: Path, passphrase: str | None, member: str) -> GenesisMemb
 
 
 def join_home(home: Path, genesis: bytes, node: str, address: str, ask: Callable[[], str]) -> Genesis:
-    """Complete what `prepare_home` began, in the network of ``genesis``: this node follows the one at ``node``.
+    """As `complete_home`: this node follows the one at ``node``."""
+    return complete_home(home, genesis, following_file(node, address), ask)
+
+
+def complete_home(home: Path, genesis: bytes, config: bytes, ask: Callable[[], str]) -> Genesis:
+    """Complete what `prepare_home` began, in the network of ``genesis``, with this ``config.toml``.
 
     ``not-prepared``, and `NodeRefused` ``not-a-member`` where the network was founded without it.
     """
@@ -63,7 +90,7 @@ def join_home(home: Path, genesis: bytes, node: str, address: str, ask: Callable
         prepared = find_prepared(store)
     if prepared is None:
         raise AgentRefused("not-prepared", "make this member's keys first: salus node prepare")
-    write_atomically(home / "node" / "config.toml", following_file(node, address))
+    write_atomically(home / "node" / "config.toml", config)
     try:
         _settle_member(home, found, prepared.record, prepared.cold, ask)
     except SalusError:
@@ -72,7 +99,14 @@ def join_home(home: Path, genesis: bytes, node: str, address: str, ask: Callable
     return found
 
 
-def _make_member(home: Path, passphrase: str | None, name: str) -> tuple[GenesisMember, PrincipalRecord, bytes]:
+def own_peer(home: Path) -> str:
+    """By which id other members' engines know that of ``home``."""
+    return peer_id(SigningKey(peer_seed(read_node_seed(home / "node" / "node.key"))).public)
+
+
+def _make_member(
+    home: Path, passphrase: str | None, name: str, *, validating: bool
+) -> tuple[GenesisMember, PrincipalRecord, bytes]:
     """A member's keys in ``home``: as genesis names it, its wallet's record, and its cold seed."""
     _start_over(home)
     node_seed, cold = new_seed(), new_seed()
@@ -80,7 +114,10 @@ def _make_member(home: Path, passphrase: str | None, name: str) -> tuple[Genesis
     node_key = SigningKey(derive(node_seed, "node")).public
     write_atomically(home / "node" / "node.key", node_seed.hex().encode("ascii") + b"\n")
     write_store_key(home / "agent" / "agent.key", passphrase)
-    return GenesisMember(Wallet(record).authority.public, node_key, tuple(LicenceRight)), record, cold
+    made = GenesisMember(Wallet(record).authority.public, node_key, tuple(LicenceRight))
+    if validating:
+        made = ValidatingMember(made.authority, made.node, made.rights, SigningKey(validator_seed(node_seed)).public)
+    return made, record, cold
 
 
 def _settle_member(home: Path, genesis: Genesis, record: PrincipalRecord, cold: bytes, ask: Callable[[], str]) -> None:
@@ -90,6 +127,8 @@ def _settle_member(home: Path, genesis: Genesis, record: PrincipalRecord, cold: 
     write_cold(home / "cold", cold_seed(record, network_id(genesis), cold), beside=True)
     write_atomically(home / "node" / FOUNDING, b"")
     write_atomically(home / "genesis.bin", encode(genesis))
+    if validators(genesis):
+        return  # its node begins when it is served, together with the others'
     with open_home(home, ask):
         pass  # completes what is left to be done for its people
 

@@ -20,7 +20,7 @@ from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, SalusError
 from salus.ids import VerifyKey
 from salus.ledger.genesis import member_id
-from salus.ledger.header import Header, header_hash
+from salus.ledger.header import AnyHeader, header_hash
 from salus.ledger.modules.members.state import Member, member_key
 from salus.ledger.modules.revocations.state import revocation_id
 from salus.ledger.modules.sections.messages import Epoch
@@ -100,7 +100,7 @@ class Page:
         """Which blobs are not those that the ledger names."""
         return [index for index, blob in enumerate(self.blobs) if sha256(blob) != self._hashes[index]]
 
-    def request(self, agent: Agent, vault: bytes, header: Header) -> SignedRead:
+    def request(self, agent: Agent, vault: bytes, header: AnyHeader) -> SignedRead:
         """The signed request for what is lacking."""
         asking, lacking = self.asking, self.lacking()
         request = ReadRequest(

@@ -13,7 +13,7 @@ from salus.agent.wallet import PrincipalRecord, Wallet
 from salus.errors import AgentRefused
 from salus.ids import Millis, NetworkId
 from salus.ledger.genesis import Genesis, network_id
-from salus.ledger.header import SignedHeader
+from salus.ledger.header import ProvenHeader
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Agent:
     pass_over: Callable[[], bool] = bool
     outbox: Outbox = field(default_factory=Outbox)
     at_once: AtOnce = one_by_one
-    believed: SignedHeader | None = field(default=None, repr=False)
+    believed: ProvenHeader | None = field(default=None, repr=False)
     _wallets: dict[PrincipalRecord, Wallet] = field(default_factory=dict, repr=False)  # deriving the keys takes its time
 
     @property

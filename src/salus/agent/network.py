@@ -10,7 +10,7 @@ from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.listings import SignedListing
 from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
-from salus.ledger.header import SignedHeader
+from salus.ledger.header import ProvenHeader
 from salus.ledger.verifying import StateAnswer
 from salus.warrants.receipts import ReceiptsAnswer
 from salus.warrants.requests import SignedOwner, SignedRead
@@ -31,7 +31,7 @@ class Network(Protocol):
     def result(self, body: bytes) -> TxStatus:
         """What became of a body; height 0 when unknown."""
 
-    def header(self, height: int | None, *, fresh: bool = False) -> SignedHeader:
+    def header(self, height: int | None, *, fresh: bool = False) -> ProvenHeader:
         """The header at ``height``, or the newest; ``fresh``: let the node make a block when its newest is stale."""
 
     def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:

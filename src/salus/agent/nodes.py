@@ -22,7 +22,7 @@ from salus.exchange.inviting import GuestKeys, redeem
 from salus.exchange.listings import SignedListing
 from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
-from salus.ledger.header import SignedHeader
+from salus.ledger.header import ProvenHeader
 from salus.ledger.verifying import StateAnswer
 from salus.warrants.receipts import ReceiptsAnswer
 from salus.warrants.requests import SignedOwner, SignedRead
@@ -104,7 +104,7 @@ class Nodes:
         """What became of a body."""
         return self._ask(lambda node: node.result(body))
 
-    def header(self, height: int | None, *, fresh: bool = False) -> SignedHeader:
+    def header(self, height: int | None, *, fresh: bool = False) -> ProvenHeader:
         """A header."""
         return self._ask(lambda node: node.header(height, fresh=fresh))
 

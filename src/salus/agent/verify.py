@@ -10,7 +10,7 @@ from salus.agent.home import Agent
 from salus.codec import Record, decode
 from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, Malformed, SalusError
 from salus.ids import Bytes32, Count
-from salus.ledger.header import Header, SignedHeader, header_hash
+from salus.ledger.header import AnyHeader, ProvenHeader, header_hash
 from salus.ledger.verifying import StateAnswer, require_header, require_proven
 
 R = TypeVar("R", bound=Record)
@@ -35,12 +35,12 @@ class CaughtNode(Record, frozen=True, tag="caught-node"):
     time: Count
 
 
-def newest_header(agent: Agent, *, fresh: bool = False) -> Header:
+def newest_header(agent: Agent, *, fresh: bool = False) -> AnyHeader:
     """The node's newest header, verified and pinned."""
     return _from_some_node(agent, lambda: _newest(agent, fresh=fresh))
 
 
-def proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], Header]:
+def proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], AnyHeader]:
     """The proven answers for ``keys``, and the newest header that they stand under."""
     return _from_some_node(agent, lambda: _proven(agent, keys))
 
@@ -64,13 +64,13 @@ def _from_some_node(agent: Agent, ask: Callable[[], T]) -> T:
                 agent.store.put(b"", caught.encode("ascii"), CaughtNode(lie.full_code, agent.clock()))
 
 
-def _newest(agent: Agent, *, fresh: bool) -> Header:
+def _newest(agent: Agent, *, fresh: bool) -> AnyHeader:
     signed = agent.network.header(None, fresh=fresh)
     _accept(agent, signed)
     return signed.header
 
 
-def _proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], Header]:
+def _proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], AnyHeader]:
     answers: list[StateAnswer] = []
     for start in range(0, len(keys), _PAGE):
         page = keys[start : start + _PAGE]
@@ -84,7 +84,7 @@ def _proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], Hea
     return answers, (answers[-1].header.header if answers else _newest(agent, fresh=False))
 
 
-def records(agent: Agent, keys: Sequence[bytes], shape: type[R]) -> tuple[list[R | None], Header]:
+def records(agent: Agent, keys: Sequence[bytes], shape: type[R]) -> tuple[list[R | None], AnyHeader]:
     """As `proven`, each value decoded as ``shape``; None where it is proven absent."""
     answers, header = proven(agent, keys)
     values = [None if a.value is None else decode(a.value, shape, limit=_LEAF) for a in answers]
@@ -102,7 +102,7 @@ def require_asked(keys: Sequence[bytes], answers: Sequence[StateAnswer]) -> None
         raise LedgerRefused("wrong-answer", "the node answered something else than was asked")
 
 
-def _accept(agent: Agent, signed: SignedHeader) -> None:
+def _accept(agent: Agent, signed: ProvenHeader) -> None:
     if signed == agent.believed:  # a header is verified and pinned once, however many answers stand under it
         return
     require_header(agent.genesis, signed)
@@ -115,7 +115,7 @@ def _accept(agent: Agent, signed: SignedHeader) -> None:
     agent.believed = signed
 
 
-def require_not_behind(pin: Pin | None, header: Header, digest: bytes) -> None:
+def require_not_behind(pin: Pin | None, header: AnyHeader, digest: bytes) -> None:
     """Raise ``stale-node`` for a header below the pinned one, ``forked-node`` for another at the same height."""
     if pin is None or header.height > pin.height:
         return

@@ -19,6 +19,7 @@ from salus.cli import (
     hosting,
     leaving,
     licence,
+    localnet,
     network,
     operating,
     person,
@@ -45,6 +46,7 @@ app.add_typer(contact.app, name="contact")
 app.add_typer(staff.app, name="staff")
 app.add_typer(directory.app, name="directory")
 app.add_typer(device.app, name="device")
+app.add_typer(localnet.app, name="localnet")
 app.add_typer(record.group, name="record")
 app.add_typer(network.group, name="node")
 for command in (*operating.COMMANDS, *hosting.COMMANDS):

@@ -20,6 +20,9 @@ def init(
         list[str] | None, typer.Option(help="Use this node instead of one of your own: its address (may be repeated).")
     ] = None,
     genesis_file: Annotated[str | None, typer.Option("--genesis", help="The genesis file of the network, with --node.")] = None,
+    validates: Annotated[
+        bool, typer.Option("--validates", help="Order blocks together with all others of --with that do; needs CometBFT.")
+    ] = False,
     with_: Annotated[
         list[str] | None,
         typer.Option("--with", help="Another member from the start: the file that `salus node prepare` made (may be repeated)."),
@@ -50,7 +53,7 @@ def init(
         emit(as_json, shown, text)
         return
     others = [member_from_text(read_input(file)) for file in with_ or ()]
-    genesis = init_home(home, new_passphrase() if with_passphrase else None, member, others)
+    genesis = init_home(home, new_passphrase() if with_passphrase else None, member, others, validating=validates)
     value = {"home": str(home), "network": network_id(genesis).hex(), "genesis": str(home / "genesis.bin"), "member": member}
     size = "one member" if not others else f"{1 + len(others)} members"
     text = f"A network of {size}, founded by {member}, is in {home}."
@@ -62,6 +65,7 @@ def init(
 def prepare(
     member: Annotated[str, typer.Option(help="What the member is called.")],
     out: Annotated[Path, typer.Option(help="The new file for whoever founds the network.")],
+    validates: Annotated[bool, typer.Option("--validates", help="This member is to order blocks together with others.")] = False,
     with_passphrase: Annotated[bool, typer.Option("--with-passphrase", help="Lock the agent's store with a passphrase.")] = False,
     home: Home = HOME,
     as_json: Json = False,
@@ -69,29 +73,40 @@ def prepare(
     """Make a member's keys before there is a network; the file holds no secret and goes to the founder."""
     from salus.cli.session import new_passphrase
     from salus.exchange.founding import member_to_text
-    from salus.homes import prepare_home
+    from salus.homes import own_peer, prepare_home
     from salus.ledger.genesis import member_id
 
-    made = prepare_home(home, new_passphrase() if with_passphrase else None, member)
+    made = prepare_home(home, new_passphrase() if with_passphrase else None, member, validating=validates)
     write_output(out, member_to_text(made).encode("ascii"))
-    value = {"home": str(home), "member": member_id(made.authority).hex(), "file": str(out)}
-    emit(as_json, value, f"{out} names {member} for the founder (salus init --with). Then: salus node join")
+    value = {"home": str(home), "member": member_id(made.authority).hex(), "peer": own_peer(home), "file": str(out)}
+    text = f"{out} names {member} for the founder (salus init --with). Then: salus node join"
+    if validates:
+        text += f'\nOther members\' config.toml name this one:\n  {value["member"]} = "{value["peer"]}@HOST:PORT"'
+    emit(as_json, value, text)
 
 
 @group.command()
 def join(
     genesis_file: Annotated[str, typer.Option("--genesis", help="The genesis file that the founder made.")],
-    node: Annotated[str, typer.Option(help="Where the node answers that orders blocks: its address.")],
+    node: Annotated[str, typer.Option(help="Where the node answers that orders blocks: its address.")] = "",
+    config: Annotated[
+        str, typer.Option(help="Where members order together: this node's config.toml, which says how the others are reached.")
+    ] = "",
     address: Annotated[str, typer.Option(help="Where other members' nodes reach this one; where it listens, if not said.")] = "",
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
     """Complete a member's home that was prepared: its node follows the network from here on."""
     from salus.cli.session import passphrase
-    from salus.homes import join_home
+    from salus.homes import complete_home, join_home
     from salus.ledger.genesis import network_id
 
-    found = join_home(home, read_input(genesis_file), node, address, passphrase)
+    if bool(node) == bool(config) or (config and address):
+        raise Misused("usage", "name the node that orders (--node), or a configuration (--config) that says all")
+    if config:
+        found = complete_home(home, read_input(genesis_file), read_input(config), passphrase)
+    else:
+        found = join_home(home, read_input(genesis_file), node, address, passphrase)
     value = {"home": str(home), "network": network_id(found).hex(), "node": node, "members": len(found.members)}
     text = f"This node is one of {len(found.members)} members'. Serve it: salus serve"
     emit(as_json, value, f"{text}\nThe member's cold seed is in {home / 'cold'}: move it to a safe place away from this machine.")
@@ -106,9 +121,10 @@ def serve(
     """Serve the node's API, and send what becomes due, until interrupted; other commands on this home go on working."""
     from salus import bootstrap
     from salus.cli.session import passphrase
+    from salus.ledger.genesis import validators
 
     ask = None if node_only else cache(passphrase)  # asked for once
-    if ask:
+    if ask and not validators(bootstrap.read_genesis(home)):
         with bootstrap.open_home(home, ask):
             pass  # opening a home completes what an earlier command left unfinished
 
@@ -161,12 +177,14 @@ def blocks(
 ) -> None:
     """The newest blocks' headers, each checked against genesis."""
     from salus.bootstrap import joined
+    from salus.ledger.genesis import validators
     from salus.ledger.header import header_hash
     from salus.ledger.verifying import require_header
 
     with joined(home) as network:
         genesis, newest = network.genesis(), network.header(None).header.height
-        headers = [network.header(height) for height in range(max(0, newest - last + 1), newest + 1)]
+        oldest = max(1 if validators(genesis) else 0, newest - last + 1)
+        headers = [network.header(height) for height in range(oldest, newest + 1)]
     for signed in headers:
         require_header(genesis, signed)
     rows = [

@@ -57,6 +57,11 @@ def emit_raw(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def say(sentence: str) -> None:
+    """Tell of progress, where answers are not."""
+    print(f"  {showable(sentence)}", file=sys.stderr, flush=True)
+
+
 def print_error(error: SalusError, as_json: bool) -> int:
     """One line with a stable code, and the exit code: 2 for misuse, 1 otherwise. Where no JSON can be written, it is the line."""
     if as_json:

@@ -29,7 +29,7 @@ from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAnswer, PeerAsk
 from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
-from salus.ledger.header import SignedHeader
+from salus.ledger.header import ProvenHeader, decode_header
 from salus.ledger.verifying import StateAnswer
 from salus.warrants.receipts import ReceiptsAnswer
 from salus.warrants.requests import SignedOwner, SignedRead
@@ -38,6 +38,7 @@ R = TypeVar("R", bound=Record)
 
 MEDIA = "application/vnd.salus+msgpack"
 _LIMIT = 128 * 1024 * 1024
+UNDECIDED = ("node/not-ordered",)  # nobody knows yet what becomes of what was sent: to its sender, as if nobody answered
 
 
 class NodeClient:
@@ -72,10 +73,10 @@ class NodeClient:
         """What became of a body."""
         return self._get(f"/v1/transactions/{body.hex()}", TxStatus)
 
-    def header(self, height: int | None, *, fresh: bool = False) -> SignedHeader:
+    def header(self, height: int | None, *, fresh: bool = False) -> ProvenHeader:
         """A header."""
         name = "newest" if height is None else str(height)
-        return self._get(f"/v1/headers/{name}{'?fresh=1' if fresh else ''}", SignedHeader)
+        return decode_header(self._call("GET", f"/v1/headers/{name}{'?fresh=1' if fresh else ''}", None), _LIMIT)
 
     def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
         """State with proofs."""
@@ -164,6 +165,8 @@ class NodeClient:
     def _refusal(self, response: Any) -> SalusError:
         try:
             problem = response.json()
+            if problem["code"] in UNDECIDED:
+                return self.silent(str(problem["title"]))
             return refusal(str(problem["code"]), str(problem["title"]))
         except (ValueError, KeyError, TypeError):
             return self.silent(f"the node answers with status {response.status_code}")

@@ -5,7 +5,8 @@ Nothing is durable before `commit`, which returns the changes for the engine to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from salus.codec import encode
 from salus.errors import LedgerRefused, SalusError
@@ -42,6 +43,28 @@ class Finalized:
 
     results: tuple[TxResult, ...]
     root: Hash
+
+
+@dataclass(frozen=True)
+class View:
+    """State as it was after some block, with its tree."""
+
+    tree: Tree
+    store: Reader
+    undone: Mapping[bytes, bytes | None] = field(default_factory=dict)  # what keys had that have changed since
+
+    @property
+    def root(self) -> Hash:
+        """The application hash."""
+        return self.tree.root
+
+    def query(self, key: bytes) -> tuple[bytes | None, StateProof]:
+        """The value under ``key``, or None, with a proof under the root."""
+        return self.undone[key] if key in self.undone else self.store.get(key), self.tree.prove(key)
+
+    def before(self, changes: Mapping[bytes, bytes | None]) -> View:
+        """This view, as it goes on to be once ``changes`` are written to its store."""
+        return View(self.tree, self.store, {key: self.store.get(key) for key in changes})
 
 
 class Application:
@@ -114,7 +137,11 @@ class Application:
 
     def query(self, key: bytes) -> tuple[bytes | None, StateProof]:
         """The committed value under ``key``, or None, with a proof under the committed root."""
-        return self._store.get(key), self._tree.prove(key)
+        return self.view().query(key)
+
+    def view(self) -> View:
+        """The committed state; it goes on to be that of the newest block's store, so use `View.before` to keep it."""
+        return View(self._tree, self._store)
 
     def list_snapshots(self) -> tuple[bytes, ...]:
         """Snapshots on offer: none until state sync comes with a network of several members."""

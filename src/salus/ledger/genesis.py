@@ -10,6 +10,7 @@ import msgspec
 from salus.codec import Record, encode
 from salus.crypto.hashing import tagged
 from salus.ids import Bytes16, Bytes32, Count, MemberId, Millis, NetworkId
+from salus.ledger.lightblock import Validator
 
 MAX_GENESIS = 1_048_576  # bytes
 
@@ -34,6 +35,12 @@ class GenesisMember(Record, frozen=True, tag="genesis-member"):
     rights: Annotated[tuple[LicenceRight, ...], msgspec.Meta(max_length=16)]
 
 
+class ValidatingMember(GenesisMember, frozen=True, tag="genesis-validator"):
+    """A member whose node validates blocks besides: ``validator`` is the key that it votes with in CometBFT."""
+
+    validator: Bytes32
+
+
 class Parameters(Record, frozen=True, tag="parameters"):
     """Rules that all nodes share. Times in milliseconds, sizes in bytes, quotas in actions a member and quota window."""
 
@@ -49,17 +56,25 @@ class Parameters(Record, frozen=True, tag="parameters"):
 
 
 class Genesis(Record, frozen=True, tag="genesis-1"):
-    """``salt`` makes two networks of the same members differ."""
+    """``salt`` makes two networks of the same members differ.
+
+    Where members validate, CometBFT orders blocks among them; where none does, the first member's node orders alone.
+    """
 
     salt: Bytes16
     time: Millis
-    members: Annotated[tuple[GenesisMember, ...], msgspec.Meta(min_length=1, max_length=1024)]
+    members: Annotated[tuple[GenesisMember | ValidatingMember, ...], msgspec.Meta(min_length=1, max_length=1024)]
     parameters: Parameters = Parameters()
 
 
 def orderer(genesis: Genesis) -> GenesisMember:
     """The member whose node orders blocks and signs headers, where no consensus does: the first one."""
     return genesis.members[0]
+
+
+def validators(genesis: Genesis) -> tuple[Validator, ...]:
+    """The validators of the first block, each of power 1; none where the first member orders alone."""
+    return tuple(Validator(member.validator, 1) for member in genesis.members if isinstance(member, ValidatingMember))
 
 
 def network_id(genesis: Genesis) -> NetworkId:

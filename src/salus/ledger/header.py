@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
-from salus.codec import Record, encode
+from salus.codec import Record, decode, encode
 from salus.crypto.hashing import tagged
 from salus.ids import Bytes32, Bytes64, Count, Hash
+from salus.ledger.lightblock import CometHeader, CommittedHeader, comet_hash
 
 HEADER_TAG = "salus/header-signature/1"
 
@@ -40,6 +41,20 @@ class TxResult(Record, frozen=True, tag="result"):
     refusal: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^([a-z]+/[a-z-]+)?\Z")]
 
 
-def header_hash(header: Header) -> Hash:
-    """What the next header links to and the proposer signs."""
+#: A header with what proves it: its proposer's signature, or the votes of CometBFT's validators.
+ProvenHeader = SignedHeader | CommittedHeader
+AnyHeader = Header | CometHeader
+_EITHER: Any = ProvenHeader
+
+
+def decode_header(data: bytes, limit: int) -> ProvenHeader:
+    """The header with its proof whose canonical bytes are ``data``; `Malformed` otherwise."""
+    header: ProvenHeader = decode(data, _EITHER, limit=limit)
+    return header
+
+
+def header_hash(header: AnyHeader) -> Hash:
+    """What the next header links to, and what is signed or voted for."""
+    if isinstance(header, CometHeader):
+        return comet_hash(header)
     return tagged("salus/header/1", encode(header))

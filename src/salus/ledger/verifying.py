@@ -10,8 +10,9 @@ from salus.codec import Record
 from salus.crypto.signing import require_signature
 from salus.errors import LedgerRefused
 from salus.ids import VerifyKey
-from salus.ledger.genesis import Genesis, member_id, network_id, orderer
-from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
+from salus.ledger.genesis import Genesis, member_id, network_id, orderer, validators
+from salus.ledger.header import HEADER_TAG, ProvenHeader, header_hash
+from salus.ledger.lightblock import CommittedHeader, require_committed
 from salus.ledger.merkle import StateProof, require_absence, require_presence
 
 MAX_VALUE = 262_144
@@ -20,17 +21,23 @@ MAX_VALUE = 262_144
 class StateAnswer(Record, frozen=True, tag="state-answer"):
     """The value under ``key`` as of ``header``, or its absence (``value`` None), with the proof."""
 
-    header: SignedHeader
+    header: ProvenHeader
     key: Annotated[bytes, msgspec.Meta(max_length=256)]
     value: Annotated[bytes, msgspec.Meta(max_length=MAX_VALUE)] | None
     proof: StateProof
 
 
-def require_header(genesis: Genesis, signed: SignedHeader) -> None:
-    """Raise `LedgerRefused` unless the member that orders blocks in this network signed the header.
+def require_header(genesis: Genesis, signed: ProvenHeader) -> None:
+    """Raise `LedgerRefused` unless this network's validators voted for the header, or the member that orders alone signed it.
 
-    Codes: ``wrong-network``, ``wrong-proposer``; a bad signature is `CryptoRefused` ``bad-signature``.
+    Codes: as `require_committed`; ``wrong-network``, ``wrong-proposer``; a bad signature is `CryptoRefused` ``bad-signature``.
     """
+    voting = validators(genesis)
+    if isinstance(signed, CommittedHeader):
+        require_committed(network_id(genesis), voting, signed)
+        return
+    if voting:
+        raise LedgerRefused("wrong-proposer", "no member of this network signs headers alone")
     if signed.header.network != network_id(genesis):
         raise LedgerRefused("wrong-network", "the header is of another network")
     proposer = orderer(genesis)
@@ -39,7 +46,7 @@ def require_header(genesis: Genesis, signed: SignedHeader) -> None:
     require_signature(VerifyKey(proposer.node), HEADER_TAG, header_hash(signed.header), signed.signature)
 
 
-def require_linked(previous: SignedHeader, following: SignedHeader) -> None:
+def require_linked(previous: ProvenHeader, following: ProvenHeader) -> None:
     """Raise `LedgerRefused` ``bad-link`` unless the second header follows the first."""
     before, after = previous.header, following.header
     if after.previous != header_hash(before) or after.height != before.height + 1 or after.time <= before.time:

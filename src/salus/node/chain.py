@@ -9,7 +9,7 @@ from salus.errors import Malformed, NodeRefused
 from salus.ids import Height
 from salus.ledger.app import Application, Finalized
 from salus.ledger.genesis import Genesis
-from salus.ledger.header import SignedHeader
+from salus.ledger.header import ProvenHeader, SignedHeader
 from salus.ledger.store import Reader
 from salus.ledger.verifying import StateAnswer
 from salus.node.engine import Committed, Outcome
@@ -23,14 +23,12 @@ class Chain:
     def __init__(self, genesis: Genesis, store: LedgerStore, committed: Committed | None) -> None:
         self.genesis, self._store, self._told = genesis, store, committed
         self._lock = threading.RLock()
-        newest = _intact(store)
-        self.app = Application(genesis, store, newest.header.height if newest else 0)
-        self._empty = newest is None
-        if newest is not None:
-            require_signed(genesis, newest)
-            require_state(newest, self.app)
+        height = store.height()
+        self._empty = height is None
+        self.app = Application(genesis, store, height or 0)
+        self._require_sound()
 
-    def header(self, height: int) -> SignedHeader:
+    def header(self, height: int) -> ProvenHeader:
         """The header at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
         found = self._store.header(height)
         if found is None:
@@ -56,6 +54,18 @@ class Chain:
             answers = [(key, *self.app.query(key)) for key in keys]
             return tuple(StateAnswer(header, key, value, proof) for key, value, proof in answers)
 
+    def _require_sound(self) -> None:
+        """Raise unless the newest header is signed and stands over this state."""
+        try:
+            newest = self._store.newest()
+        except Malformed as error:
+            raise NodeRefused("state-damaged", "the newest header cannot be read; restore a backup") from error
+        if newest is None and not self._empty:
+            raise NodeRefused("state-damaged", "the ledger has blocks and no header; restore a backup")
+        if newest is not None:
+            require_signed(self.genesis, newest)
+            require_state(newest, self.app)
+
     @property
     def state(self) -> Reader:
         """The committed state."""
@@ -71,7 +81,7 @@ class Chain:
             require_state(newest, Application(self.genesis, self._store, newest.header.height))
         return replay(self.genesis, self._store, newest.header.height)
 
-    def _newest(self) -> SignedHeader:
+    def _newest(self) -> ProvenHeader:
         return self.header(self.app.info().height)
 
     def _keep(self, header: SignedHeader, transactions: tuple[bytes, ...], final: Finalized) -> None:
@@ -81,10 +91,3 @@ class Chain:
         self.app.committed()
         if self._told is not None:
             self._told(final.results, changes)
-
-
-def _intact(store: LedgerStore) -> SignedHeader | None:
-    try:
-        return store.newest()
-    except Malformed as error:
-        raise NodeRefused("state-damaged", "the newest header cannot be read; restore a backup") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,22 @@ import msgspec
 from salus.errors import NodeRefused
 from salus.exchange.peering import Address
 
+MemberHex = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Endpoint = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\s:@]+:\d{1,5}\Z")]
+
+PeerEndpoint = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[0-9a-f]{40}@[^\s:@,]+:\d{1,5}\Z")]
+
+
+class CometConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How this node's CometBFT is reached by the others' (``listen``, host:port), and where each other member's is (``peers``).
+
+    ``local``: all of them are on one machine, and need not wait for the wire.
+    """
+
+    listen: Endpoint
+    peers: dict[MemberHex, PeerEndpoint] = {}
+    local: bool = False
+
 
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``config.toml``. ``port`` 0 takes a free one; ``anchor_seconds``: how often changed receipt chains are anchored.
@@ -17,6 +34,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ``metrics_public``: whether other machines may read ``/v1/metrics``; ``log``: lines of text or of JSON; ``access_log``:
     whether each request has a line. ``follow``: where the node answers that orders blocks, in every member's node but its own,
     and how often (``follow_seconds``) it is asked; ``address``: where other members' nodes reach this one.
+    ``comet``: in a network whose members validate; ``members``: where other members' nodes answer, as far as they do not say so.
     ``guests``: whether whoever comes from outside must have been invited.
     """
 
@@ -30,6 +48,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     follow: Address = ""
     follow_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 1.0
     address: Address = ""
+    comet: CometConfig | None = None
+    members: dict[MemberHex, Address] = {}
     guests: Literal["invited", "open"] = "invited"
 
 
@@ -43,10 +63,24 @@ def read_config(path: Path) -> Config:
         raise NodeRefused("bad-config", f"{path.name}: {error}") from error
 
 
+def validating_file(address: str, comet: CometConfig, members: Mapping[str, str], port: int = 0) -> bytes:
+    """A ``config.toml`` for a node that validates. ``address``: where it is reached; ``members``: where others' nodes answer."""
+    quoted = [(name, msgspec.json.encode(text).decode()) for name, text in (("address", address), ("listen", comet.listen))]
+    lines = [f"{name} = {text}" for name, text in quoted[:1]] + [f"port = {port}", "", "[comet]", f"listen = {quoted[1][1]}"]
+    lines += [f"local = {str(comet.local).lower()}", "", "[comet.peers]"]
+    lines += [f"{member} = {msgspec.json.encode(where).decode()}" for member, where in sorted(comet.peers.items())]
+    lines += ["", "[members]"] + [f"{member} = {msgspec.json.encode(url).decode()}" for member, url in sorted(members.items())]
+    return _checked(lines)
+
+
 def following_file(follow: str, address: str) -> bytes:
     """A ``config.toml`` for a node that follows the one at ``follow``, and is reached at ``address`` ("": where it listens)."""
     lines = [f"follow = {msgspec.json.encode(follow.rstrip('/')).decode()}"]
     lines += [f"address = {msgspec.json.encode(address.rstrip('/')).decode()}"] if address else []
+    return _checked(lines)
+
+
+def _checked(lines: list[str]) -> bytes:
     data = ("\n".join(lines) + "\n").encode()
     try:
         msgspec.toml.decode(data, type=Config)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from salus.ids import Height
 from salus.ledger.genesis import Genesis
-from salus.ledger.header import SignedHeader, TxResult
+from salus.ledger.header import ProvenHeader, TxResult
 from salus.ledger.store import Reader
 from salus.ledger.verifying import StateAnswer
 from salus.node.ledger_store import StoredBlock
@@ -37,10 +37,10 @@ class Engine(Protocol):
         ``blobs`` are those that it anchors, for whoever orders elsewhere; they are durable here already.
         """
 
-    def newest_header(self, *, fresh: bool = False) -> SignedHeader:
+    def newest_header(self, *, fresh: bool = False) -> ProvenHeader:
         """The newest header; ``fresh``: let one be made, or asked for, when it is stale."""
 
-    def header(self, height: int) -> SignedHeader:
+    def header(self, height: int) -> ProvenHeader:
         """The header at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
 
     def block(self, height: int) -> StoredBlock:

@@ -16,7 +16,7 @@ from salus.exchange.api import Submission, TxStatus
 from salus.exchange.peering import PeerBlock
 from salus.ids import Height, Millis
 from salus.ledger.genesis import Genesis
-from salus.ledger.header import SignedHeader
+from salus.ledger.header import ProvenHeader
 from salus.ledger.machine import Block
 from salus.ledger.verifying import require_header, require_linked
 from salus.node.chain import Chain
@@ -79,7 +79,7 @@ class FollowingEngine(Chain):
             raise NodeRefused("bad-block", "the node that orders blocks shows none with what it says it has ordered")
         return found
 
-    def newest_header(self, *, fresh: bool = False) -> SignedHeader:
+    def newest_header(self, *, fresh: bool = False) -> ProvenHeader:
         """The newest header here; ``fresh`` asks the orderer when it is stale, and comes back with what there is."""
         if fresh:
             self._try()

@@ -10,6 +10,7 @@ from salus.exchange.listings import SignedListing
 from salus.exchange.peering import MAX_ANSWER, PeerAnswer, PeerAsk, PeerBlock, require_peer
 from salus.ids import MemberId, Millis, VerifyKey
 from salus.ledger.genesis import network_id
+from salus.ledger.header import SignedHeader
 from salus.ledger.modules.members.queries import member
 from salus.node.directory import Directory
 from salus.node.engine import Engine
@@ -43,7 +44,9 @@ class Giving:
     def _blocks(self, first: int, most: int) -> Iterator[PeerBlock]:
         newest = self._engine.newest_header().header.height
         for height in range(first, min(first + most, newest + 1)):
-            yield PeerBlock(self._engine.header(height), self._engine.block(height).transactions)
+            header = self._engine.header(height)
+            if isinstance(header, SignedHeader):  # those that were voted for travel from engine to engine
+                yield PeerBlock(header, self._engine.block(height).transactions)
 
     def _held(self, wanted: Iterable[bytes]) -> Iterator[bytes]:
         for blob in wanted:

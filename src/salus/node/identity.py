@@ -22,6 +22,16 @@ def read_node_seed(path: Path) -> bytes:
     return seed
 
 
+def validator_seed(seed: bytes) -> bytes:
+    """The seed of the key that the node votes with."""
+    return derive(seed, "validator")
+
+
+def peer_seed(seed: bytes) -> bytes:
+    """The seed of the key by which other members' engines know this one."""
+    return derive(seed, "peer")
+
+
 def own_member(genesis: Genesis, seed: bytes) -> MemberId:
     """The member whose node has this seed; `NodeRefused` ``not-a-member``."""
     key = SigningKey(derive(seed, "node")).public

@@ -10,7 +10,7 @@ import msgspec
 
 from salus.codec import Record, decode, encode
 from salus.ids import Count
-from salus.ledger.header import SignedHeader, TxResult
+from salus.ledger.header import ProvenHeader, SignedHeader, TxResult, decode_header
 from salus.node.storage import open_database
 
 _LIMIT = 64 * 1024 * 1024
@@ -33,9 +33,9 @@ def at_height(height: int) -> bytes:
     return height.to_bytes(8, "big")
 
 
-def as_header(data: bytes | None) -> SignedHeader | None:
+def as_header(data: bytes | None) -> ProvenHeader | None:
     """A header as it is kept."""
-    return None if data is None else decode(data, SignedHeader, limit=_LIMIT)
+    return None if data is None else decode_header(data, _LIMIT)
 
 
 def as_block(data: bytes | None) -> StoredBlock | None:
@@ -76,12 +76,12 @@ class LedgerStore:
                     found.append(key)
         return iter(found)
 
-    def header(self, height: int) -> SignedHeader | None:
+    def header(self, height: int) -> ProvenHeader | None:
         """The signed header at ``height``."""
         data = self._get(self._headers, at_height(height))
         return as_header(data)
 
-    def newest(self) -> SignedHeader | None:
+    def newest(self) -> ProvenHeader | None:
         """The newest signed header."""
         with self._env.begin(db=self._headers) as txn, txn.cursor() as cursor:
             data = cursor.value() if cursor.last() else None
@@ -99,15 +99,33 @@ class LedgerStore:
             return None
         return placed(data, self.block)
 
+    def height(self) -> int | None:
+        """The height of the newest block; None before the first."""
+        with self._env.begin(db=self._blocks) as txn, txn.cursor() as cursor:
+            return int.from_bytes(cursor.key(), "big") if cursor.last() else None
+
+    def put_header(self, height: int, header: ProvenHeader) -> None:
+        """Keep a header that came after its block."""
+        with self._env.begin(write=True) as txn:
+            txn.put(at_height(height), encode(header), db=self._headers)
+
     def commit(self, header: SignedHeader, block: StoredBlock, changes: dict[bytes, bytes | None]) -> None:
         """Write header, block, results and state together; durable when this returns."""
-        height = at_height(header.header.height)
+        self._write(header.header.height, header, block, changes)
+
+    def commit_block(self, height: int, block: StoredBlock, changes: dict[bytes, bytes | None]) -> None:
+        """As `commit`, of a block whose header is still to come."""
+        self._write(height, None, block, changes)
+
+    def _write(self, height: int, header: SignedHeader | None, block: StoredBlock, changes: dict[bytes, bytes | None]) -> None:
+        at = at_height(height)
         with self._env.begin(write=True) as txn:
-            txn.put(height, encode(header), db=self._headers)
-            txn.put(height, encode(block), db=self._blocks)
+            if header is not None:
+                txn.put(at, encode(header), db=self._headers)
+            txn.put(at, encode(block), db=self._blocks)
             applied = [(result.body, index) for index, result in enumerate(block.results) if not result.refusal]
             with txn.cursor(db=self._results) as cursor:
-                cursor.putmulti([(body, encode(_Place(header.header.height, index))) for body, index in sorted(applied)])
+                cursor.putmulti([(body, encode(_Place(height, index))) for body, index in sorted(applied)])
             with txn.cursor(db=self._state) as cursor:
                 cursor.putmulti([(key, value) for key, value in sorted(changes.items()) if value is not None])
             for key, value in changes.items():

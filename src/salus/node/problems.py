@@ -25,6 +25,8 @@ STATUS = {
     "node/listing-not-anchored": 409,
     "node/listing-unlicensed": 403,
     "node/mailbox-full": 507,
+    "node/not-ordered": 503,
+    "node/not-proven": 503,
     "node/no-such-card": 404,
     "node/not-invited": 403,
     "node/no-such-height": 404,

@@ -8,8 +8,8 @@ from typing import Protocol
 from salus.errors import CryptoRefused, LedgerRefused, NodeRefused, SalusError
 from salus.ids import Height, Millis
 from salus.ledger.app import Application, results_items
-from salus.ledger.genesis import Genesis
-from salus.ledger.header import Header, SignedHeader, TxResult
+from salus.ledger.genesis import Genesis, validators
+from salus.ledger.header import AnyHeader, ProvenHeader, TxResult
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
 from salus.ledger.store import MemoryStore
@@ -22,7 +22,7 @@ Told = Callable[[str, int, int], None]
 class Chain(Protocol):
     """A chain as a database holds it: None for what is not there."""
 
-    def header(self, height: int) -> SignedHeader | None:
+    def header(self, height: int) -> ProvenHeader | None:
         """The signed header at ``height``."""
 
     def block(self, height: int) -> StoredBlock | None:
@@ -37,10 +37,12 @@ def replay(genesis: Genesis, chain: Chain, height: int, told: Told = lambda *_: 
 
     Raises `NodeRefused` ``chain-damaged`` naming the first height that does not check. ``told`` hears of the progress.
     """
+    if validators(genesis):
+        raise NodeRefused("not-for-validators", "this is not done yet where members validate; CometBFT checks its chain itself")
     memory = MemoryStore()
     app = Application(genesis, memory, 0)
     memory.apply(app.init_chain())
-    previous: SignedHeader | None = None
+    previous: ProvenHeader | None = None
     for number in range(height + 1):
         try:
             previous = _verify(genesis, chain, app, memory, number, previous)
@@ -51,8 +53,8 @@ def replay(genesis: Genesis, chain: Chain, height: int, told: Told = lambda *_: 
 
 
 def _verify(
-    genesis: Genesis, chain: Chain, app: Application, memory: MemoryStore, height: int, previous: SignedHeader | None
-) -> SignedHeader:
+    genesis: Genesis, chain: Chain, app: Application, memory: MemoryStore, height: int, previous: ProvenHeader | None
+) -> ProvenHeader:
     """The header at ``height``, once it was found to stand over its block, replayed on ``app``, and the results kept."""
     signed, block = chain.header(height), chain.block(height)
     if signed is None or block is None:
@@ -72,13 +74,13 @@ def _verify(
     return signed
 
 
-def require_state(newest: SignedHeader, app: Application) -> None:
+def require_state(newest: ProvenHeader, app: Application) -> None:
     """Raise `NodeRefused` ``state-damaged`` unless the state that ``app`` stands on is that of the newest header."""
     if newest.header.state != app.info().root:
         raise NodeRefused("state-damaged", "the state does not match its newest header; restore a backup")
 
 
-def require_signed(genesis: Genesis, newest: SignedHeader) -> None:
+def require_signed(genesis: Genesis, newest: ProvenHeader) -> None:
     """Raise unless a member of this network signed the newest header; a bad signature is ``state-damaged``."""
     try:
         require_header(genesis, newest)
@@ -86,7 +88,7 @@ def require_signed(genesis: Genesis, newest: SignedHeader) -> None:
         raise NodeRefused("state-damaged", "the newest header is not signed by its member; restore a backup") from error
 
 
-def require_same_roots(header: Header, block: StoredBlock, results: tuple[TxResult, ...], root: bytes) -> None:
+def require_same_roots(header: AnyHeader, block: StoredBlock, results: tuple[TxResult, ...], root: bytes) -> None:
     """Raise `LedgerRefused` ``wrong-root`` unless the header stands over just this block, these results and this state."""
     found = (list_root(list(block.transactions)), list_root(results_items(results)), root, results)
     if found != (header.transactions, header.results, header.state, block.results):

@@ -26,13 +26,15 @@ from salus.exchange.peering import PeerAnswer, PeerAsk
 from salus.exchange.posting import sign_stamp
 from salus.exchange.references import CardDeposit, SealedCard
 from salus.ids import BodyHash, MemberId, Millis
-from salus.ledger.genesis import Genesis, member_id, network_id, orderer
-from salus.ledger.header import SignedHeader, TxResult
+from salus.ledger.genesis import Genesis, member_id, network_id, orderer, validators
+from salus.ledger.header import ProvenHeader, TxResult
 from salus.ledger.modules.directory.messages import PublishListing
 from salus.ledger.modules.members.queries import member
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash, protects_rights
 from salus.ledger.verifying import StateAnswer
+from salus.node.comet.engine import NOT_ORDERED, CometEngine
+from salus.node.comet.runtime import LocalRuntime
 from salus.node.config import Config
 from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
@@ -86,7 +88,8 @@ class NodeService:
         self, home: Path, identity: Identity, config: Config, clock: Callable[[], Millis], *, background: bool = True
     ) -> None:
         self._genesis, self._member, self._key = identity.genesis, identity.member, identity.key
-        self._network, self._clock = network_id(identity.genesis), clock
+        self._network, self._clock, self._seed = network_id(identity.genesis), clock, identity.seed
+        self.on_failure: Callable[[], None] = lambda: None  # told when this node must not go on
         self.config, self._home, self.tally = config, home, Tally()
         self.places, self.room = Places(), Room()
         self._background = background
@@ -133,7 +136,11 @@ class NodeService:
             self._opened = opened.pop_all()
 
     def _make_engine(self, store: LedgerStore) -> Engine:
-        """The first member's node orders blocks; every other one follows it."""
+        """Where members validate, CometBFT; else the first member's node orders blocks, and every other one follows it."""
+        for known, address in self.config.members.items():
+            self.peers.know(bytes.fromhex(known), address)
+        if validators(self._genesis):
+            return self._make_comet(store)
         ordering = member_id(orderer(self._genesis).authority)
         if self._member == ordering:
             own = (self._member, self._key, self._clock, self._committed)
@@ -145,6 +152,22 @@ class NodeService:
         following = OrderingPeer(self.peers, ordering)
         seconds = self.config.follow_seconds if self._background else None
         return FollowingEngine(self._genesis, store, following, self._clock, seconds, self._committed)
+
+    def _make_comet(self, store: LedgerStore) -> Engine:
+        if self.config.comet is None:
+            raise NodeRefused("no-engine-config", "config.toml does not say how the other members' engines are reached (comet)")
+        self.peers.address = self.config.address
+        runtime = LocalRuntime(self._home / "comet", self._genesis, self._seed, self.config.comet)
+        own = (self._clock, self._failed, self._committed)
+        return CometEngine(self._genesis, store, runtime, runtime.listen, *own)
+
+    def _failed(self) -> None:
+        self.on_failure()
+
+    @property
+    def failure(self) -> str:
+        """The code of what this node must not go on after; "" while there is nothing."""
+        return self.engine.failure if isinstance(self.engine, CometEngine) else ""
 
     def _begin_replicating(self, opened: ExitStack) -> None:
         """Where there are several members, each keeps what all have sealed."""
@@ -209,8 +232,9 @@ class NodeService:
             outcome = self.engine.submit(encode(transaction), self._passed_on(transaction.body))
             if outcome.result.refusal:
                 raise refusal(outcome.result.refusal, "the ledger refused the transaction")
-        except SalusError:
-            self._arriving.withdraw(body, fresh)
+        except SalusError as error:
+            if error.full_code != NOT_ORDERED:  # what may still be ordered keeps its blobs
+                self._arriving.withdraw(body, fresh)
             raise
         self._arriving.keep(body, fresh)
         for action in transaction.body.actions:
@@ -223,7 +247,7 @@ class NodeService:
         known = self.engine.result(body)
         return TxStatus(body, 0, "") if known is None else _status(known)
 
-    def header(self, height: int | None, *, fresh: bool = False) -> SignedHeader:
+    def header(self, height: int | None, *, fresh: bool = False) -> ProvenHeader:
         """The header at ``height``, or the newest."""
         return self.engine.newest_header(fresh=fresh) if height is None else self.engine.header(height)
 
@@ -338,7 +362,7 @@ class NodeService:
 
     def _passed_on(self, body: Body) -> tuple[bytes, ...]:
         """The blobs that the body anchors, for a node that orders elsewhere and keeps them too."""
-        if isinstance(self.engine, SoloEngine):
+        if not isinstance(self.engine, FollowingEngine):
             return ()
         return tuple(data for blob in anchored(body) if (data := self.blobs.get(blob)) is not None)
 

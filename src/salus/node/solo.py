@@ -15,7 +15,7 @@ from salus.errors import NodeRefused, SalusError
 from salus.ids import Height, MemberId, Millis
 from salus.ledger.app import results_items
 from salus.ledger.genesis import Genesis, network_id
-from salus.ledger.header import HEADER_TAG, Header, SignedHeader, header_hash
+from salus.ledger.header import HEADER_TAG, Header, ProvenHeader, SignedHeader, header_hash
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
 from salus.ledger.merkle import EMPTY
@@ -72,7 +72,7 @@ class SoloEngine(Chain):
             self._order(self._waiting(None)[0])
         return future.result()
 
-    def newest_header(self, *, fresh: bool = False) -> SignedHeader:
+    def newest_header(self, *, fresh: bool = False) -> ProvenHeader:
         """The newest header; ``fresh`` lets at most one empty block an interval be made when it is stale."""
         with self._lock:
             newest = self._newest()

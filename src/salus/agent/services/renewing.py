@@ -25,7 +25,7 @@ from salus.charts.sections import SectionKind
 from salus.codec import Record, encode
 from salus.exchange.envelopes import LetterKind
 from salus.ids import Bytes32
-from salus.ledger.header import Header
+from salus.ledger.header import AnyHeader
 from salus.ledger.modules.revocations.state import Revoked, revocation_key
 
 
@@ -75,7 +75,7 @@ def _keep(agent: Agent, wallet: Wallet, given: GivenGrant) -> None:
     keep_letter(agent, wallet, given.reader, LetterKind.GRANT, given.grant)
 
 
-def _as_it_stands(agent: Agent, wallet: Wallet, given: GivenGrant, newest: Header) -> GivenGrant | None:
+def _as_it_stands(agent: Agent, wallet: Wallet, given: GivenGrant, newest: AnyHeader) -> GivenGrant | None:
     """The grant, with new halves where what it names was sealed again before block ``newest``; None: they cannot be had now.
 
     One that has ended stays as it is.

@@ -22,7 +22,7 @@ from salus.crypto.signing import SigningKey
 from salus.durable import sync_file, sync_folder
 from salus.errors import NodeRefused
 from salus.ledger.genesis import Genesis, network_id
-from salus.ledger.header import SignedHeader, header_hash
+from salus.ledger.header import ProvenHeader, header_hash
 from salus.node.identity import own_member, read_node_seed
 from salus.node.mailbox.letters import TABLES
 from salus.node.operating.looking import anchored, looking, require_sound
@@ -94,7 +94,7 @@ def _target(out: Path, now: int) -> Path:
     return out
 
 
-def _copy(home: Path, genesis: Genesis, partial: Path, told: Told, *, with_key: bool) -> tuple[SignedHeader, int]:
+def _copy(home: Path, genesis: Genesis, partial: Path, told: Told, *, with_key: bool) -> tuple[ProvenHeader, int]:
     """Fill the partial folder; the newest header of the copied ledger, which was found sound, and how many blobs are lost."""
     node = home / "node"
     for place, name, tables in DATABASES:

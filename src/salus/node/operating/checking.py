@@ -14,7 +14,7 @@ import lmdb
 from salus.crypto.keys import derive
 from salus.errors import NodeRefused, SalusError
 from salus.ledger.genesis import Genesis
-from salus.ledger.header import SignedHeader
+from salus.ledger.header import ProvenHeader
 from salus.ledger.verifying import require_header, require_linked
 from salus.node.config import read_config
 from salus.node.guests.book import BOOK, GUESTS
@@ -94,7 +94,7 @@ def check(home: Path, genesis: Genesis, now: int, last: int | None = None) -> Fi
     return found
 
 
-def require_clock(newest: SignedHeader, now: int) -> None:
+def require_clock(newest: ProvenHeader, now: int) -> None:
     """Raise `NodeRefused` ``clock-behind`` when the clock is so far behind the newest block that no block could be made."""
     if now < newest.header.time - TOLERATED_LAG:
         raise NodeRefused("clock-behind", "this machine's clock runs behind the last block; set it right")
@@ -115,10 +115,10 @@ def _check_modes(found: Findings, home: Path) -> None:
         found.well("modes", "key files can be read by their owner alone")
 
 
-def _check_chain(found: Findings, genesis: Genesis, ledger: Ledger, newest: SignedHeader, last: int | None) -> None:
+def _check_chain(found: Findings, genesis: Genesis, ledger: Ledger, newest: ProvenHeader, last: int | None) -> None:
     top = newest.header.height
     first = 0 if last is None else max(0, top - last + 1)
-    before: SignedHeader | None = None
+    before: ProvenHeader | None = None
     for height in range(first, top + 1):
         try:
             signed = ledger.header(height)

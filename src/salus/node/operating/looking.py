@@ -13,7 +13,7 @@ from salus.codec import decode
 from salus.errors import Malformed, NodeRefused
 from salus.ledger.app import Application
 from salus.ledger.genesis import Genesis
-from salus.ledger.header import SignedHeader, TxResult
+from salus.ledger.header import ProvenHeader, TxResult
 from salus.ledger.modules.sections.messages import Epoch
 from salus.ledger.modules.sections.state import BLOBS, TOMBSTONES, Entry, Section, current_epoch
 from salus.ledger.store import Reader, load
@@ -45,7 +45,7 @@ class Ledger:
                         return
                     yield key
 
-    def header(self, height: int) -> SignedHeader | None:
+    def header(self, height: int) -> ProvenHeader | None:
         """The signed header at ``height``."""
         return as_header(self._get("headers", at_height(height)))
 
@@ -58,7 +58,7 @@ class Ledger:
         data = self._get("results", body)
         return None if data is None else placed(data, self.block)
 
-    def newest(self) -> SignedHeader:
+    def newest(self) -> ProvenHeader:
         """The newest header; `NodeRefused` ``state-damaged`` where none is there or it cannot be read."""
         with self._txn.cursor(db=self._tables["headers"]) as cursor:
             data = bytes(cursor.value()) if cursor.last() else None
@@ -97,7 +97,7 @@ def looking(folder: Path) -> Iterator[Ledger]:
         env.close()
 
 
-def require_sound(genesis: Genesis, ledger: Ledger) -> SignedHeader:
+def require_sound(genesis: Genesis, ledger: Ledger) -> ProvenHeader:
     """The newest header; raises unless a member signed it and the state is the one that it names."""
     newest = ledger.newest()
     require_signed(genesis, newest)

@@ -17,7 +17,7 @@ from salus.codec import decode
 from salus.durable import sync_file, sync_folder
 from salus.errors import NodeRefused, SalusError
 from salus.ledger.genesis import MAX_GENESIS, Genesis
-from salus.ledger.header import SignedHeader, header_hash
+from salus.ledger.header import ProvenHeader, header_hash
 from salus.node.guests.book import close_invitations
 from salus.node.identity import own_member, read_node_seed
 from salus.node.mailbox.letters import raise_cursors
@@ -59,7 +59,7 @@ class _Found:
     genesis: Genesis
     manifest: Manifest
     source: Path
-    disk: SignedHeader | None
+    disk: ProvenHeader | None
     work: Path
     place: Path
 
@@ -108,7 +108,7 @@ def _genesis_of(source: Path) -> Genesis:
         raise NodeRefused("bad-backup", "neither the home nor the backup has a genesis document") from error
 
 
-def _sound(folder: Path, genesis: Genesis) -> SignedHeader | None:
+def _sound(folder: Path, genesis: Genesis) -> ProvenHeader | None:
     try:
         with looking(folder) as ledger:
             return require_sound(genesis, ledger)
@@ -148,7 +148,7 @@ def _stage_databases(found: _Found, node: Path, seen: Seen | None, *, replace: b
     return whole
 
 
-def _copied_ledger(found: _Found) -> SignedHeader:
+def _copied_ledger(found: _Found) -> ProvenHeader:
     """The newest header of the backup's ledger, copied and found to be what the manifest says."""
     _copy_database(found, "ledger", "ledger")
     with looking(found.place / "ledger") as ledger:
@@ -173,7 +173,7 @@ def _copy_database(found: _Found, stored: str, name: str) -> None:
         raise NodeRefused("bad-backup", f"a file of the backup was altered or cut off, in {stored}")
 
 
-def require_fresh(found: _Found, newest: SignedHeader, seen: Seen | None) -> None:
+def require_fresh(found: _Found, newest: ProvenHeader, seen: Seen | None) -> None:
     """Raise ``stale-backup`` when more of the ledger is known than the backup has, ``wrong-backup`` when it is another ledger."""
     known = [seen] if seen else []
     if found.disk is not None:
@@ -191,7 +191,7 @@ def require_fresh(found: _Found, newest: SignedHeader, seen: Seen | None) -> Non
     (found.place / "ledger" / "lock.mdb").unlink(missing_ok=True)
 
 
-def _require_older(found: _Found, node: Path, newest: SignedHeader) -> None:
+def _require_older(found: _Found, node: Path, newest: ProvenHeader) -> None:
     """The ledger on disk is sound and stays: it must be the backup's own, and not end before it."""
     with looking(node / "ledger") as ledger:
         there = ledger.header(newest.header.height)

@@ -1,0 +1,286 @@
+"""The engine of a network that several members order: CometBFT decides on blocks, and this node executes each of them.
+
+A header at height n stands over the state *before* its block, that after block n - 1. So what a block wrote is proven by the
+header of the next one, which CometBFT makes at once where the state has changed; whoever reads waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TooLate
+from typing import Protocol
+
+from salus.codec import decode
+from salus.errors import NodeRefused, SalusError, refusal
+from salus.ids import Millis
+from salus.ledger.app import Finalized, View
+from salus.ledger.genesis import Genesis
+from salus.ledger.header import ProvenHeader
+from salus.ledger.lightblock import CommittedHeader
+from salus.ledger.machine import Block
+from salus.ledger.tx import Transaction, body_hash
+from salus.ledger.verifying import StateAnswer, require_header
+from salus.node.chain import Chain
+from salus.node.comet.abci_pb2 import Request, Response
+from salus.node.comet.application import AbciApplication
+from salus.node.comet.server import AbciServer, Answer
+from salus.node.engine import Committed, Outcome
+from salus.node.ledger_store import LedgerStore, StoredBlock
+
+_LOG = logging.getLogger("salus.node")
+NOT_ORDERED = "node/not-ordered"
+ORDERED = 20.0  # seconds within which a transaction is in a block, or its sender is told that nobody knows
+PROVEN = 5.0  # seconds that a reading waits for the header over what was written last
+BEGUN_AGAIN = 15.0  # seconds that a node which is started again waits for its engine, before it goes on without
+FOUNDED = 120.0  # seconds within which the members of a new network have come together
+BEGUN = 2_000  # ms: behind a header that is younger than this, others are under way
+_FRESH = 0.5  # seconds that is waited for them
+_AGAIN = 0.1  # seconds until the engine is asked again that did not answer
+_POLL = 0.02  # seconds between two looks for a header that must be there any moment
+_IDLE = 1.0  # seconds between two looks where none is expected
+
+
+class Runtime(Protocol):
+    """CometBFT's process, and what it can be asked. Its silence is `NodeRefused` ``engine-unreachable``."""
+
+    def start(self) -> None:
+        """Begin; `NodeRefused` where it ends at once."""
+
+    def stop(self) -> None:
+        """End in order."""
+
+    def require_alive(self) -> None:
+        """Raise `NodeRefused` ``engine-stopped`` unless the process runs."""
+
+    def broadcast(self, data: bytes) -> str:
+        """Hand in a transaction; "" or the full code with which the application refused it."""
+
+    def header(self, height: int | None) -> CommittedHeader:
+        """The committed header at ``height``, or the newest."""
+
+
+Listen = Callable[[Answer, Callable[[BaseException], None]], AbciServer]
+
+
+class CometEngine(Chain):
+    """Every public method may be called from any thread.
+
+    ``listen`` makes the socket on which the application is asked, ``failed`` is told when this node must not go on; ``clock``
+    gives ms since the epoch.
+    """
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        store: LedgerStore,
+        runtime: Runtime,
+        listen: Listen,
+        clock: Callable[[], Millis],
+        failed: Callable[[], None],
+        committed: Committed | None = None,
+    ) -> None:
+        super().__init__(genesis, store, committed)
+        self._runtime, self._clock, self._told_of_failure = runtime, clock, failed
+        self._came = threading.Condition(self._lock)  # a block was committed, or a header has come
+        self._waiting = dict[bytes, Future[Outcome]]()
+        self._stopping, self.failure = threading.Event(), ""
+        if self._empty:
+            self._store.commit_block(0, StoredBlock((), ()), self.app.init_chain())
+        self._shown: ProvenHeader | None = store.newest()
+        self._answered = False  # whether the engine has shown a header since the start
+        self._view, self._earlier = self.app.view(), dict[int, View]()
+        self._server = listen(self._answer(AbciApplication(genesis, self.app, self, clock)), self._fail)
+        self._following = threading.Thread(target=self._follow, name="headers", daemon=True)
+        try:
+            self._server.start()
+            self._runtime.start()
+            self._following.start()
+            self._come_together()
+        except BaseException:
+            self.stop()
+            raise
+
+    def submit(self, data: bytes, blobs: tuple[bytes, ...] = ()) -> Outcome:
+        """Have the transaction ordered; returns once its block was executed and is durable here.
+
+        Raises what the application refuses, and `NodeRefused` ``not-ordered`` while nobody knows what becomes of it.
+        """
+        identity = body_hash(decode(data, Transaction, limit=self.genesis.parameters.max_transaction).body)
+        with self._lock:
+            future = self._waiting.setdefault(identity, Future())
+        deadline = time.monotonic() + ORDERED
+        try:
+            refused = self._hand_in(data, deadline)
+            if refused and not future.done():
+                raise refusal(refused, "the ledger refuses the transaction")
+            return future.result(max(0.0, deadline - time.monotonic()))
+        except TooLate as error:
+            raise NodeRefused("not-ordered", "the network has not ordered the transaction yet, and may still do so") from error
+        finally:
+            with self._lock:
+                self._waiting.pop(identity, None)
+
+    def _hand_in(self, data: bytes, deadline: float) -> str:
+        """As `Runtime.broadcast`, as soon as the engine answers."""
+        while True:
+            try:
+                return self._runtime.broadcast(data)
+            except NodeRefused as error:
+                if error.code != "engine-unreachable":
+                    raise
+                if self._stopping.wait(_AGAIN) or time.monotonic() > deadline:
+                    raise TooLate from error
+
+    def newest_header(self, *, fresh: bool = False) -> ProvenHeader:
+        """The newest header here; ``fresh`` waits a moment for the next one where others may be ahead."""
+        with self._came:
+            newest = self._newest()
+            if fresh and self._clock() - newest.header.time < BEGUN:
+                self._came.wait_for(lambda: self._newest().header.height > newest.header.height, _FRESH)
+            return self._newest()
+
+    def header(self, height: int) -> ProvenHeader:
+        """The header at ``height``, asked of CometBFT where it is not kept here yet; ``no-such-height`` otherwise."""
+        known = self._store.header(height)
+        if known is not None:
+            return known
+        if not 0 < height <= self._newest().header.height:
+            raise NodeRefused("no-such-height", "no block of this height")
+        return self._take(self._runtime.header(height))
+
+    def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
+        """State by key with proofs, all under one header, and no older than what was committed when this was called.
+
+        While no next block comes, what the last one wrote cannot be proven yet: then the state before it. `NodeRefused`
+        ``not-proven`` where that is not known either.
+        """
+        with self._came:
+            asked = self.app.info().height
+            self._came.wait_for(lambda: self._proven(asked) is not None, PROVEN)
+            view = self._proven(asked) or self._proven(0)
+            if view is None:
+                raise NodeRefused("not-proven", "the network has not signed yet what this node has executed")
+            header = self._newest()
+            return tuple(StateAnswer(header, key, *view.query(key)) for key in keys)
+
+    @property
+    def waiting(self) -> int:
+        """How many transactions wait here for their block."""
+        return len(self._waiting)
+
+    def stop(self) -> None:
+        """End CometBFT, then the socket, and close."""
+        self._stopping.set()
+        with self._came:
+            self._came.notify_all()
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(NodeRefused("not-ordered", "the node stops before it knows what becomes of this"))
+        self._runtime.stop()
+        self._server.stop()
+        if self._following.is_alive():
+            self._following.join()
+        self._store.close()
+
+    def keep(self, block: Block, final: Finalized) -> None:
+        """Make the finalized block durable, tell of it, and let go who waited for it."""
+        changes = self.app.commit()
+        before = self._view.before(changes)
+        self._store.commit_block(block.height, StoredBlock(block.transactions, final.results), changes)
+        self.app.committed()
+        self._view, self._earlier = self.app.view(), {block.height - 1: before}
+        if self._told is not None:
+            self._told(final.results, changes)
+        for result in final.results:
+            waiting = self._waiting.get(result.body)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(Outcome(block.height, result))
+        self._came.notify_all()
+
+    def dropped(self, data: bytes, refusal: SalusError) -> None:
+        """Tell who waits that another transaction of the last block has made this one impossible."""
+        waiting = self._waiting.get(body_hash(decode(data, Transaction, limit=self.genesis.parameters.max_transaction).body))
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(refusal)
+
+    def _require_sound(self) -> None:
+        """Nothing: at the start CometBFT holds height and hash of this state against its own, and ends where they differ."""
+
+    def _newest(self) -> ProvenHeader:
+        if self._shown is None:
+            raise NodeRefused("not-proven", "the network has not signed its first block yet")
+        return self._shown
+
+    def _proven(self, least: int) -> View | None:
+        """The state that the newest header stands over, where it is known and no older than that after block ``least``."""
+        if self._shown is None:
+            return None
+        over, height = self._shown.header.height - 1, self.app.info().height
+        if self._shown.header.state == self._view.root:
+            return self._view  # also where later blocks changed nothing
+        return self._earlier.get(over) if least <= over < height else None
+
+    def _answer(self, application: AbciApplication) -> Answer:
+        def answer(request: Request) -> Response:
+            with self._lock:
+                return application.answer(request)
+
+        return answer
+
+    def _fail(self, error: BaseException) -> None:
+        with self._came:
+            self.failure = error.full_code if isinstance(error, SalusError) else "node/unexpected"
+            self._came.notify_all()
+        self._told_of_failure()
+
+    def _come_together(self) -> None:
+        with self._came:
+            before = self._shown
+            self._came.wait_for(lambda: self._answered or self.failure, FOUNDED if before is None else BEGUN_AGAIN)
+            if self.failure:
+                raise NodeRefused("engine-stopped", f"the application has failed ({self.failure})")
+            self._newest()
+
+    def _follow(self) -> None:
+        """Keep the newest header, as soon as it is there."""
+        while not self._stopping.is_set():
+            try:
+                self._take(self._runtime.header(None))
+            except SalusError as error:
+                if not self._stopping.is_set() and self._ended():
+                    return
+                if self._shown is not None:  # while the members come together there is none
+                    _LOG.warning("no header from the engine (%s)", error.full_code)
+                self._stopping.wait(_IDLE)
+            with self._came:
+                expected = self._shown is None or self._shown.header.state != self._view.root
+                if not expected and not self._stopping.is_set():
+                    self._came.wait(_IDLE)
+            self._stopping.wait(_POLL)
+
+    def _ended(self) -> bool:
+        """Whether the engine has ended; this node then does not go on."""
+        try:
+            self._runtime.require_alive()
+        except NodeRefused as ended:
+            _LOG.error("%s", ended.text)
+            self._fail(ended)
+            return True
+        return False
+
+    def _take(self, signed: CommittedHeader) -> CommittedHeader:
+        """Check and keep a header."""
+        height = signed.header.height
+        if self._store.header(height) is None:
+            require_header(self.genesis, signed)
+            self._store.put_header(height, signed)
+        with self._came:
+            self._answered = True
+            if self._shown is None or height > self._shown.header.height:
+                self._shown = signed
+            self._came.notify_all()
+        return signed

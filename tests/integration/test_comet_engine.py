@@ -1,0 +1,136 @@
+"""A node that validates, on real CometBFT: what it acknowledges is proven, and stays, however the engine or the node ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bench.networks import BLOB, Owner, owners, signed
+from salus.bootstrap import open_node, read_genesis
+from salus.crypto.hashing import sha256
+from salus.errors import NodeRefused, SalusError
+from salus.exchange.api import Submission, TxStatus
+from salus.ledger.genesis import validators
+from salus.ledger.header import header_hash
+from salus.ledger.lightblock import CommittedHeader
+from salus.ledger.modules.sections.state import entry_key
+from salus.ledger.verifying import require_answer, require_linked
+from salus.localnet import Localnet
+from salus.node.comet.binary import find_engine
+from salus.node.service import NodeService
+
+
+def missing() -> str:
+    """Why CometBFT is not there; "" where it is."""
+    try:
+        find_engine()
+    except NodeRefused as error:
+        return f"CometBFT is not built (`make engine`, needs Go): {error.code}"
+    return ""
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(missing()), reason=missing() or "it is there"),
+]
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A network of one member that validates."""
+    with tempfile.TemporaryDirectory(prefix="salus-") as folder:
+        Localnet(Path(folder)).make(1)
+        yield Path(folder) / "a"
+
+
+def founded(node: NodeService, count: int = 1) -> list[Owner]:
+    """Owners whose sections stand on the ledger."""
+    made = owners(node.genesis(), count)
+    for owner in made:
+        node.submit(Submission(signed(node.genesis(), [owner.creation(node.genesis().time)], [owner.key]), (BLOB,)))
+    return made
+
+
+def anchored(node: NodeService, owner: Owner, text: bytes) -> tuple[Submission, TxStatus]:
+    blob = text.ljust(96, b".")
+    submission = Submission(signed(node.genesis(), [owner.anchor(blob)], [owner.key]), (blob,))
+    return submission, node.submit(submission)
+
+
+def code(act: Callable[[], object]) -> str:
+    try:
+        act()
+    except SalusError as error:
+        return error.full_code
+    return ""
+
+
+def test_what_is_acknowledged_is_proven_under_votes_and_stays(home: Path) -> None:
+    """NET-1, NET-9, NET-10."""
+    with open_node(home) as node:
+        (owner,) = founded(node)
+        submission, status = anchored(node, owner, b"first")
+        assert status.refusal == ""
+        (answer,) = node.states([entry_key(owner.section, 0)])
+        assert require_answer(node.genesis(), answer) is not None
+        assert isinstance(answer.header, CommittedHeader)
+        assert answer.header.header.height == status.height + 1
+        assert node.submit(submission) == status
+        headers = [node.header(height) for height in range(1, answer.header.header.height + 1)]
+        for before, after in pairwise(headers):
+            require_linked(before, after)
+        root = answer.header.header.state
+    with open_node(home) as node:
+        assert node.result(status.body) == status
+        assert node.blobs.get(sha256(b"first".ljust(96, b"."))) is not None
+        (answer,) = node.states([entry_key(owner.section, 0)])
+        assert require_answer(node.genesis(), answer) is not None
+        assert answer.header.header.state == root
+        assert header_hash(node.header(1).header) == header_hash(headers[0].header)
+
+
+def test_what_the_ledger_refuses_is_refused_with_its_code_and_leaves_no_blob(home: Path) -> None:
+    """NET-5."""
+    with open_node(home) as node:
+        (owner,) = founded(node)
+        stranger = owners(node.genesis(), 2)[1]
+        blob = b"nobody's".ljust(96, b".")
+        refused = Submission(signed(node.genesis(), [stranger.anchor(blob)], [stranger.key]), (blob,))
+        assert code(lambda: node.submit(refused)) == "ledger/no-such-section"
+        assert node.blobs.get(sha256(blob)) is None
+        assert anchored(node, owner, b"second")[1].refusal == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_node_whose_engine_ends_says_so_and_loses_nothing(home: Path, number: signal.Signals) -> None:
+    """NET-5."""
+    with open_node(home) as node:
+        (owner,) = founded(node)
+        _, status = anchored(node, owner, b"third")
+        os.kill(int((home / "node" / "comet" / "engine.pid").read_text("ascii")), number)
+        deadline = time.monotonic() + 30
+        while not node.failure and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert node.failure == "node/engine-stopped"
+    with open_node(home) as node:
+        assert node.result(status.body) == status
+        assert anchored(node, owner, b"fourth")[1].refusal == ""
+
+
+def test_a_home_that_validates_is_founded_without_its_engine_and_needs_its_configuration(home: Path) -> None:
+    """NET-1."""
+    assert len(validators(read_genesis(home))) == 1
+    (home / "node" / "config.toml").unlink()
+
+    def opened() -> None:
+        with open_node(home):
+            pass
+
+    assert code(opened) == "node/no-engine-config"
