@@ -130,7 +130,10 @@ def _settings(home: EngineHome, app: str | None) -> dict[str, dict[str, str | in
             "allow_duplicate_ip": True,
             "persistent_peers": ",".join(home.peers),
             "unconditional_peer_ids": ids,
-            "max_num_inbound_peers": 0,  # nobody but those named above
+            # Nobody but those named above. The engine then accepts as many connections as there are names, so a stranger who
+            # connects and says nothing can hold a place for as long as a handshake may take.
+            "max_num_inbound_peers": 0,
+            "handshake_timeout": "5s",
         },
         "mempool": {
             "type": "flood",
