@@ -98,8 +98,17 @@ def test_room_is_free_again_behind_whoever_had_it() -> None:
         take(10)
 
 
+def test_what_may_still_be_ordered_is_to_an_agent_as_if_nobody_answered() -> None:
+    """NET-10: it keeps what it sent, and sends the same bytes again."""
+    body = b'{"code": "node/not-ordered", "title": "nobody knows yet"}'
+    with answering((503, {}), body=body) as (url, _):
+        client = NodeClient(url)
+        assert code(client.status) == "agent/node-unreachable"
+        client.close()
+
+
 @contextmanager
-def answering(*answers: tuple[int, dict[str, str]]) -> Iterator[tuple[str, list[str]]]:
+def answering(*answers: tuple[int, dict[str, str]], body: bytes = b"") -> Iterator[tuple[str, list[str]]]:
     """A server that gives these answers in turn, and the paths that it was asked for."""
     left, asked = list(answers), list[str]()
 
@@ -108,9 +117,10 @@ def answering(*answers: tuple[int, dict[str, str]]) -> Iterator[tuple[str, list[
             asked.append(self.path)
             status, headers = left.pop(0)
             self.send_response(status)
-            for name, value in {**headers, "content-length": "0"}.items():
+            for name, value in {**headers, "content-length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Nothing."""

@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from node_world import MEMBER, NODE, NONE, START, NodeWorld, OrderingClock, blob, code, key, package, running, signed
 from salus.codec import decode, encode
 from salus.crypto.hashing import sha256
+from salus.errors import NodeRefused
 from salus.exchange.api import Submission
 from salus.ids import Millis
 from salus.ledger.modules.sections.messages import Rotate
 from salus.ledger.modules.sections.state import schedule_hash
 from salus.ledger.tx import Signature, Transaction, body_hash
+from salus.node.engine import Outcome
 from salus.node.solo import SoloEngine
 
 ONE, TWO = blob("one"), blob("two", 300)
@@ -116,6 +118,22 @@ def test_what_is_refused_leaves_no_blob_and_no_block(tmp_path: Path, what: str, 
         assert code(lambda: world.node.submit(submission)) == expected
         assert files(world) == before
         assert world.node.status().height == 1
+
+
+def test_what_may_still_be_ordered_keeps_its_blobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NET-10: nobody knows yet what becomes of it, and the same bytes are sent again."""
+    with running(tmp_path) as world:
+        world.fill("Ada")
+        submission = appended(world)
+
+        def undecided(data: bytes, blobs: tuple[bytes, ...] = ()) -> Outcome:
+            raise NodeRefused("not-ordered", "nobody knows")
+
+        with monkeypatch.context() as changed:
+            changed.setattr(world.node.engine, "submit", undecided)
+            assert code(lambda: world.node.submit(submission)) == "node/not-ordered"
+        assert all(world.node.blobs.get(sha256(blob)) == blob for blob in submission.blobs)
+        assert world.node.submit(submission).refusal == ""
 
 
 def test_what_the_block_refuses_leaves_no_blob_either(tmp_path: Path) -> None:

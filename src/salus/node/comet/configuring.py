@@ -145,6 +145,7 @@ def _settings(home: EngineHome, app: str | None) -> dict[str, dict[str, str | in
         },
         "consensus": {
             "timeout_commit": "100ms" if home.local else "1s",
+            "timeout_propose": "1s" if home.local else "3s",
             "skip_timeout_commit": False,
             "create_empty_blocks": False,
             "create_empty_blocks_interval": f"{home.header_interval}ms",
