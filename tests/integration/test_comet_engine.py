@@ -24,6 +24,10 @@ from salus.ledger.modules.sections.state import entry_key
 from salus.ledger.verifying import require_answer, require_linked
 from salus.localnet import Localnet
 from salus.node.comet.binary import find_engine
+from salus.node.comet.engine import CometEngine
+from salus.node.ledger_store import LedgerStore, StoredBlock
+from salus.node.operating.looking import looking
+from salus.node.operating.scrubbing import scrub
 from salus.node.service import NodeService
 
 
@@ -106,6 +110,40 @@ def test_what_the_ledger_refuses_is_refused_with_its_code_and_leaves_no_blob(hom
         assert code(lambda: node.submit(refused)) == "ledger/no-such-section"
         assert node.blobs.get(sha256(blob)) is None
         assert anchored(node, owner, b"second")[1].refusal == ""
+
+
+def test_a_chain_that_was_voted_for_is_replayed_from_genesis_and_a_changed_block_is_found(home: Path) -> None:
+    """NET-3: on CometBFT and by replay one history has one application hash."""
+    genesis = read_genesis(home)
+    with open_node(home) as node:
+        (owner,) = founded(node)
+        for number in range(5):
+            anchored(node, owner, str(number).encode())
+        assert isinstance(node.engine, CometEngine)
+        node.states([entry_key(owner.section, 0)])  # the last block's header is here
+        assert node.engine.verify_chain() >= 6
+    assert not scrub(home, genesis, lambda *_: None).findings.troubles
+    with looking(home / "node" / "ledger") as ledger:
+        height = ledger.height() - 1
+        header, block = ledger.header(height), ledger.block(height)
+        assert header is not None
+        assert block is not None
+    changed = StoredBlock((*block.transactions, b"more"), block.results)
+    store = LedgerStore(home / "node" / "ledger")
+    store.commit_block(height, changed, {})
+    store.close()
+    assert [one.code for one in scrub(home, genesis, lambda *_: None).findings if one.code] == ["node/chain-damaged"]
+
+
+def test_a_block_is_one_durable_commit_with_the_header_that_has_come_before(home: Path) -> None:
+    with open_node(home) as node:
+        (owner,) = founded(node)
+        store, before = node.engine._store, node.status().height
+        commits = store.commits
+        for number in range(3):
+            anchored(node, owner, str(number).encode())
+        node.states([entry_key(owner.section, 0)])
+        assert store.commits - commits <= node.status().height - before + 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -152,6 +152,14 @@ class Application:
         raise LedgerRefused("no-snapshot", "this node offers no snapshots")
 
 
+REFUSED = 1  # the code that a transaction's result has in CometBFT when it was refused, whatever the refusal
+
+
+def results_coded(results: tuple[TxResult, ...]) -> list[tuple[int, bytes]]:
+    """Code and data of each result, as CometBFT is told them."""
+    return [(REFUSED if result.refusal else 0, encode(result)) for result in results]
+
+
 def results_items(results: tuple[TxResult, ...]) -> list[bytes]:
     """What the header's results root stands over."""
     return [encode(result) for result in results]

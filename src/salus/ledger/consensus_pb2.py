@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csalus/ledger/consensus.proto\x12\x0fsalus.consensus\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x07Version\x12\r\n\x05\x62lock\x18\x01 \x01(\x04\x12\x0b\n\x03\x61pp\x18\x02 \x01(\x04\",\n\rPartSetHeader\x12\r\n\x05total\x18\x01 \x01(\r\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"P\n\x07\x42lockID\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x37\n\x0fpart_set_header\x18\x02 \x01(\x0b\x32\x1e.salus.consensus.PartSetHeader\"%\n\tPublicKey\x12\x11\n\x07\x65\x64\x32\x35\x35\x31\x39\x18\x01 \x01(\x0cH\x00\x42\x05\n\x03sum\"T\n\x0fSimpleValidator\x12+\n\x07pub_key\x18\x01 \x01(\x0b\x32\x1a.salus.consensus.PublicKey\x12\x14\n\x0cvoting_power\x18\x02 \x01(\x03\"\xa9\x01\n\rCanonicalVote\x12\x0c\n\x04type\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x10\x12\r\n\x05round\x18\x03 \x01(\x10\x12*\n\x08\x62lock_id\x18\x04 \x01(\x0b\x32\x18.salus.consensus.BlockID\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63hain_id\x18\x06 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csalus/ledger/consensus.proto\x12\x0fsalus.consensus\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x07Version\x12\r\n\x05\x62lock\x18\x01 \x01(\x04\x12\x0b\n\x03\x61pp\x18\x02 \x01(\x04\",\n\rPartSetHeader\x12\r\n\x05total\x18\x01 \x01(\r\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"P\n\x07\x42lockID\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x37\n\x0fpart_set_header\x18\x02 \x01(\x0b\x32\x1e.salus.consensus.PartSetHeader\"%\n\tPublicKey\x12\x11\n\x07\x65\x64\x32\x35\x35\x31\x39\x18\x01 \x01(\x0cH\x00\x42\x05\n\x03sum\"T\n\x0fSimpleValidator\x12+\n\x07pub_key\x18\x01 \x01(\x0b\x32\x1a.salus.consensus.PublicKey\x12\x14\n\x0cvoting_power\x18\x02 \x01(\x03\"*\n\x0c\x45xecTxResult\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xa9\x01\n\rCanonicalVote\x12\x0c\n\x04type\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x10\x12\r\n\x05round\x18\x03 \x01(\x10\x12*\n\x08\x62lock_id\x18\x04 \x01(\x0b\x32\x18.salus.consensus.BlockID\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63hain_id\x18\x06 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLICKEY']._serialized_end=286
   _globals['_SIMPLEVALIDATOR']._serialized_start=288
   _globals['_SIMPLEVALIDATOR']._serialized_end=372
-  _globals['_CANONICALVOTE']._serialized_start=375
-  _globals['_CANONICALVOTE']._serialized_end=544
+  _globals['_EXECTXRESULT']._serialized_start=374
+  _globals['_EXECTXRESULT']._serialized_end=416
+  _globals['_CANONICALVOTE']._serialized_start=419
+  _globals['_CANONICALVOTE']._serialized_end=588
 # @@protoc_insertion_point(module_scope)

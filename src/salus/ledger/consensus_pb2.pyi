@@ -46,6 +46,14 @@ class SimpleValidator(_message.Message):
     voting_power: int
     def __init__(self, pub_key: _Optional[_Union[PublicKey, _Mapping]] = ..., voting_power: _Optional[int] = ...) -> None: ...
 
+class ExecTxResult(_message.Message):
+    __slots__ = ("code", "data")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    data: bytes
+    def __init__(self, code: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
 class CanonicalVote(_message.Message):
     __slots__ = ("type", "height", "round", "block_id", "timestamp", "chain_id")
     TYPE_FIELD_NUMBER: _ClassVar[int]

@@ -23,7 +23,7 @@ from salus.crypto.hashing import sha256
 from salus.crypto.signing import require_ed25519
 from salus.errors import LedgerRefused
 from salus.ids import MAX_INT, Bytes32, Count, Hash, Millis
-from salus.ledger.consensus_pb2 import BlockID, CanonicalVote, PartSetHeader, PublicKey, SimpleValidator, Version
+from salus.ledger.consensus_pb2 import BlockID, CanonicalVote, ExecTxResult, PartSetHeader, PublicKey, SimpleValidator, Version
 from salus.ledger.listtree import paired
 
 MAX_VALIDATORS = 1024
@@ -150,6 +150,16 @@ def validators_hash(validators: Sequence[Validator]) -> Hash:
 def comet_hash(header: CometHeader) -> Hash:
     """CometBFT's hash of the header: what validators vote for and the next header links to."""
     return _header_hash(header, _BLOCK_PROTOCOL)
+
+
+def transactions_hash(transactions: Sequence[bytes]) -> Hash:
+    """The root over a block's transactions, as its header has it: the leaves are their hashes."""
+    return _root([sha256(data) for data in transactions])
+
+
+def results_hash(results: Sequence[tuple[int, bytes]]) -> Hash:
+    """The root over a block's results (code and data each), as the next header has it."""
+    return _root([_bytes(ExecTxResult(code=code, data=data)) for code, data in results])
 
 
 def vote_bytes(chain: str, height: int, round_: int, block: BlockId | None, seconds: int, nanos: int) -> bytes:

@@ -77,9 +77,9 @@ class Chain:
         Raises `NodeRefused` ``chain-damaged`` naming the first height that does not check, or ``state-damaged``.
         """
         with self._lock:
-            newest = self._newest()
-            require_state(newest, Application(self.genesis, self._store, newest.header.height))
-        return replay(self.genesis, self._store, newest.header.height)
+            height = self.app.info().height
+            require_state(self._newest(), Application(self.genesis, self._store, height))
+        return replay(self.genesis, self._store, height)
 
     def _newest(self) -> ProvenHeader:
         return self.header(self.app.info().height)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,25 +104,24 @@ class LedgerStore:
         with self._env.begin(db=self._blocks) as txn, txn.cursor() as cursor:
             return int.from_bytes(cursor.key(), "big") if cursor.last() else None
 
-    def put_header(self, height: int, header: ProvenHeader) -> None:
-        """Keep a header that came after its block."""
+    def put_headers(self, headers: Iterable[ProvenHeader]) -> None:
+        """Keep headers that came after their blocks."""
         with self._env.begin(write=True) as txn:
-            txn.put(at_height(height), encode(header), db=self._headers)
+            for header in headers:
+                txn.put(at_height(header.header.height), encode(header), db=self._headers)
 
     def commit(self, header: SignedHeader, block: StoredBlock, changes: dict[bytes, bytes | None]) -> None:
         """Write header, block, results and state together; durable when this returns."""
-        self._write(header.header.height, header, block, changes)
+        self.commit_block(header.header.height, block, changes, (header,))
 
-    def commit_block(self, height: int, block: StoredBlock, changes: dict[bytes, bytes | None]) -> None:
-        """As `commit`, of a block whose header is still to come."""
-        self._write(height, None, block, changes)
-
-    def _write(self, height: int, header: SignedHeader | None, block: StoredBlock, changes: dict[bytes, bytes | None]) -> None:
-        at = at_height(height)
+    def commit_block(
+        self, height: int, block: StoredBlock, changes: dict[bytes, bytes | None], headers: Iterable[ProvenHeader] = ()
+    ) -> None:
+        """As `commit`, of a block whose header may be still to come; ``headers`` are those that have come, of whatever height."""
         with self._env.begin(write=True) as txn:
-            if header is not None:
-                txn.put(at, encode(header), db=self._headers)
-            txn.put(at, encode(block), db=self._blocks)
+            for header in headers:
+                txn.put(at_height(header.header.height), encode(header), db=self._headers)
+            txn.put(at_height(height), encode(block), db=self._blocks)
             applied = [(result.body, index) for index, result in enumerate(block.results) if not result.refusal]
             with txn.cursor(db=self._results) as cursor:
                 cursor.putmulti([(body, encode(_Place(height, index))) for body, index in sorted(applied)])

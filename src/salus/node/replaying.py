@@ -7,9 +7,10 @@ from typing import Protocol
 
 from salus.errors import CryptoRefused, LedgerRefused, NodeRefused, SalusError
 from salus.ids import Height, Millis
-from salus.ledger.app import Application, results_items
+from salus.ledger.app import Application, Finalized, results_coded, results_items
 from salus.ledger.genesis import Genesis, validators
 from salus.ledger.header import AnyHeader, ProvenHeader, TxResult
+from salus.ledger.lightblock import CommittedHeader, results_hash, transactions_hash
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
 from salus.ledger.store import MemoryStore
@@ -37,15 +38,14 @@ def replay(genesis: Genesis, chain: Chain, height: int, told: Told = lambda *_: 
 
     Raises `NodeRefused` ``chain-damaged`` naming the first height that does not check. ``told`` hears of the progress.
     """
-    if validators(genesis):
-        raise NodeRefused("not-for-validators", "this is not done yet where members validate; CometBFT checks its chain itself")
+    verify = _verify_voted if validators(genesis) else _verify
     memory = MemoryStore()
     app = Application(genesis, memory, 0)
     memory.apply(app.init_chain())
     previous: ProvenHeader | None = None
     for number in range(height + 1):
         try:
-            previous = _verify(genesis, chain, app, memory, number, previous)
+            previous = verify(genesis, chain, app, memory, number, previous)
         except SalusError as error:
             raise NodeRefused("chain-damaged", f"block {number} does not check ({error.full_code})") from error
         told("blocks", number, height)
@@ -66,16 +66,49 @@ def _verify(
     require_linked(previous, signed)
     final = app.finalize_block(Block(Height(height), Millis(signed.header.time), block.transactions))
     require_same_roots(signed.header, block, final.results, final.root)
+    _advance(chain, app, memory, height, final)
+    return signed
+
+
+def _verify_voted(
+    genesis: Genesis, chain: Chain, app: Application, memory: MemoryStore, height: int, previous: ProvenHeader | None
+) -> ProvenHeader | None:
+    """As `_verify`, of a header that was voted for: it stands over its block, and over results and state of the one before."""
+    if height == 0:
+        return None
+    signed, block, before = chain.header(height), chain.block(height), chain.block(height - 1)
+    if signed is None or block is None or before is None:
+        raise NodeRefused("no-such-height", "no block of this height")
+    require_header(genesis, signed)
+    if previous is not None:
+        require_linked(previous, signed)
+    header = signed.header
+    found = (transactions_hash(block.transactions), results_hash(results_coded(before.results)), app.info().root)
+    if found != (header.transactions, header.results, header.state):
+        raise LedgerRefused("wrong-root", "the header does not stand over this block and the state before it")
+    final = app.finalize_block(Block(Height(height), Millis(header.time), block.transactions))
+    if final.results != block.results:
+        raise LedgerRefused("wrong-root", "the results that are kept are not those of the block")
+    _advance(chain, app, memory, height, final)
+    return signed
+
+
+def _advance(chain: Chain, app: Application, memory: MemoryStore, height: int, final: Finalized) -> None:
+    """Take the block's changes, once its results are found where they stand."""
     for result in final.results:
         if not result.refusal and chain.result(result.body) != (height, result):
             raise LedgerRefused("wrong-root", "a result is not found where its block stands")
     memory.apply(app.commit())
     app.committed()
-    return signed
 
 
 def require_state(newest: ProvenHeader, app: Application) -> None:
-    """Raise `NodeRefused` ``state-damaged`` unless the state that ``app`` stands on is that of the newest header."""
+    """Raise `NodeRefused` ``state-damaged`` unless the state that ``app`` stands on is that of the newest header.
+
+    A header that was voted for stands over the state before its block: it says nothing of a state that is newer.
+    """
+    if isinstance(newest, CommittedHeader) and newest.header.height != app.info().height + 1:
+        return
     if newest.header.state != app.info().root:
         raise NodeRefused("state-damaged", "the state does not match its newest header; restore a backup")
 

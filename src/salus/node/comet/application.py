@@ -11,10 +11,9 @@ from typing import Protocol
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from salus import __version__
-from salus.codec import encode
 from salus.errors import LedgerRefused, NodeRefused, SalusError
 from salus.ids import Height, Millis
-from salus.ledger.app import Application, Finalized
+from salus.ledger.app import REFUSED, Application, Finalized, results_coded
 from salus.ledger.genesis import Genesis, network_id, validators
 from salus.ledger.lightblock import chain_id, ordered
 from salus.ledger.machine import Block
@@ -22,7 +21,6 @@ from salus.node.comet import abci_pb2 as abci
 
 APP_VERSION = 1
 ABCI_VERSION = "2.0.0"
-REFUSED = 1  # the code of a transaction that was refused; which refusal it is stands in ``codespace`` and ``log``
 
 
 class Keeper(Protocol):
@@ -107,7 +105,7 @@ class AbciApplication:
 
     def _finalize_block(self, asked: abci.FinalizeBlockRequest) -> abci.FinalizeBlockResponse:
         final = self._execute(Block(Height(asked.height), _millis(asked.time), tuple(asked.txs)))
-        results = [abci.ExecTxResult(code=REFUSED if result.refusal else 0, data=encode(result)) for result in final.results]
+        results = [abci.ExecTxResult(code=code, data=data) for code, data in results_coded(final.results)]
         return abci.FinalizeBlockResponse(tx_results=results, app_hash=final.root)
 
     def _commit(self, asked: abci.CommitRequest) -> abci.CommitResponse:

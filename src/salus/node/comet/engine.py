@@ -30,6 +30,7 @@ from salus.node.comet.application import AbciApplication
 from salus.node.comet.server import AbciServer, Answer
 from salus.node.engine import Committed, Outcome
 from salus.node.ledger_store import LedgerStore, StoredBlock
+from salus.node.replaying import replay
 
 _LOG = logging.getLogger("salus.node")
 NOT_ORDERED = "node/not-ordered"
@@ -91,6 +92,7 @@ class CometEngine(Chain):
         if self._empty:
             self._store.commit_block(0, StoredBlock((), ()), self.app.init_chain())
         self._shown: ProvenHeader | None = store.newest()
+        self._unkept = dict[int, CommittedHeader]()  # written with the next block, which flushes anyway
         self._answered = False  # whether the engine has shown a header since the start
         self._view, self._earlier = self.app.view(), dict[int, View]()
         self._server = listen(self._answer(AbciApplication(genesis, self.app, self, clock)), self._fail)
@@ -145,12 +147,15 @@ class CometEngine(Chain):
 
     def header(self, height: int) -> ProvenHeader:
         """The header at ``height``, asked of CometBFT where it is not kept here yet; ``no-such-height`` otherwise."""
-        known = self._store.header(height)
+        with self._lock:
+            known = self._unkept.get(height) or self._store.header(height)
         if known is not None:
             return known
         if not 0 < height <= self._newest().header.height:
             raise NodeRefused("no-such-height", "no block of this height")
-        return self._take(self._runtime.header(height))
+        found = self._runtime.header(height)
+        require_header(self.genesis, found)
+        return found
 
     def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
         """State by key with proofs, all under one header, and no older than what was committed when this was called.
@@ -166,6 +171,14 @@ class CometEngine(Chain):
                 raise NodeRefused("not-proven", "the network has not signed yet what this node has executed")
             header = self._newest()
             return tuple(StateAnswer(header, key, *view.query(key)) for key in keys)
+
+    def verify_chain(self) -> int:
+        """As `Chain.verify_chain`, up to the newest header that has come."""
+        with self._came:
+            self._came.wait_for(lambda: self._newest().header.height >= self.app.info().height, PROVEN)
+            self._keep_headers()
+            height = min(self.app.info().height, self._newest().header.height)
+        return replay(self.genesis, self._store, height)
 
     @property
     def waiting(self) -> int:
@@ -184,13 +197,15 @@ class CometEngine(Chain):
         self._server.stop()
         if self._following.is_alive():
             self._following.join()
+        self._keep_headers()
         self._store.close()
 
     def keep(self, block: Block, final: Finalized) -> None:
         """Make the finalized block durable, tell of it, and let go who waited for it."""
         changes = self.app.commit()
         before = self._view.before(changes)
-        self._store.commit_block(block.height, StoredBlock(block.transactions, final.results), changes)
+        self._store.commit_block(block.height, StoredBlock(block.transactions, final.results), changes, self._unkept.values())
+        self._unkept.clear()
         self.app.committed()
         self._view, self._earlier = self.app.view(), {block.height - 1: before}
         if self._told is not None:
@@ -206,6 +221,10 @@ class CometEngine(Chain):
         waiting = self._waiting.get(body_hash(decode(data, Transaction, limit=self.genesis.parameters.max_transaction).body))
         if waiting is not None and not waiting.done():
             waiting.set_exception(refusal)
+
+    def _keep_headers(self) -> None:
+        self._store.put_headers(self._unkept.values())
+        self._unkept.clear()
 
     def _require_sound(self) -> None:
         """Nothing: at the start CometBFT holds height and hash of this state against its own, and ends where they differ."""
@@ -249,7 +268,7 @@ class CometEngine(Chain):
         """Keep the newest header, as soon as it is there."""
         while not self._stopping.is_set():
             try:
-                self._take(self._runtime.header(None))
+                self._take_up_to(self._runtime.header(None))
             except SalusError as error:
                 if not self._stopping.is_set() and self._ended():
                     return
@@ -262,6 +281,15 @@ class CometEngine(Chain):
                     self._came.wait(_IDLE)
             self._stopping.wait(_POLL)
 
+    def _take_up_to(self, newest: CommittedHeader) -> None:
+        """Keep a header and those before it that are not here yet, the oldest first."""
+        first = self._shown.header.height + 1 if self._shown is not None else 1
+        for height in range(first, newest.header.height):
+            if self._stopping.is_set():
+                return
+            self._take(self._runtime.header(height))
+        self._take(newest)
+
     def _ended(self) -> bool:
         """Whether the engine has ended; this node then does not go on."""
         try:
@@ -272,15 +300,14 @@ class CometEngine(Chain):
             return True
         return False
 
-    def _take(self, signed: CommittedHeader) -> CommittedHeader:
-        """Check and keep a header."""
+    def _take(self, signed: CommittedHeader) -> None:
+        """Check a header, and show it where it is newer."""
         height = signed.header.height
-        if self._store.header(height) is None:
+        newer = self._shown is None or height > self._shown.header.height
+        if newer:
             require_header(self.genesis, signed)
-            self._store.put_header(height, signed)
         with self._came:
             self._answered = True
-            if self._shown is None or height > self._shown.header.height:
-                self._shown = signed
+            if newer:
+                self._unkept[height] = self._shown = signed
             self._came.notify_all()
-        return signed

@@ -13,7 +13,7 @@ import lmdb
 
 from salus.crypto.keys import derive
 from salus.errors import NodeRefused, SalusError
-from salus.ledger.genesis import Genesis
+from salus.ledger.genesis import Genesis, validators
 from salus.ledger.header import ProvenHeader
 from salus.ledger.verifying import require_header, require_linked
 from salus.node.config import read_config
@@ -117,7 +117,8 @@ def _check_modes(found: Findings, home: Path) -> None:
 
 def _check_chain(found: Findings, genesis: Genesis, ledger: Ledger, newest: ProvenHeader, last: int | None) -> None:
     top = newest.header.height
-    first = 0 if last is None else max(0, top - last + 1)
+    oldest = 1 if validators(genesis) else 0
+    first = oldest if last is None else max(oldest, top - last + 1)
     before: ProvenHeader | None = None
     for height in range(first, top + 1):
         try:

@@ -53,6 +53,13 @@ class Ledger:
         """The block at ``height``."""
         return as_block(self._get("blocks", at_height(height)))
 
+    def height(self) -> int:
+        """The height of the newest block; `NodeRefused` ``state-damaged`` where none is there."""
+        with self._txn.cursor(db=self._tables["blocks"]) as cursor:
+            if not cursor.last():
+                raise NodeRefused("state-damaged", "the ledger has no block; restore a backup")
+            return int.from_bytes(cursor.key(), "big")
+
     def result(self, body: bytes) -> tuple[int, TxResult] | None:
         """(height, result) of the body, when it was committed."""
         data = self._get("results", body)
@@ -101,7 +108,7 @@ def require_sound(genesis: Genesis, ledger: Ledger) -> ProvenHeader:
     """The newest header; raises unless a member signed it and the state is the one that it names."""
     newest = ledger.newest()
     require_signed(genesis, newest)
-    require_state(newest, Application(genesis, ledger, newest.header.height))
+    require_state(newest, Application(genesis, ledger, ledger.height()))
     return newest
 
 

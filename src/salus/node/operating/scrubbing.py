@@ -40,7 +40,7 @@ def scrub(home: Path, genesis: Genesis, told: Told, *, delete_orphans: bool = Fa
     with looking(node / "ledger") as ledger:
         newest = require_sound(genesis, ledger)
         with found.of("chain"):
-            replay(genesis, ledger, newest.header.height, told)
+            replay(genesis, ledger, min(ledger.height(), newest.header.height), told)
             found.well("chain", f"all blocks up to {newest.header.height} give the state that their headers name")
         present = list(blobs.names())
         damaged = _damaged(blobs, present, told)
