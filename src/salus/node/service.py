@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from salus import __version__
 from salus.codec import Record, decode, encode
+from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError, refusal
@@ -43,6 +44,7 @@ from salus.node.giving import Giving
 from salus.node.guests.admitting import Door
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
+from salus.node.operating.looking import is_buried
 from salus.node.peers import OrderingPeer, Own, Peers
 from salus.node.places import Places, Room
 from salus.node.solo import SoloEngine
@@ -119,7 +121,8 @@ class NodeService:
             secret = derive(identity.seed, "vault")
             self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
             opened.callback(self.blobs.settle)
-            self._arriving.sweep(lambda body: self.engine.result(body) is not None)
+            longest = self._genesis.parameters.max_expiry / 1000 if isinstance(self.engine, CometEngine) else 0.0
+            self._arriving.sweep(lambda body: self.engine.result(body) is not None, longest)
             self._erasing.everything(self.engine.state)
             self._anchoring = Anchoring(
                 self.engine,
@@ -218,7 +221,8 @@ class NodeService:
         body = body_hash(transaction.body)
         with self._arriving.alone({body, *anchored(transaction.body)}):
             known = self.engine.result(body)
-            done = self._take(sponsored, body, submission.blobs) if known is None else _status(known)
+            given = submission.blobs
+            done = self._take(sponsored, body, given) if known is None else self._again(transaction.body, given, known)
         self._erasing.catch_up(self.engine.state)
         return done
 
@@ -241,6 +245,15 @@ class NodeService:
             if isinstance(action, PublishListing):
                 self.directory.forget_former(action.holder)
         return _status(outcome)
+
+    def _again(self, body: Body, given: tuple[bytes, ...], known: Outcome) -> TxStatus:
+        """What became of a body that is known. What it anchors and this vault has lost since is put back."""
+        if not known.result.refusal:
+            for data in given:
+                blob = sha256(data)
+                if blob in anchored(body) and not self.blobs.has(blob) and not is_buried(self.engine.state, blob):
+                    self.blobs.put(data)
+        return _status(known)
 
     def result(self, body: bytes) -> TxStatus:
         """What became of a body."""

@@ -17,11 +17,13 @@ from salus.crypto.hashing import sha256
 from salus.errors import NodeRefused
 from salus.exchange.api import Submission
 from salus.ids import Millis
-from salus.ledger.modules.sections.messages import Rotate
+from salus.ledger.modules.sections.messages import Entomb, Rotate
 from salus.ledger.modules.sections.state import schedule_hash
 from salus.ledger.tx import Signature, Transaction, body_hash
 from salus.node.engine import Outcome
 from salus.node.solo import SoloEngine
+from salus.node.vault.arriving import Arriving
+from salus.node.vault.blobs import Blobs
 
 ONE, TWO = blob("one"), blob("two", 300)
 
@@ -219,6 +221,33 @@ def test_after_a_crash_the_blobs_of_what_was_not_committed_are_deleted(tmp_path:
         assert (files(world), arriving(world)) == (before, [])
         world.node.submit(submission)
         assert world.blob_path(ONE).read_bytes() == ONE
+
+
+def test_where_others_order_what_was_handed_on_stays_after_a_crash_until_it_has_expired(tmp_path: Path) -> None:
+    """NET-13: it may still come into a block, and nobody else has its blobs."""
+    blobs = Blobs(tmp_path / "blobs")
+    Arriving(blobs, tmp_path / "arriving").bring(NONE, (ONE,))
+    blobs.remove(sha256(ONE))  # the link was not durable
+    Arriving(blobs, tmp_path / "arriving").sweep(lambda _: False, 600.0)
+    assert blobs.get(sha256(ONE)) == ONE
+    (path,) = (tmp_path / "arriving").iterdir()
+    os.utime(path, (0, 0))
+    Arriving(blobs, tmp_path / "arriving").sweep(lambda _: False, 600.0)
+    assert blobs.get(sha256(ONE)) is None
+
+
+def test_a_blob_that_was_lost_comes_back_with_the_same_bytes_and_an_erased_one_does_not(tmp_path: Path) -> None:
+    """NET-13."""
+    with running(tmp_path) as world:
+        world.fill("Ada")
+        submission = appended(world)
+        status = world.node.submit(submission)
+        world.node.blobs.remove(sha256(ONE))
+        assert world.node.submit(submission) == status
+        assert world.node.blobs.get(sha256(ONE)) == ONE
+        world.submit(Entomb(world.section("Ada"), 0), keys=[key("Ada")])
+        assert world.node.submit(submission) == status
+        assert world.node.blobs.get(sha256(ONE)) is None
 
 
 def test_after_a_crash_the_blobs_of_what_was_committed_are_kept(tmp_path: Path) -> None:

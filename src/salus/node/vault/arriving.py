@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,12 +70,17 @@ class Arriving:
             self._blobs.remove(blob)
             self._path(body, blob).unlink(missing_ok=True)
 
-    def sweep(self, committed: Callable[[bytes], bool]) -> None:
-        """At the start: what came with committed bodies is in its place for good; the rest goes, and its agent sends it again."""
+    def sweep(self, committed: Callable[[bytes], bool], undecided: float = 0.0) -> None:
+        """At the start: what came with committed bodies is in its place for good; the rest goes, and its agent sends it again.
+
+        Where others order, what was handed to them may still come into a block: it stays for so many seconds (``undecided``).
+        """
         for path, body, blob in arrived(self._folder):
             if committed(body):
                 self._blobs.link(path, blob)
                 self.keep(body, [blob])
+            elif time.time() - path.stat().st_mtime < undecided:
+                self._blobs.link(path, blob)
             else:
                 self.withdraw(body, [blob])
         self._blobs.settle()
