@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -79,8 +79,8 @@ class Judged:
 class Chaos:
     """The network, its clients, and its faults."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.net, self.chance, self.came = Localnet(folder), random.Random(seed), Came()
+    def __init__(self, folder: Path, seed: int, environment: Mapping[str, str] | None = None) -> None:
+        self.net, self.chance, self.came = Localnet(folder, environment or {}), random.Random(seed), Came()
         self._lock, self._over, self._numbers = threading.Lock(), threading.Event(), iter(range(10**9))
         self.net.make(MEMBERS)
         self.members = self.net.members()
@@ -108,8 +108,8 @@ class Chaos:
         self.net.start()
         return self.came
 
-    def judge(self) -> Judged:
-        """Hold what every member has against what was acknowledged. The network ends with it."""
+    def judge(self, patience: float = SETTLED) -> Judged:
+        """Hold what every member has against what was acknowledged; ``patience``: seconds for replicas to come."""
         found = Judged()
         clients = [NodeClient(member.url, 20.0) for member in self.members]
         self._resend(clients)
@@ -124,15 +124,15 @@ class Chaos:
         for (member, owner), times in self.came.served.items():
             if (kept := self._receipts(clients[member], member, owner)) < times:
                 found.unreceipted.append(f"member {member}, section {owner}: {kept} receipts of {times} readings")
-        self._await_replicas(found)
+        self._await_replicas(found, patience)
         for client in clients:
             client.close()
         return found
 
-    def _await_replicas(self, found: Judged) -> None:
+    def _await_replicas(self, found: Judged, patience: float) -> None:
         """Every member's vault has every sealed blob, once the members have had a moment for it."""
         wanted = {sent.blob for sent in self.came.acknowledged}
-        deadline = time.monotonic() + SETTLED
+        deadline = time.monotonic() + patience
         for member in self.members:
             blobs = Blobs(self.net.home(member) / "node" / "vault" / "blobs", reading=True)
             while (missing := [blob for blob in wanted if not blobs.has(blob)]) and time.monotonic() < deadline:

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +56,10 @@ class Seen:
 
 
 class Localnet:
-    """The localnet in ``folder``."""
+    """The localnet in ``folder``. ``environment``: what members' processes have in theirs besides."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.folder, self._environment = folder, {**os.environ, **(environment or {})}
 
     def members(self) -> list[Member]:
         """Which members there are; ``no-localnet`` where none was made."""
@@ -169,7 +169,9 @@ class Localnet:
         (home / "node" / "port").unlink(missing_ok=True)
         command = [sys.executable, "-m", "salus", "serve", "--home", str(home)]
         with (home / "server.log").open("ab") as log:
-            started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            started = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, start_new_session=True
+            )
         (home / "server.pid").write_text(f"{started.pid} {_began(started.pid)}\n", "ascii")
 
     def _signal(self, member: Member, number: signal.Signals) -> None:

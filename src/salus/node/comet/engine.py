@@ -15,7 +15,7 @@ from concurrent.futures import TimeoutError as TooLate
 from typing import Protocol
 
 from salus.codec import decode
-from salus.errors import NodeRefused, SalusError, refusal
+from salus.errors import Malformed, NodeRefused, SalusError, refusal
 from salus.ids import Millis
 from salus.ledger.app import Finalized, View
 from salus.ledger.genesis import Genesis
@@ -218,7 +218,11 @@ class CometEngine(Chain):
 
     def dropped(self, data: bytes, refusal: SalusError) -> None:
         """Tell who waits that another transaction of the last block has made this one impossible."""
-        waiting = self._waiting.get(body_hash(decode(data, Transaction, limit=self.genesis.parameters.max_transaction).body))
+        try:
+            body = decode(data, Transaction, limit=self.genesis.parameters.max_transaction).body
+        except Malformed:
+            return  # nobody here has handed that in
+        waiting = self._waiting.get(body_hash(body))
         if waiting is not None and not waiting.done():
             waiting.set_exception(refusal)
 
