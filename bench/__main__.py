@@ -15,6 +15,7 @@ from bench import (
     access_growth,
     chart_opening,
     chart_type_growth,
+    consensus,
     entry_sealing,
     evm_chain,
     help_starting,
@@ -38,6 +39,7 @@ QUESTIONS = (
     chart_type_growth,
     help_starting,
 )
+NETWORK = (consensus,)  # needs CometBFT
 _HEAD = ("What", "Against", "Mark", "Ratio", "Range", "Ours", "Theirs", "")
 
 
@@ -46,9 +48,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only see that the harness works: small sizes, nothing kept")
     parser.add_argument("words", nargs="*", metavar="WORD", help="only the files whose name holds one of these; nothing kept")
+    parser.add_argument("--network", action="store_true", help="members that order together; needs CometBFT")
     given = parser.parse_args()
     rows: list[Row] = []
-    for question in QUESTIONS:
+    for question in NETWORK if given.network else QUESTIONS:
         name = question.__name__.rpartition(".")[2]
         if given.words and not any(word in name for word in given.words):
             continue
@@ -60,7 +63,7 @@ def main() -> int:
     text = f"{heading()}\n\n{table(rows)}"
     print(text)
     if not given.quick and not given.words:
-        keep(text)
+        keep(text, "-network" if given.network else "")
     return 0
 
 
@@ -124,11 +127,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def keep(text: str) -> None:
-    """Keep the table under its day and commit."""
+def keep(text: str, kind: str) -> None:
+    """Keep the table under its day, commit and kind."""
     folder = ROOT / "bench" / "results"
     folder.mkdir(exist_ok=True)
-    path = folder / f"{datetime.now(UTC):%Y-%m-%d}-{commit().replace(' ', '-')}.md"
+    path = folder / f"{datetime.now(UTC):%Y-%m-%d}-{commit().replace(' ', '-')}{kind}.md"
     path.write_text(text, "utf-8")
     print(f"kept in {path.relative_to(ROOT)}", file=sys.stderr)
 
