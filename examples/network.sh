@@ -70,6 +70,17 @@ pulse two; with ana salus import "$work/two.json" --as Ana --source Home
 ok salus localnet heal d
 agreed a b c d
 
+echo "B and D are gone: nothing is decided and nothing is said to be; Ana reads, and what she sent is completed once they are back"
+ok salus localnet kill b
+ok salus localnet kill d
+pulse three; SALUS_HOME="$work/ana" no 1 agent/undecided salus import "$work/three.json" --as Ana --source Home
+with ana salus chart --as Ana
+ok salus localnet heal b
+ok salus localnet heal d
+with ana salus import "$work/three.json" --as Ana --source Home
+is "how often it was taken in anew" "$(field new)" 0
+agreed a b c d
+
 echo "A, where Ana is at home, is killed: she reads, and takes back what she gave"
 ok salus localnet kill a
 with ana salus person move --to "$b"

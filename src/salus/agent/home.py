@@ -23,7 +23,7 @@ class Agent:
     ``turn_away`` leaves a node that was caught for another: its address, or "" where there is no other. ``pass_over`` leaves
     one that does not do what was asked, for as long as there is another: whether there is; it may be asked again later.
     ``outbox``: how long what is not urgent waits. ``at_once``: how several questions are put to the network. ``believed``: the
-    header that was verified and pinned last.
+    header that was verified and pinned last. ``undecided``: whether the network has not decided yet on something that was sent.
     """
 
     store: Store
@@ -36,6 +36,7 @@ class Agent:
     outbox: Outbox = field(default_factory=Outbox)
     at_once: AtOnce = one_by_one
     believed: ProvenHeader | None = field(default=None, repr=False)
+    undecided: bool = False
     _wallets: dict[PrincipalRecord, Wallet] = field(default_factory=dict, repr=False)  # deriving the keys takes its time
 
     @property

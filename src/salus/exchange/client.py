@@ -38,7 +38,7 @@ R = TypeVar("R", bound=Record)
 
 MEDIA = "application/vnd.salus+msgpack"
 _LIMIT = 128 * 1024 * 1024
-UNDECIDED = ("node/not-ordered",)  # nobody knows yet what becomes of what was sent: to its sender, as if nobody answered
+UNDECIDED = "node/not-ordered"
 
 
 class NodeClient:
@@ -162,11 +162,15 @@ class NodeClient:
         """What is raised where no node answers."""
         return AgentRefused("node-unreachable", text)
 
+    def undecided(self) -> SalusError:
+        """What is raised where nobody knows yet what becomes of what was sent; the same bytes are sent again."""
+        return AgentRefused("undecided", "the network has not decided yet; what was sent is kept, and a later command goes on")
+
     def _refusal(self, response: Any) -> SalusError:
         try:
             problem = response.json()
-            if problem["code"] in UNDECIDED:
-                return self.silent(str(problem["title"]))
+            if problem["code"] == UNDECIDED:
+                return self.undecided()
             return refusal(str(problem["code"]), str(problem["title"]))
         except (ValueError, KeyError, TypeError):
             return self.silent(f"the node answers with status {response.status_code}")

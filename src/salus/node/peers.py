@@ -28,6 +28,10 @@ class PeerClient(NodeClient):
         """`NodeRefused` ``peer-unreachable``."""
         return NodeRefused("peer-unreachable", "the node of the member that is addressed does not answer")
 
+    def undecided(self) -> SalusError:
+        """As the other node has said it."""
+        return NodeRefused("not-ordered", "the network has not ordered the transaction yet, and may still do so")
+
 
 @dataclass(frozen=True)
 class Own:

@@ -98,13 +98,14 @@ def test_room_is_free_again_behind_whoever_had_it() -> None:
         take(10)
 
 
-def test_what_may_still_be_ordered_is_to_an_agent_as_if_nobody_answered() -> None:
+def test_what_may_still_be_ordered_is_undecided_to_an_agent() -> None:
     """NET-10: it keeps what it sent, and sends the same bytes again."""
     body = b'{"code": "node/not-ordered", "title": "nobody knows yet"}'
-    with answering((503, {}), body=body) as (url, _):
-        client = NodeClient(url)
-        assert code(client.status) == "agent/node-unreachable"
-        client.close()
+    with answering((503, {}), (503, {}), body=body) as (url, _):
+        for shape, told in ((NodeClient, "agent/undecided"), (PeerClient, "node/not-ordered")):
+            client = shape(url)
+            assert code(client.status) == told
+            client.close()
 
 
 @contextmanager

@@ -37,7 +37,7 @@ STEPS = (
 
 
 def resume(agent: Agent) -> None:
-    """Complete what was left; what the node does not take in now waits, and the rest goes on."""
+    """Complete what was left; what a node does not take in now, or the network does not decide on, waits; the rest goes on."""
     for step in STEPS:
         with may_wait():
             step(agent)

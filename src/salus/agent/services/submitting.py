@@ -18,7 +18,7 @@ from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.api import MAX_SUBMISSION, Submission
 from salus.ids import BodyHash
 from salus.ledger.genesis import member_id
-from salus.ledger.tx import RIGHTS_PROTECTING, SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash
+from salus.ledger.tx import RIGHTS_PROTECTING, SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash, protects_rights
 
 #: Refusals that tell of another device, and are looked into by whoever asked.
 _RACES = ("ledger/schedule-changed", "ledger/bad-schedule")
@@ -118,7 +118,12 @@ def send(agent: Agent, submission: Submission) -> Committed:
 def send_all(
     agent: Agent, submissions: Sequence[Submission], keep: Callable[[], None] = lambda: None
 ) -> list[Committed | SalusError]:
-    """As `send`, of several at once: one durable step before, and one block for as many as a node takes together."""
+    """As `send`, of several at once: one durable step before, and one block for as many as a node takes together.
+
+    While what an earlier command sent is undecided, nothing follows it but what protects rights: `AgentRefused` ``undecided``.
+    """
+    if agent.undecided and not all(protects_rights(_body(submission)) for submission in submissions):
+        raise AgentRefused("undecided", "the network has not decided on what was sent before; until then nothing more is sent")
     with agent.store.writing():
         keep()
         for submission in submissions:
@@ -134,6 +139,7 @@ def resume_submissions(agent: Agent) -> int:
         (outcome,) = _deliver(agent, [submission])
         if isinstance(outcome, AgentRefused):
             raise outcome  # of another refusal: its service looks at the state before it signs another
+    agent.undecided = False
     return len(waiting)
 
 
@@ -143,6 +149,7 @@ def _deliver(agent: Agent, submissions: Sequence[Submission]) -> list[Committed 
     answers = agent.at_once([partial(agent.network.submit, submission) for submission in submissions])
     told = list(zip(bodies, answers, strict=True))
     _forget(agent, [body for body, answer in told if not isinstance(answer, AgentRefused)])
+    agent.undecided |= any(isinstance(answer, AgentRefused) and answer.code == "undecided" for answer in answers)
     return [answer if isinstance(answer, SalusError) else Committed(body, answer.height) for body, answer in told]
 
 

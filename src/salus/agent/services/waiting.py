@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from salus.errors import SalusError
 
-#: The home is no guest of the node, or has used what it may today; or the member has.
-NOT_NOW = ("node/not-invited", "node/invite-expired", "node/guest-allowance-spent", "ledger/quota-spent")
+#: The home is no guest of the node, or has used what it may today; or the member has; or the network does not decide.
+NOT_NOW = ("node/not-invited", "node/invite-expired", "node/guest-allowance-spent", "ledger/quota-spent", "agent/undecided")
 
 
 @contextmanager

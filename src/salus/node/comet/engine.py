@@ -34,7 +34,7 @@ from salus.node.replaying import replay
 
 _LOG = logging.getLogger("salus.node")
 NOT_ORDERED = "node/not-ordered"
-ORDERED = 20.0  # seconds within which a transaction is in a block, or its sender is told that nobody knows
+ORDERED = 10.0  # seconds within which a transaction is in a block, or its sender is told that nobody knows
 PROVEN = 5.0  # seconds that a reading waits for the header over what was written last
 BEGUN_AGAIN = 15.0  # seconds that a node which is started again waits for its engine, before it goes on without
 FOUNDED = 120.0  # seconds within which the members of a new network have come together
