@@ -69,7 +69,7 @@ class Localnet:
             raise AgentRefused("no-localnet", "there is no localnet in this folder; make one: salus localnet up") from error
 
     def member(self, name: str) -> Member:
-        """The member of this letter; ``no-such-member`` otherwise."""
+        """The member of this letter; ``no-such-localnet-member`` otherwise."""
         for member in self.members():
             if member.name == name.lower():
                 return member

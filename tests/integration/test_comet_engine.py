@@ -6,16 +6,17 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from bench.networks import BLOB, Owner, owners, signed
+from node_world import code
 from salus.bootstrap import open_node, read_genesis
 from salus.crypto.hashing import sha256
-from salus.errors import NodeRefused, SalusError
+from salus.errors import NodeRefused
 from salus.exchange.api import Submission, TxStatus
 from salus.ledger.genesis import validators
 from salus.ledger.header import header_hash
@@ -66,14 +67,6 @@ def anchored(node: NodeService, owner: Owner, text: bytes) -> tuple[Submission, 
     blob = text.ljust(96, b".")
     submission = Submission(signed(node.genesis(), [owner.anchor(blob)], [owner.key]), (blob,))
     return submission, node.submit(submission)
-
-
-def code(act: Callable[[], object]) -> str:
-    try:
-        act()
-    except SalusError as error:
-        return error.full_code
-    return ""
 
 
 def test_what_is_acknowledged_is_proven_under_votes_and_stays(home: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from node_world import code
 from salus.agent.services import charting, revoking
 from salus.agent.services.resuming import resume
 from salus.agent.services.submitting import Outgoing
-from salus.errors import AgentRefused, SalusError
+from salus.errors import AgentRefused
 from salus.exchange.api import Submission, TxStatus
 from world import PATIENT, World, thread
 
@@ -19,14 +20,6 @@ from world import PATIENT, World, thread
 def pulse(number: str) -> bytes:
     value: dict[str, Any] = {"resourceType": "Observation", "id": number, "status": "final", "code": {"text": "Pulse"}}
     return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": value}]}).encode()
-
-
-def code(act: Any) -> str:
-    try:
-        act()
-    except SalusError as error:
-        return error.full_code
-    return ""
 
 
 def shown(world: World) -> set[str]:
