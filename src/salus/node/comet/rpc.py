@@ -1,4 +1,4 @@
-"""What the engine is asked over its socket: how far it is, a transaction to spread, headers with signatures, validators.
+"""What the engine is asked over its socket: how far it is, a transaction to spread, headers with signatures.
 
 Answers come from this node's own process, and are bounded and read by shape all the same; unknown fields are let through.
 """
@@ -18,8 +18,6 @@ from salus.errors import NodeRefused
 
 SECONDS = 10.0  # for one answer
 MAX_ANSWER = 8 * 1024 * 1024  # bytes
-PAGE = 100  # validators that the engine gives at once
-MAX_VALIDATORS = 10_000
 
 Height = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -65,17 +63,6 @@ class _SignedHeader(msgspec.Struct):
 
 class _Commit(msgspec.Struct):
     signed_header: _SignedHeader
-    canonical: bool
-
-
-class _Validators(msgspec.Struct):
-    block_height: Height
-    validators: Annotated[list[dict[str, Any]], msgspec.Meta(max_length=PAGE)]
-    total: Height
-
-
-class _NetInfo(msgspec.Struct):
-    n_peers: Height
 
 
 class _Error(msgspec.Struct):
@@ -139,41 +126,17 @@ class Rpc:
         return Taken(taken.code, taken.codespace, taken.log)
 
     def commit(self, height: int | None = None) -> dict[str, Any]:
-        """``header`` and ``commit`` of a block (the newest by default), as the engine writes them, and ``canonical``.
+        """``header`` and ``commit`` of a block (the newest by default), as the engine writes them.
 
-        ``canonical`` is false at the tip, whose signatures may still become more. `NodeRefused` ``no-such-height``.
+        At the tip there may still come more signatures. `NodeRefused` ``no-such-height``.
         """
-        found = self._at(_Commit, "commit", height)
-        return {"header": found.signed_header.header, "commit": found.signed_header.commit, "canonical": found.canonical}
-
-    def validators(self, height: int | None = None) -> list[dict[str, Any]]:
-        """All who order at ``height``, in the order in which the engine hashes them. `NodeRefused` ``no-such-height``."""
-        first = self._at(_Validators, "validators", height, page="1")
-        found, total, at = first.validators, int(first.total), int(first.block_height)
-        page = 1
-        while len(found) < min(total, MAX_VALIDATORS):
-            page += 1
-            more = self._at(_Validators, "validators", at, page=str(page)).validators
-            if not more:
-                raise _unreachable()
-            found += more
-        return found
-
-    def peers(self) -> int:
-        """How many peers are connected."""
-        return int(self._ask(_NetInfo, "net_info").n_peers)
-
-    def _at(self, shape: type[Shape], method: str, height: int | None, **params: str) -> Shape:
-        if method == "validators":
-            params["per_page"] = str(PAGE)
-        if height is not None:
-            params["height"] = str(height)
         try:
-            return self._ask(shape, method, **params)
+            found = self._ask(_Commit, "commit", **({} if height is None else {"height": str(height)})).signed_header
         except _Said as error:
             if error.data.startswith(("height", "could not find", "no block")):
                 raise NodeRefused("no-such-height", "the engine has no block of this height") from error
             raise
+        return {"header": found.header, "commit": found.commit}
 
     def _ask(self, shape: type[Shape], method: str, **params: str) -> Shape:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
