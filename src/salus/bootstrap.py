@@ -30,7 +30,6 @@ from salus.agent.services.moving import chosen_nodes, forget_chosen
 from salus.agent.services.preparing import forget_prepared
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key
-from salus.agent.verify import Pin
 from salus.codec import decode
 from salus.crypto.keys import derive, new_seed
 from salus.durable import make_folder, sync_folder, write_atomically
@@ -39,6 +38,7 @@ from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys
 from salus.ids import Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
+from salus.ledger.trusting import Trusted
 from salus.node.config import read_config
 from salus.node.guests.book import GuestBook
 from salus.node.identity import own_member, read_node_seed
@@ -186,7 +186,7 @@ def highest_seen(home: Path, ask: Callable[[], str]) -> Seen | None:
     if not (agent / "store.db").exists() or not (agent / "agent.key").exists():
         return None
     with opened_store(home, ask) as store:
-        pin = store.find(Pin, b"", b"")
+        pin = store.find(Trusted, b"", b"")
     return None if pin is None else Seen(pin.height, pin.hash)
 
 

@@ -116,7 +116,8 @@ def _make_member(
     write_store_key(home / "agent" / "agent.key", passphrase)
     made = GenesisMember(Wallet(record).authority.public, node_key, tuple(LicenceRight))
     if validating:
-        made = ValidatingMember(made.authority, made.node, made.rights, SigningKey(validator_seed(node_seed)).public)
+        validator, peer = SigningKey(validator_seed(node_seed)).public, SigningKey(peer_seed(node_seed)).public
+        made = ValidatingMember(made.authority, made.node, made.rights, validator, bytes.fromhex(peer_id(peer)))
     return made, record, cold
 
 

@@ -15,7 +15,8 @@ from salus.crypto.keys import derive
 from salus.errors import NodeRefused, SalusError
 from salus.ledger.genesis import Genesis, validators
 from salus.ledger.header import ProvenHeader
-from salus.ledger.verifying import require_header, require_linked
+from salus.ledger.trusting import require_named
+from salus.ledger.verifying import require_next
 from salus.node.config import read_config
 from salus.node.guests.book import BOOK, GUESTS
 from salus.node.identity import own_member, read_node_seed
@@ -125,9 +126,10 @@ def _check_chain(found: Findings, genesis: Genesis, ledger: Ledger, newest: Prov
             signed = ledger.header(height)
             if signed is None:
                 raise NodeRefused("no-such-height", "no block of this height")
-            require_header(genesis, signed)
-            if before is not None:
-                require_linked(before, signed)
+            if before is None and height > oldest:
+                require_named(genesis, signed)  # those before it were not asked about
+            else:
+                require_next(genesis, before, signed)
         except SalusError as error:
             raise NodeRefused("chain-damaged", f"block {height} does not check ({error.full_code})") from error
         before = signed
