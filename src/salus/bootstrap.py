@@ -117,7 +117,7 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
         require_founded(home)
         seed = read_node_seed(home / "node" / "node.key")
         genesis = read_genesis(home)
-        member = own_member(genesis, seed)
+        member = own_member(genesis, home / "node")
         config = read_config(home / "node" / "config.toml")
         with storage_refusals():
             node = NodeService(home / "node", Identity(genesis, member, seed), config, clock)
@@ -147,7 +147,7 @@ def guest_book(home: Path) -> Iterator[GuestBook]:
     require_own_node(home)
     genesis = read_genesis(home)
     settle(home)
-    member = own_member(genesis, read_node_seed(home / "node" / "node.key"))
+    member = own_member(genesis, home / "node")
     with storage_refusals():
         book = GuestBook(home / "node" / "guests", network_id(genesis), member, clock)
     try:
@@ -233,7 +233,8 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
 
 def _attending(home: Path, ask: Callable[[], str]) -> Attending | None:
     """Who does what becomes due while the home is served; None on a network of one member, where nothing waits."""
-    if len(read_genesis(home).members) == 1:
+    genesis = read_genesis(home)
+    if len(genesis.members) == 1 and not validators(genesis):
         return None
 
     def look() -> None:

@@ -1,11 +1,12 @@
 """``salus members``: who runs the network, and what they decide together."""
 
 from hashlib import sha256
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from salus.cli.options import HOME, Home, Json, read_input
+from salus.cli.options import HOME, Home, Json, read_input, write_output
 from salus.cli.output import emit, table, when
 from salus.ledger.genesis import LicenceRight
 
@@ -57,6 +58,27 @@ def vote(
 
     with session(home) as agent:
         _show(governing.vote(agent, number, favour=yes), as_json)
+
+
+@app.command()
+def welcome(
+    member: Member,
+    out: Annotated[Path, typer.Option(help="The new file for the member that was admitted.")],
+    engine: Annotated[str, typer.Option(help="Where this member's engine is reached (host:port), if not where it listens.")] = "",
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """What an admitted member needs to join: the network, a checkpoint, and how others are reached. No secret is in it."""
+    from salus.agent.services.governing import find_member
+    from salus.cli.session import session
+    from salus.exchange.founding import way_in_to_text
+    from salus.homes import make_way_in
+
+    with session(home) as agent:
+        way = make_way_in(agent, home, find_member(agent, member), engine)
+    write_output(out, way_in_to_text(way).encode("ascii"))
+    value = {"file": str(out), "height": way.checkpoint.header.height, "others": len(way.others)}
+    emit(as_json, value, f"{out}: hand it to the member as you would a key (salus node join --way-in {out.name})")
 
 
 @proposing.command()
