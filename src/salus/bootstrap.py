@@ -39,6 +39,7 @@ from salus.exchange.inviting import GuestKeys
 from salus.ids import Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
 from salus.ledger.trusting import Trusted
+from salus.node.comet.joining import is_joining, mark_joining
 from salus.node.config import read_config
 from salus.node.guests.book import GuestBook
 from salus.node.identity import own_member, read_node_seed
@@ -176,8 +177,24 @@ def require_own_node(home: Path) -> None:
 def require_founded(home: Path) -> None:
     """Raise `NodeRefused` ``no-ledger`` where the ledger is lost: a new one under the same genesis would be a fork."""
     node = home / "node"
-    if not (node / "ledger" / "data.mdb").exists() and not (node / FOUNDING).exists():
+    if not (node / "ledger" / "data.mdb").exists() and not (node / FOUNDING).exists() and not is_joining(node):
         raise NodeRefused("no-ledger", "the node's ledger is missing; restore a backup (salus node restore)")
+
+
+def begin_anew(home: Path, *, replace: bool) -> None:
+    """Have the node of ``home`` begin with what other members' nodes have, the next time that it is served.
+
+    `NodeRefused` ``no-engine-config`` where it does not validate, or knows no other member's node; ``ledger-present`` where it
+    has a ledger, unless ``replace``.
+    """
+    with held_node(home):
+        config, node = read_config(home / "node" / "config.toml"), home / "node"
+        own_member(read_genesis(home), node)
+        if not validators(read_genesis(home)) or config.comet is None or not config.members:
+            raise NodeRefused("no-engine-config", "config.toml does not say how other members' nodes are reached (comet, members)")
+        if (node / "ledger" / "data.mdb").exists() and not replace:
+            raise NodeRefused("ledger-present", "the node has a ledger; to let go of it and fetch the network's, say --replace")
+        mark_joining(node)
 
 
 def highest_seen(home: Path, ask: Callable[[], str]) -> Seen | None:

@@ -112,6 +112,20 @@ def restore(
     emit(as_json, value, "\n".join(lines))
 
 
+def sync(
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let go of the ledger that the node has; its keys, vault and mailboxes stay.")
+    ] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Have a node that lost its ledger begin with a snapshot of other members' nodes, when it is served next."""
+    from salus.bootstrap import begin_anew
+
+    begin_anew(home, replace=replace)
+    emit(as_json, {"begins": "anew"}, "The node fetches the network's ledger when it is served next: salus serve")
+
+
 def _report(as_json: bool, findings: Iterable[Any], value: dict[str, object], lines: Iterable[str] = ()) -> None:
     """A line a finding, then ``lines``; exit with 1 and ``in-trouble`` when anything is."""
     rows = [(found.what, found.code, found.text) for found in findings]
@@ -127,4 +141,4 @@ def _report(as_json: bool, findings: Iterable[Any], value: dict[str, object], li
         raise refusal
 
 
-COMMANDS = (check, scrub, backup, restore)
+COMMANDS = (check, scrub, backup, restore, sync)

@@ -6,7 +6,8 @@ nobody: blocks are executed again, blobs and listings are held against their has
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -21,6 +22,8 @@ PEER_TAG = "salus/peer/1"
 MAX_BLOCKS = 256
 MAX_WANTED = 64
 MAX_ANSWER = 32 * 1024 * 1024  # bytes of blocks, and of blobs, in one answer; the first of each always fits
+
+MAX_ENGINE_ANSWER = 8 * 1024 * 1024  # bytes
 
 Address = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^(https?://[^\s/?#@]+)?\Z")]
 Wanted = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=MAX_WANTED)]
@@ -52,6 +55,37 @@ class PeerAsk(Record, frozen=True, tag="peer-ask"):
     signature: Bytes64
 
 
+class Question(StrEnum):
+    """What a member's node may ask another's engine, for its own that begins with a snapshot. Nothing else of it is told.
+
+    The first three are CometBFT's own names, for what its light client asks.
+    """
+
+    COMMIT = "commit"
+    VALIDATORS = "validators"
+    PARAMETERS = "consensus_params"
+    SNAPSHOTS = "snapshots"
+
+
+class EngineAsk(Record, frozen=True, tag="engine-ask"):
+    """``height`` 0 is the newest; ``page`` counts from 1, 100 validators each. ``time`` in ms."""
+
+    network: Bytes32
+    asking: Peer
+    asked: Bytes32
+    question: Question
+    height: Count
+    page: Annotated[int, msgspec.Meta(ge=1, le=16)]
+    time: Count
+    signature: Bytes64
+
+
+class EngineAnswer(Record, frozen=True, tag="engine-answer"):
+    """What the engine answered, as JSON; of `Question.SNAPSHOTS`, the heights."""
+
+    answer: Annotated[bytes, msgspec.Meta(max_length=MAX_ENGINE_ANSWER)]
+
+
 class PeerBlock(Record, frozen=True, tag="peer-block"):
     """A block without its results, which whoever executes it makes anew."""
 
@@ -68,13 +102,16 @@ class PeerAnswer(Record, frozen=True, tag="peer-answer"):
     peers: Annotated[tuple[Peer, ...], msgspec.Meta(max_length=1024)]
 
 
-def sign_ask(key: SigningKey, ask: PeerAsk) -> PeerAsk:
+Ask = TypeVar("Ask", PeerAsk, EngineAsk)
+
+
+def sign_ask(key: SigningKey, ask: Ask) -> Ask:
     """The request, signed by the asking member's node key."""
     bare = msgspec.structs.replace(ask, signature=_UNSIGNED)
     return msgspec.structs.replace(ask, signature=key.sign(PEER_TAG, encode(bare)))
 
 
-def require_peer(ask: PeerAsk, network: bytes, asked: bytes, node: VerifyKey) -> None:
+def require_peer(ask: PeerAsk | EngineAsk, network: bytes, asked: bytes, node: VerifyKey) -> None:
     """Raise unless the request is for this network and member, signed by the ``node`` key of who asks."""
     if (ask.network, ask.asked) != (network, asked):
         raise WarrantRefused("wrong-network", "the request is for another network or member")

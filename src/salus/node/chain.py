@@ -38,7 +38,7 @@ class Chain:
     def block(self, height: int) -> StoredBlock:
         """The block at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
         found = self._store.block(height)
-        if found is None:
+        if found is None or 0 < height == self._store.base():
             raise NodeRefused("no-such-height", "no block of this height")
         return found
 

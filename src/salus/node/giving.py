@@ -7,11 +7,12 @@ from typing import TypeVar
 
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.listings import SignedListing
-from salus.exchange.peering import MAX_ANSWER, PeerAnswer, PeerAsk, PeerBlock, require_peer
+from salus.exchange.peering import MAX_ANSWER, EngineAnswer, EngineAsk, PeerAnswer, PeerAsk, PeerBlock, require_peer
 from salus.ids import MemberId, Millis, VerifyKey
 from salus.ledger.genesis import network_id
 from salus.ledger.header import SignedHeader
 from salus.ledger.modules.members.queries import member
+from salus.node.comet.engine import CometEngine
 from salus.node.directory import Directory
 from salus.node.engine import Engine
 from salus.node.peers import Peers
@@ -33,13 +34,24 @@ class Giving:
 
     def answer(self, ask: PeerAsk) -> PeerAnswer:
         """What of it this node has; raises unless a member's node asks now. Where it answers is remembered."""
+        self._let_in(ask)
+        blocks = _within(self._blocks(ask.first, ask.blocks), lambda block: sum(map(len, block.transactions)) + 1024)
+        return PeerAnswer(blocks, _within(self._held(ask.blobs), len), self._listings(ask.listings), self._peers.known())
+
+    def answer_engine(self, ask: EngineAsk) -> EngineAnswer:
+        """What this node's engine says to a question of another's; `NodeRefused` ``no-engine`` where there is none."""
+        self._let_in(ask)
+        if not isinstance(self._engine, CometEngine):
+            raise NodeRefused("no-engine", "no engine orders blocks here")
+        return EngineAnswer(self._engine.told(ask.question, ask.height, ask.page))
+
+    def _let_in(self, ask: PeerAsk | EngineAsk) -> None:
+        """Raise unless a member's node asks now. Where it answers is remembered."""
         node = VerifyKey(member(self._engine.state, ask.asking.member).node)
         require_peer(ask, network_id(self._engine.genesis), self._own, node)
         if abs(ask.time - self._clock()) > _CLOCKS_APART:
             raise NodeRefused("stale-ask", "the request of a member's node is too old, or its clock is off")
         self._peers.know(ask.asking.member, ask.asking.address)
-        blocks = _within(self._blocks(ask.first, ask.blocks), lambda block: sum(map(len, block.transactions)) + 1024)
-        return PeerAnswer(blocks, _within(self._held(ask.blobs), len), self._listings(ask.listings), self._peers.known())
 
     def _blocks(self, first: int, most: int) -> Iterator[PeerBlock]:
         newest = self._engine.newest_header().header.height

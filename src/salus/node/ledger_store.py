@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -90,7 +91,7 @@ class LedgerStore:
         return as_header(data)
 
     def block(self, height: int) -> StoredBlock | None:
-        """The block at ``height``."""
+        """The block at ``height``; of that at `base` nothing is known but its state."""
         data = self._get(self._blocks, at_height(height))
         return as_block(data)
 
@@ -105,6 +106,27 @@ class LedgerStore:
         """The height of the newest block; None before the first."""
         with self._env.begin(db=self._blocks) as txn, txn.cursor() as cursor:
             return int.from_bytes(cursor.key(), "big") if cursor.last() else None
+
+    def base(self) -> int:
+        """The height with whose state the chain here begins: 0 for genesis, or that of a snapshot."""
+        with self._env.begin(db=self._blocks) as txn, txn.cursor() as cursor:
+            return int.from_bytes(cursor.key(), "big") if cursor.first() else 0
+
+    @contextmanager
+    def leaves(self) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+        """The state's keys with their values, in order, as they are when this is entered. For one thread at a time."""
+        with self._env.begin(db=self._state, buffers=False) as txn, txn.cursor() as cursor:
+            yield iter(cursor)
+
+    def begin_at(self, height: int, state: Mapping[bytes, bytes]) -> None:
+        """Have the chain begin with this state, after the block at ``height``, in place of all that is here; durable."""
+        with self._env.begin(write=True) as txn:
+            for database in (self._state, self._blocks, self._headers, self._results):
+                txn.drop(database, delete=False)
+            txn.put(at_height(height), encode(StoredBlock((), ())), db=self._blocks)
+            with txn.cursor(db=self._state) as cursor:
+                cursor.putmulti(state.items(), append=True)
+        self.commits += 1
 
     def put_headers(self, headers: Iterable[ProvenHeader]) -> None:
         """Keep headers that came after their blocks."""

@@ -13,7 +13,7 @@ from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.api import Submission, TxStatus
 from salus.exchange.client import NodeClient
-from salus.exchange.peering import MAX_BLOCKS, Peer, PeerAnswer, PeerAsk, PeerBlock, sign_ask
+from salus.exchange.peering import MAX_BLOCKS, EngineAsk, Peer, PeerAnswer, PeerAsk, PeerBlock, Question, sign_ask
 from salus.ids import MemberId, Millis, NetworkId
 
 PEER_SECONDS = 20.0  # that another member's node may take for an answer
@@ -82,6 +82,12 @@ class Peers:
         for peer in answer.peers:
             self.know(peer.member, peer.address)
         return answer
+
+    def ask_engine(self, member: bytes, question: Question, height: int = 0, page: int = 1) -> bytes:
+        """What the engine of the member's node answers, as JSON."""
+        own = Peer(self._own.member, self.address)
+        bare = EngineAsk(self._own.network, own, member, question, height, page, self._clock(), bytes(64))
+        return self.of(member).engine(sign_ask(self._own.key, bare)).answer
 
     def close(self) -> None:
         """Close all connections."""

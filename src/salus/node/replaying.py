@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from salus.errors import CryptoRefused, LedgerRefused, NodeRefused, SalusError
@@ -14,6 +15,7 @@ from salus.ledger.lightblock import CometHeader, CommittedHeader, results_hash, 
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
 from salus.ledger.modules.members.queries import seated
+from salus.ledger.snapshot import Snapshot
 from salus.ledger.store import MemoryStore
 from salus.ledger.trusting import require_named
 from salus.ledger.verifying import require_next
@@ -22,8 +24,19 @@ from salus.node.ledger_store import StoredBlock
 Told = Callable[[str, int, int], None]
 
 
+@dataclass(frozen=True)
+class Base:
+    """The state with which a chain begins that does not begin with genesis."""
+
+    snapshot: Snapshot
+    state: Mapping[bytes, bytes]
+
+
 class Chain(Protocol):
     """A chain as a database holds it: None for what is not there."""
+
+    def base(self) -> int:
+        """The height with whose state it begins; 0 for genesis."""
 
     def header(self, height: int) -> ProvenHeader | None:
         """The signed header at ``height``."""
@@ -35,23 +48,36 @@ class Chain(Protocol):
         """(height, result) of a committed body."""
 
 
-def replay(genesis: Genesis, chain: Chain, height: int, told: Told = lambda *_: None) -> int:
-    """Check every header, link, block and result up to ``height`` by executing all of it from genesis; ``height``.
+def replay(genesis: Genesis, chain: Chain, height: int, told: Told = lambda *_: None, *, base: Base | None = None) -> int:
+    """Check every header, link, block and result up to ``height`` by executing all of it; ``height``.
 
-    Raises `NodeRefused` ``chain-damaged`` naming the first height that does not check. ``told`` hears of the progress.
+    It begins with genesis, or where the chain does, with ``base``. Raises `NodeRefused` ``chain-damaged`` naming the first height
+    that does not check, ``no-base`` where the state is missing with which the chain begins. ``told`` hears of the progress.
     """
     verify = _verify_voted if validators(genesis) else _verify
     memory = MemoryStore()
-    app = Application(genesis, memory, 0)
-    memory.apply(app.init_chain())
+    app, first = _begun(genesis, chain, memory, base)
     previous: ProvenHeader | None = None
-    for number in range(height + 1):
+    for number in range(first, height + 1):
         try:
             previous = verify(genesis, chain, app, memory, number, previous)
         except SalusError as error:
             raise NodeRefused("chain-damaged", f"block {number} does not check ({error.full_code})") from error
         told("blocks", number, height)
     return height
+
+
+def _begun(genesis: Genesis, chain: Chain, memory: MemoryStore, base: Base | None) -> tuple[Application, int]:
+    """The application as the chain begins, and the first height that is to be verified."""
+    begins = chain.base()
+    if begins == 0:
+        app = Application(genesis, memory, 0)
+        memory.apply(app.init_chain())
+        return app, 0
+    if base is None or base.snapshot.height != begins:
+        raise NodeRefused("no-base", f"the snapshot of block {begins}, with which the chain here begins, is missing or damaged")
+    memory.apply(dict(base.state))
+    return Application(genesis, memory, begins), begins + 1
 
 
 def _verify(
@@ -80,10 +106,14 @@ def _verify_voted(
     signed, block, before = chain.header(height), chain.block(height), chain.block(height - 1)
     if signed is None or block is None or before is None:
         raise NodeRefused("no-such-height", "no block of this height")
-    require_next(genesis, previous, signed)
     header = signed.header
-    found = (transactions_hash(block.transactions), results_hash(results_coded(before.results)), app.info().root)
-    if found != (header.transactions, header.results, header.state):
+    if previous is None and chain.base():
+        require_named(genesis, signed)  # whose validators were proven when the chain was begun here
+        results = header.results  # of a block that is not here
+    else:
+        require_next(genesis, previous, signed)
+        results = results_hash(results_coded(before.results))
+    if (transactions_hash(block.transactions), results, app.info().root) != (header.transactions, header.results, header.state):
         raise LedgerRefused("wrong-root", "the header does not stand over this block and the state before it")
     if isinstance(header, CometHeader) and header.next_validators != validators_hash(seated(memory)):
         raise LedgerRefused("wrong-validators", "the header does not name those as next validators whom the state does")

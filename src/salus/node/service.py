@@ -23,7 +23,7 @@ from salus.exchange.client import NodeClient
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.inviting import vouch_as_member
 from salus.exchange.listings import SignedListing
-from salus.exchange.peering import PeerAnswer, PeerAsk
+from salus.exchange.peering import EngineAnswer, EngineAsk, PeerAnswer, PeerAsk
 from salus.exchange.posting import sign_stamp
 from salus.exchange.references import CardDeposit, SealedCard
 from salus.ids import BodyHash, MemberId, Millis
@@ -34,7 +34,9 @@ from salus.ledger.modules.members.queries import current_members, member
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash, protects_rights
 from salus.ledger.verifying import StateAnswer
+from salus.node.comet.configuring import SIGNED
 from salus.node.comet.engine import NOT_ORDERED, CometEngine
+from salus.node.comet.joining import Beginning, Handing, clear, find_start, is_joining
 from salus.node.comet.runtime import LocalRuntime
 from salus.node.config import Config
 from salus.node.directory import Directory
@@ -42,6 +44,7 @@ from salus.node.engine import Engine, Outcome
 from salus.node.following import FollowingEngine
 from salus.node.giving import Giving
 from salus.node.guests.admitting import Door
+from salus.node.identity import validator_seed
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.operating.looking import is_buried
@@ -97,6 +100,8 @@ class NodeService:
         self._background = background
         self._passing = threading.BoundedSemaphore(MAX_PASSING)
         with ExitStack() as opened:
+            if is_joining(home):
+                clear(home)
             store = LedgerStore(home / "ledger")
             opened.callback(store.close)
             self.blobs = Blobs(home / "vault" / "blobs")
@@ -160,9 +165,18 @@ class NodeService:
         if self.config.comet is None:
             raise NodeRefused("no-engine-config", "config.toml does not say how the other members' engines are reached (comet)")
         self.peers.address = self.config.address
-        runtime = LocalRuntime(self._home / "comet", self._genesis, self._seed, self.config.comet)
+        beginning = self._beginning() if is_joining(self._home) else None
+        runtime = LocalRuntime(self._home / "comet", self._genesis, self._seed, self.config.comet, beginning)
+        start = beginning.start.trusted if beginning is not None else None
+        handing = Handing(self._home, self._network, self.config.comet.snapshot_blocks, start)
         own = (self._clock, self._failed, self._committed)
-        return CometEngine(self._genesis, store, runtime, runtime.listen, *own)
+        return CometEngine(self._genesis, store, runtime, runtime.listen, *own, handing)
+
+    def _beginning(self) -> Beginning:
+        """What the node begins with that lost its chain, as other members' nodes have it."""
+        own = SigningKey(validator_seed(self._seed)).public
+        forgotten = not (self._home / "comet" / "data" / SIGNED).exists()
+        return Beginning(find_start(self._genesis, self.peers, own, self._clock(), forgotten=forgotten), self.peers)
 
     def _failed(self) -> None:
         self.on_failure()
@@ -189,6 +203,10 @@ class NodeService:
     def peer(self, ask: PeerAsk) -> PeerAnswer:
         """What another member's node asks for."""
         return self._giving.answer(ask)
+
+    def peer_engine(self, ask: EngineAsk) -> EngineAnswer:
+        """What another member's node asks of this one's engine."""
+        return self._giving.answer_engine(ask)
 
     def status(self) -> NodeStatus:
         """What this node says of itself."""

@@ -18,6 +18,7 @@ from salus.ledger.genesis import Genesis, network_id, validators
 from salus.ledger.lightblock import chain_id, ordered
 from salus.ledger.machine import Block
 from salus.node.comet import abci_pb2 as abci
+from salus.node.comet.sharing import SHARING_NONE, Sharing
 
 ABCI_VERSION = "2.0.0"
 
@@ -35,7 +36,7 @@ class Keeper(Protocol):
 class AbciApplication:
     """Answers CometBFT. ``clock`` gives ms since the epoch, for the check at the door alone: blocks bring their own time.
 
-    ``known_peer``: whether an engine of this id (in hexadecimal digits) may be connected with.
+    ``known_peer``: whether an engine of this id (in hexadecimal digits) may be connected with; ``snapshots`` answers of those.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class AbciApplication:
         keeper: Keeper,
         clock: Callable[[], Millis],
         known_peer: Callable[[str], bool] = lambda _: False,
+        snapshots: Sharing = SHARING_NONE,
     ) -> None:
         self._genesis, self._app, self._keeper, self._clock = genesis, app, keeper, clock
-        self._known_peer = known_peer
+        self._known_peer, self._snapshots = known_peer, snapshots
         self._last = Millis(0)  # the time of the newest block
         self._finalized: tuple[Block, Finalized] | None = None
 
@@ -141,16 +143,16 @@ class AbciApplication:
         return path.startswith(_BY_ID) and self._known_peer(path.removeprefix(_BY_ID))
 
     def _list_snapshots(self, asked: abci.ListSnapshotsRequest) -> abci.ListSnapshotsResponse:
-        return abci.ListSnapshotsResponse()
+        return self._snapshots.listed()
 
     def _offer_snapshot(self, asked: abci.OfferSnapshotRequest) -> abci.OfferSnapshotResponse:
-        return abci.OfferSnapshotResponse(result=abci.OfferSnapshotResponse.REJECT)
+        return self._snapshots.offered(asked)
 
     def _load_snapshot_chunk(self, asked: abci.LoadSnapshotChunkRequest) -> abci.LoadSnapshotChunkResponse:
-        return abci.LoadSnapshotChunkResponse()
+        return self._snapshots.loaded(asked)
 
     def _apply_snapshot_chunk(self, asked: abci.ApplySnapshotChunkRequest) -> abci.ApplySnapshotChunkResponse:
-        return abci.ApplySnapshotChunkResponse(result=abci.ApplySnapshotChunkResponse.ABORT)
+        return self._snapshots.applied(asked)
 
     def _extend_vote(self, asked: abci.ExtendVoteRequest) -> abci.ExtendVoteResponse:
         return abci.ExtendVoteResponse()

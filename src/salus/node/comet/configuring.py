@@ -22,12 +22,23 @@ from salus.ids import Millis
 MEMPOOL = 64 * 1024 * 1024  # bytes of all that wait
 GENESIS = "genesis.json"
 SIGNED = "priv_validator_state.json"
+TRUST_PERIOD = "336h"
+_LAST_ROUND, _LAST_STEP = 0x7FFF_FFFF, 3  # the highest round, and the precommit, as the engine numbers them
 EVIDENCE = 64 * 1024  # bytes of evidence in a block
 SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux and 104 elsewhere
 PEER = re.compile(r"([0-9a-f]{40})@[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}")
 LISTEN = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}")
 # One line or more a block comes from these: the log would have no bound.
 LOG_LEVEL = "consensus:error,state:error,mempool:error,txindex:error,pruner:error,evidence:error,*:info"
+
+
+@dataclass(frozen=True)
+class StateSync:
+    """``servers``: addresses of at least two RPC servers; ``height`` and ``hash`` of a header that is proven."""
+
+    servers: tuple[str, ...]
+    height: int
+    hash: bytes
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,8 @@ class EngineHome:
     and name, each of power 1, in the network's order. ``validator_seed`` and ``peer_seed``: 32 bytes each. ``listen``: where
     peers reach this node; ``peers``: the others, as ``nodeid@host:port``. ``app_socket``, ``rpc_socket``: absolute and short.
     ``max_block``, ``max_transaction``: bytes; ``header_interval``: ms between blocks without transactions; ``local``: all
-    members on one machine.
+    members on one machine. ``state_sync``: with whose snapshot it begins; ``silent``: up to which height its validator signs
+    nothing where it is not known what it signed last.
     """
 
     folder: Path
@@ -56,6 +68,8 @@ class EngineHome:
     max_transaction: int = 65_536
     header_interval: int = 60_000
     local: bool = False
+    state_sync: StateSync | None = None
+    silent: int = 0
 
 
 def peer_id(public: bytes) -> str:
@@ -83,7 +97,7 @@ def write_engine_home(home: EngineHome, app: str | None = None) -> None:
         write_atomically(config / "priv_validator_key.json", _json(_validator_key(home.validator_seed)))
         state = data / SIGNED
         if not state.exists():
-            write_new(state, _json({"height": "0", "round": 0, "step": 0}))
+            write_new(state, _json(_signed_last(home.silent)))
     except OSError as error:
         raise storage_failed(error) from error
 
@@ -150,9 +164,30 @@ def _settings(home: EngineHome, app: str | None) -> dict[str, dict[str, str | in
             "create_empty_blocks": False,
             "create_empty_blocks_interval": f"{home.header_interval}ms",
         },
+        "statesync": _state_sync(home),
         "tx_index": {"indexer": "null"},
         "instrumentation": {"prometheus": False},
     }
+
+
+def _state_sync(home: EngineHome) -> dict[str, str | int | bool]:
+    begun = home.state_sync
+    if begun is None:
+        return {"enable": False}
+    return {
+        "enable": True,
+        "rpc_servers": ",".join(begun.servers),
+        "trust_height": begun.height,
+        "trust_hash": begun.hash.hex(),
+        "trust_period": TRUST_PERIOD,
+        "discovery_time": "5s",
+        "temp_dir": str(home.folder / "data"),
+    }
+
+
+def _signed_last(silent: int) -> dict[str, Any]:
+    """What the engine reads as signed last: nothing, or the last of all votes of a height, so that it signs above it alone."""
+    return {"height": str(silent), "round": _LAST_ROUND if silent else 0, "step": _LAST_STEP if silent else 0}
 
 
 def _genesis(home: EngineHome) -> dict[str, Any]:

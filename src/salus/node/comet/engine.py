@@ -10,27 +10,33 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from typing import Protocol
 
+import msgspec
+
 from salus.codec import decode
 from salus.errors import Malformed, NodeRefused, SalusError, refusal
+from salus.exchange.peering import Question
 from salus.ids import Millis
 from salus.ledger.app import Finalized, View
-from salus.ledger.genesis import Genesis
+from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import ProvenHeader
 from salus.ledger.lightblock import CommittedHeader
 from salus.ledger.machine import Block
 from salus.ledger.modules.members.queries import peer_is_member
-from salus.ledger.trusting import Trusted, followed, require_named, trusted_from, trusting
+from salus.ledger.snapshot import Snapshot
+from salus.ledger.trusting import Trusted, led, require_named, trusted_from, trusting
 from salus.ledger.tx import Transaction, body_hash
 from salus.ledger.verifying import StateAnswer
 from salus.node.chain import Chain
 from salus.node.comet.abci_pb2 import Request, Response
 from salus.node.comet.application import AbciApplication
+from salus.node.comet.joining import Handing, require_below
 from salus.node.comet.server import AbciServer, Answer
+from salus.node.comet.sharing import SHARING_NONE, SharingSnapshots
 from salus.node.engine import Committed, Outcome
 from salus.node.ledger_store import LedgerStore, StoredBlock
 from salus.node.replaying import replay
@@ -42,6 +48,7 @@ ORDERED = 10.0  # seconds within which a transaction is in a block, or its sende
 PROVEN = 5.0  # seconds that a reading waits for the header over what was written last
 BEGUN_AGAIN = 15.0  # seconds that a node which is started again waits for its engine, before it goes on without
 FOUNDED = 120.0  # seconds within which the members of a new network have come together
+JOINED = 3600.0  # seconds within which one that begins with what the others have has a header of its own
 BEGUN = 2_000  # ms: behind a header that is younger than this, others are under way
 _FRESH = 0.5  # seconds that is waited for them
 _AGAIN = 0.1  # seconds until the engine is asked again that did not answer
@@ -70,6 +77,9 @@ class Runtime(Protocol):
     def header(self, height: int | None) -> CommittedHeader:
         """The committed header at ``height``, or the newest."""
 
+    def told(self, question: Question, height: int, page: int) -> bytes:
+        """What another member's light client wants to know, as JSON."""
+
 
 Listen = Callable[[Answer, Callable[[BaseException], None]], AbciServer]
 
@@ -78,7 +88,7 @@ class CometEngine(Chain):
     """Every public method may be called from any thread.
 
     ``listen`` makes the socket on which the application is asked, ``failed`` is told when this node must not go on; ``clock``
-    gives ms since the epoch.
+    gives ms since the epoch; ``handing``: the snapshots that it hands over and begins with.
     """
 
     def __init__(
@@ -90,6 +100,7 @@ class CometEngine(Chain):
         clock: Callable[[], Millis],
         failed: Callable[[], None],
         committed: Committed | None = None,
+        handing: Handing | None = None,
     ) -> None:
         super().__init__(genesis, store, committed)
         self._runtime, self._clock, self._told_of_failure = runtime, clock, failed
@@ -103,7 +114,11 @@ class CometEngine(Chain):
         self._unkept = dict[int, CommittedHeader]()  # written with the next block, which flushes anyway
         self._answered = False  # whether the engine has shown a header since the start
         self._view, self._earlier = self.app.view(), dict[int, View]()
-        self._server = listen(self._answer(AbciApplication(genesis, self.app, self, clock, self._lets_in)), self._fail)
+        self._handing, self._start = handing, handing.start if handing is not None else None
+        self._trusted = self._start or self._trusted
+        self._sharing = SharingSnapshots(network_id(genesis), handing.snapshots, self) if handing is not None else SHARING_NONE
+        application = AbciApplication(genesis, self.app, self, clock, self._lets_in, self._sharing)
+        self._server = listen(self._answer(application), self._fail)
         self._following = threading.Thread(target=self._follow, name="headers", daemon=True)
         try:
             self._server.start()
@@ -159,7 +174,7 @@ class CometEngine(Chain):
             known = self._unkept.get(height) or self._store.header(height)
         if known is not None:
             return known
-        if not 0 < height <= self._newest().header.height:
+        if not self._store.base() < height <= self._newest().header.height:
             raise NodeRefused("no-such-height", "no block of this height")
         found = self._runtime.header(height)
         require_named(self.genesis, found)
@@ -186,7 +201,8 @@ class CometEngine(Chain):
             self._came.wait_for(lambda: self._newest().header.height >= self.app.info().height, PROVEN)
             self._keep_headers()
             height = min(self.app.info().height, self._newest().header.height)
-        return replay(self.genesis, self._store, height)
+            base = self._handing.state_at(self._store.base()) if self._handing is not None else None
+        return replay(self.genesis, self._store, height, base=base)
 
     @property
     def waiting(self) -> int:
@@ -205,6 +221,8 @@ class CometEngine(Chain):
         self._server.stop()
         if self._following.is_alive():
             self._following.join()
+        if self._handing is not None:
+            self._handing.making.stop()
         self._keep_headers()
         self._store.close()
 
@@ -217,6 +235,8 @@ class CometEngine(Chain):
         self._unkept.clear()
         self.app.committed()
         self._view, self._earlier = self.app.view(), {block.height - 1: before}
+        if self._handing is not None:
+            self._handing.making.offer(block.height, final.root, self._store.base(), self._store.leaves)
         if self._told is not None:
             self._told(final.results, changes)
         for result in final.results:
@@ -224,6 +244,26 @@ class CometEngine(Chain):
             if waiting is not None and not waiting.done():
                 waiting.set_result(Outcome(block.height, result))
         self._came.notify_all()
+
+    def begin_at(self, snapshot: Snapshot, state: Mapping[bytes, bytes]) -> None:
+        """Go on from a snapshot's state, in place of genesis."""
+        self._store.begin_at(snapshot.height, state)
+        self.app.begin_at(snapshot.height)
+        self._view, self._earlier = self.app.view(), {}
+
+    def executed(self) -> int:
+        """The height of the last block that was executed here."""
+        return self.app.info().height
+
+    def shown(self) -> int:
+        """The height of the newest header here; 0 where there is none yet."""
+        return 0 if self._shown is None else self._shown.header.height
+
+    def told(self, question: Question, height: int, page: int) -> bytes:
+        """What another member's node wants to know that begins with a snapshot, as JSON."""
+        if question == Question.SNAPSHOTS:
+            return msgspec.json.encode(self._sharing.heights())
+        return self._runtime.told(question, height, page)
 
     def dropped(self, data: bytes, refusal: SalusError) -> None:
         """Tell who waits that another transaction of the last block has made this one impossible."""
@@ -278,7 +318,8 @@ class CometEngine(Chain):
     def _come_together(self) -> None:
         with self._came:
             before = self._shown
-            self._came.wait_for(lambda: self._answered or self.failure, FOUNDED if before is None else BEGUN_AGAIN)
+            patience = FOUNDED if self._handing is None or not self._handing.joining else JOINED
+            self._came.wait_for(lambda: self._answered or self.failure, patience if before is None else BEGUN_AGAIN)
             if self.failure:
                 raise NodeRefused("engine-stopped", f"the application has failed ({self.failure})")
             self._newest()
@@ -302,7 +343,7 @@ class CometEngine(Chain):
 
     def _take_up_to(self, newest: CommittedHeader) -> None:
         """Keep a header and those before it that are not here yet, the oldest first."""
-        first = self._shown.header.height + 1 if self._shown is not None else 1
+        first = (self._shown.header.height if self._shown is not None else self._store.base()) + 1
         for height in range(first, newest.header.height):
             if self._stopping.is_set():
                 return
@@ -324,9 +365,19 @@ class CometEngine(Chain):
         height = signed.header.height
         newer = self._shown is None or height > self._shown.header.height
         if newer:
-            self._trusted = followed(self.genesis, self._trusted, signed)
+            self._trusted = self._followed(signed)
         with self._came:
             self._answered = True
             if newer:
                 self._unkept[height] = self._shown = signed
+            if self._handing is not None and self._handing.joining:
+                self._keep_headers()  # the node stands on its own from here on, also when it is started again
+                self._handing.joined()
             self._came.notify_all()
+
+    def _followed(self, signed: CommittedHeader) -> Trusted:
+        """What to go by from a newer header on."""
+        if self._start is not None and signed.header.height <= self._start.height:
+            require_below(self.genesis, self._start, self._shown, signed)
+            return self._start
+        return led(self.genesis, self._trusted, signed, self._runtime.header)[0]

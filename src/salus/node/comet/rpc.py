@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from salus.errors import NodeRefused
+from salus.exchange.peering import Question
 from salus.ledger.lightblock import MAX_VALIDATORS, Validator
 
 SECONDS = 10.0  # for one answer
@@ -165,10 +166,16 @@ class Rpc:
                 break
         return tuple(found)
 
+    def told(self, question: Question, height: int, page: int) -> bytes:
+        """The engine's whole answer to one of these questions; ``height`` 0 is the newest."""
+        params = {} if height == 0 else {"height": str(height)}
+        if question == Question.VALIDATORS:
+            params |= {"page": str(page), "per_page": str(PAGE)}
+        return self._exchange(_request(str(question.value), params))
+
     def _ask(self, shape: type[Shape], method: str, **params: str) -> Shape:
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
         try:
-            answer = msgspec.json.decode(self._exchange(body), type=_Answer)
+            answer = msgspec.json.decode(self._exchange(_request(method, params)), type=_Answer)
             if answer.error is not None:
                 raise _Said(f"{answer.error.message}: {answer.error.data}", answer.error.data)
             return msgspec.json.decode(answer.result, type=shape)
@@ -196,6 +203,10 @@ class _Said(NodeRefused):
     def __init__(self, said: str, data: str) -> None:
         super().__init__("engine-unreachable", "the engine refuses to answer what it was asked")
         self.said, self.data = said, data
+
+
+def _request(method: str, params: dict[str, str]) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
 
 
 def _unreachable() -> NodeRefused:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from salus.exchange.peering import Question
 from salus.ledger.genesis import Genesis, ValidatingMember, member_id, network_id, validators
 from salus.ledger.lightblock import CommittedHeader, Validator, chain_id, ordered, validators_hash
 from salus.ledger.modules.governance.queries import FIRST_RULES
 from salus.node.comet.binary import find_engine
 from salus.node.comet.configuring import EngineHome, write_engine_home
 from salus.node.comet.headers import committed_header
+from salus.node.comet.joining import Beginning
 from salus.node.comet.process import EngineProcess
 from salus.node.comet.rpc import Rpc
 from salus.node.comet.server import AbciServer, Answer
@@ -27,11 +29,12 @@ BESIDES = 256 * 1024  # bytes of a block that are not transactions: its header, 
 class LocalRuntime:
     """CometBFT as a process of this machine, over the folder ``folder``."""
 
-    def __init__(self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig) -> None:
+    def __init__(self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig, beginning: Beginning | None = None) -> None:
         binary = find_engine()
         self._sockets = Path(tempfile.mkdtemp(prefix="salus-"))  # its path is short, as those of sockets must be
         self._app, self._rpc_socket = self._sockets / "app.sock", self._sockets / "rpc.sock"
         self._peers = tuple(config.peers.values())
+        self._relay = beginning.relay(self._sockets) if beginning is not None else None
         self._told = folder / "engine.pid"  # for whoever runs several members on one machine
         first = ordered(validators(genesis))
         self._sets = {validators_hash(first).hex().upper(): first}  # by hash, as the engine writes it
@@ -53,6 +56,8 @@ class LocalRuntime:
                 max_transaction=genesis.parameters.max_transaction,
                 header_interval=genesis.parameters.header_interval,
                 local=config.local,
+                state_sync=beginning.state_sync(self._relay) if beginning is not None and self._relay is not None else None,
+                silent=beginning.start.silent if beginning is not None else 0,
             )
         )
         self._process = EngineProcess(binary, folder, folder / "engine.log")
@@ -72,12 +77,16 @@ class LocalRuntime:
 
     def start(self) -> None:
         """Begin; `NodeRefused` ``engine-stopped`` where it ends at once."""
+        if self._relay is not None:
+            self._relay.start()
         self._process.start(self._rpc_socket)
         self._told.write_text(f"{self._process.pid}\n", "ascii")
 
     def stop(self) -> None:
         """End in order, and take the sockets away."""
         self._process.stop()
+        if self._relay is not None:
+            self._relay.stop()
         self._told.unlink(missing_ok=True)
         shutil.rmtree(self._sockets, ignore_errors=True)
 
@@ -90,6 +99,10 @@ class LocalRuntime:
         """The committed header at ``height``, or the newest; `NodeRefused` ``engine-unreachable``."""
         told = self._rpc.commit(height)
         return committed_header(told, self._voting(told))
+
+    def told(self, question: Question, height: int, page: int) -> bytes:
+        """The engine's whole answer to a question of another member's light client."""
+        return self._rpc.told(question, height, page)
 
     def _voting(self, told: dict[str, Any]) -> tuple[Validator, ...]:
         """The validators whom the header names: asked for once a set."""

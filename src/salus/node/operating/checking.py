@@ -118,7 +118,8 @@ def _check_modes(found: Findings, home: Path) -> None:
 
 def _check_chain(found: Findings, genesis: Genesis, ledger: Ledger, newest: ProvenHeader, last: int | None) -> None:
     top = newest.header.height
-    oldest = 1 if validators(genesis) else 0
+    base = ledger.base()
+    oldest = base + 1 if validators(genesis) else 0
     first = oldest if last is None else max(oldest, top - last + 1)
     before: ProvenHeader | None = None
     for height in range(first, top + 1):
@@ -126,7 +127,7 @@ def _check_chain(found: Findings, genesis: Genesis, ledger: Ledger, newest: Prov
             signed = ledger.header(height)
             if signed is None:
                 raise NodeRefused("no-such-height", "no block of this height")
-            if before is None and height > oldest:
+            if before is None and (base or height > oldest):
                 require_named(genesis, signed)  # those before it were not asked about
             else:
                 require_next(genesis, before, signed)

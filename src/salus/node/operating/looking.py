@@ -60,6 +60,11 @@ class Ledger:
                 raise NodeRefused("state-damaged", "the ledger has no block; restore a backup")
             return int.from_bytes(cursor.key(), "big")
 
+    def base(self) -> int:
+        """As of `LedgerStore.base`."""
+        with self._txn.cursor(db=self._tables["blocks"]) as cursor:
+            return int.from_bytes(cursor.key(), "big") if cursor.first() else 0
+
     def result(self, body: bytes) -> tuple[int, TxResult] | None:
         """(height, result) of the body, when it was committed."""
         data = self._get("results", body)

@@ -11,6 +11,7 @@ from salus.ledger.genesis import Genesis
 from salus.node.operating.checking import Findings
 from salus.node.operating.looking import Ledger, anchored, looking, require_sound
 from salus.node.replaying import Told, replay
+from salus.node.snapshots import Snapshots
 from salus.node.vault.arriving import arrived
 from salus.node.vault.blobs import Blobs
 
@@ -40,8 +41,10 @@ def scrub(home: Path, genesis: Genesis, told: Told, *, delete_orphans: bool = Fa
     with looking(node / "ledger") as ledger:
         newest = require_sound(genesis, ledger)
         with found.of("chain"):
-            replay(genesis, ledger, min(ledger.height(), newest.header.height), told)
-            found.well("chain", f"all blocks up to {newest.header.height} give the state that their headers name")
+            begins = ledger.base()
+            base = Snapshots(node / "snapshots").base(begins) if begins else None
+            replay(genesis, ledger, min(ledger.height(), newest.header.height), told, base=base)
+            found.well("chain", f"all blocks from {begins} up to {newest.header.height} give the state that their headers name")
         present = list(blobs.names())
         damaged = _damaged(blobs, present, told)
         missing = [blob for blob in anchored(ledger) if not blobs.has(blob)]
