@@ -10,7 +10,7 @@ SECOND := vectors/ts/node_modules/.package-lock.json
 ENGINE := .engine/cometbft
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network chaos bench-network engine proto lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network members chaos bench-network engine proto lock clean setup vectors
 
 setup: $(READY)
 
@@ -86,7 +86,10 @@ probes: $(READY)  ## Everybody asks for everything, in every relation and state;
 bench: $(READY)  ## Speed as ratios, one table, kept in bench/results; peers that are not installed are named
 	$(BIN)/python -m bench
 
-bench-network: $(READY) engine  ## Members that order together, as ratios: beside CometBFT's own application, and four beside one
+bench-members: $(READY) engine  ## A fifth member joins four by votes, gets a seat, is voted out, and its patient moves away
+	PATH="$(CURDIR)/$(BIN):$$PATH" examples/members.sh
+
+network: $(READY) engine  ## Members that order together, as ratios: beside CometBFT's own application, and four beside one
 	$(BIN)/python -m bench --network
 
 bench-peers: $(READY)  ## What benchmarks are measured against, as far as it comes from package indexes
