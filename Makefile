@@ -86,10 +86,7 @@ probes: $(READY)  ## Everybody asks for everything, in every relation and state;
 bench: $(READY)  ## Speed as ratios, one table, kept in bench/results; peers that are not installed are named
 	$(BIN)/python -m bench
 
-bench-members: $(READY) engine  ## A fifth member joins four by votes, gets a seat, is voted out, and its patient moves away
-	PATH="$(CURDIR)/$(BIN):$$PATH" examples/members.sh
-
-network: $(READY) engine  ## Members that order together, as ratios: beside CometBFT's own application, and four beside one
+bench-network: $(READY) engine  ## Members that order together, as ratios: beside CometBFT's own application, and four beside one
 	$(BIN)/python -m bench --network
 
 bench-peers: $(READY)  ## What benchmarks are measured against, as far as it comes from package indexes
@@ -107,6 +104,9 @@ fuzz: $(HARD)  ## Coverage-guided fuzzing of every decoder, for MINUTES in all
 
 network: $(READY) engine  ## Four members that order blocks together: the story across them, while one after the other is killed
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/network.sh
+
+members: $(READY) engine  ## A fifth member joins four by votes, gets a seat, is voted out, and its patient moves away
+	PATH="$(CURDIR)/$(BIN):$$PATH" examples/members.sh
 
 chaos: $(READY) engine  ## Four members under load, while power is cut and members stand still, for MINUTES by SEED; then all is counted
 	PYTHONPATH=tests:. $(BIN)/python tools/chaos.py $(or $(MINUTES),5) $(or $(SEED),1)
