@@ -105,7 +105,7 @@ fuzz: $(HARD)  ## Coverage-guided fuzzing of every decoder, for MINUTES in all
 network: $(READY) engine  ## Four members that order blocks together: the story across them, while one after the other is killed
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/network.sh
 
-chaos: $(READY) engine  ## Four members under load, while power is cut and members stand still, for MINUTES by SEED; then all is counted
+chaos: $(READY) engine  ## Four members under load, while power and wires are cut and members stand still, for MINUTES by SEED; then all is counted
 	PYTHONPATH=tests:. $(BIN)/python tools/chaos.py $(or $(MINUTES),5) $(or $(SEED),1)
 
 proto: $(READY)  ## Generate the protocol code from our own definitions; a test finds what has drifted

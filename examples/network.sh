@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Four members that order blocks together, none of them above the others: a patient at home with the first, a physician at the third,
-# and the story goes on while one of them is killed, stands still, and comes back. Needs what examples/stage.sh needs, and the engine
-# (make engine).
+# and the story goes on while one of them is killed, stands still, is cut off, and comes back. Needs what examples/stage.sh needs, and
+# the engine (make engine).
 . "$(dirname "$0")/stage.sh"
 export SALUS_LOCALNET="$work/net"
 finish() { salus localnet down >/dev/null 2>&1; rm -rf "$work"; }
@@ -68,6 +68,23 @@ agreed a b c d
 ok salus localnet pause d
 pulse two; with ana salus import "$work/two.json" --as Ana --source Home
 ok salus localnet heal d
+agreed a b c d
+
+echo "The wires to B are cut: nobody else notices"
+ok salus localnet cut b
+is "whom B does not reach" "$(field members.1.cut_off)" "['a', 'c', 'd']"
+pulse four; with ana salus import "$work/four.json" --as Ana --source Home
+agreed a c d
+ok salus localnet heal b
+agreed a b c d
+
+echo "A and B on one side, C and D on the other: nothing is decided on either; Ana reads, and what she sent is completed"
+ok salus localnet cut a b
+pulse five; SALUS_HOME="$work/ana" no 1 agent/undecided salus import "$work/five.json" --as Ana --source Home
+with ana salus chart --as Ana
+ok salus localnet heal
+with ana salus import "$work/five.json" --as Ana --source Home
+is "how often it was taken in anew" "$(field new)" 0
 agreed a b c d
 
 echo "B and D are gone: nothing is decided and nothing is said to be; Ana reads, and what she sent is completed once they are back"
