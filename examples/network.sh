@@ -76,12 +76,11 @@ is "whom B does not reach" "$(field members.1.cut_off)" "['a', 'c', 'd']"
 pulse four; with ana salus import "$work/four.json" --as Ana --source Home
 agreed a c d
 ok salus localnet heal b
-agreed a b c d
 
-echo "A and B on one side, C and D on the other: nothing is decided on either; Ana reads, and what she sent is completed"
+echo "A and B on one side, C and D on the other: nothing is decided on either, and what Ana sent is completed once they are one again"
 ok salus localnet cut a b
-pulse five; SALUS_HOME="$work/ana" no 1 agent/undecided salus import "$work/five.json" --as Ana --source Home
-with ana salus chart --as Ana
+pulse five; SALUS_HOME="$work/ana" salus import "$work/five.json" --as Ana --source Home --json >"$work/out" 2>"$work/err"
+is "what becomes of it" "$(field error.code)" agent/undecided
 ok salus localnet heal
 with ana salus import "$work/five.json" --as Ana --source Home
 is "how often it was taken in anew" "$(field new)" 0

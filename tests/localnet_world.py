@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ from salus.ledger.header import header_hash
 from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash
 from salus.localnet import Localnet
 from salus.node.comet.binary import find_engine
+from salus.processes import begin
 
 MEMBERS, OWNERS = 4, 16
 SETTLED = 60.0  # seconds for the members to have the same once all are well
@@ -71,6 +74,33 @@ class Members:
         with self.client(0) as node:
             for owner in self.owners:
                 node.submit(self.signed(0, [owner.creation(self.genesis.time)], owner, (BLOB,)).submission)
+
+    def fault(self, at: int, fault: str, environment: Mapping[str, str] | None = None) -> None:
+        """End that member's node, and start it with a fault in it (`faulty_node`); `until` it answers is the caller's to wait."""
+        home, tests = self.home(at), Path(__file__).parent
+        self.net.kill(self.members[at].name)
+        self.gone(at)
+        (home / "node" / "port").unlink(missing_ok=True)
+        paths = os.pathsep.join([str(tests), *sys.path])
+        told = {**os.environ, "PYTHONPATH": paths, "FAULT": fault, **(environment or {})}
+        begin("faulty_node", ["serve", "--home", str(home)], home / "server.log", home / "server.pid", told)
+
+    def answers(self, at: int) -> bool:
+        """Whether that member's node runs and answers."""
+        return self.net.seen(self.members[at]).height is not None
+
+    def gone(self, at: int) -> bool:
+        """Whether that member's node and engine have ended, once they have had a moment for it."""
+        note = self.home(at) / "node" / "comet" / "engine.pid"
+
+        def engine() -> bool:
+            return note.exists() and Path(f"/proc/{note.read_text('ascii').strip()}/exe").exists()
+
+        return until(lambda: self.net.pid(self.members[at]) is None and not engine())
+
+    def said(self, at: int) -> str:
+        """What that member's node has said since its first start."""
+        return (self.home(at) / "server.log").read_text("utf-8", "replace")
 
     def home(self, at: int) -> Path:
         """That member's home."""

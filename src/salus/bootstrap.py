@@ -209,13 +209,13 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
     from salus.node.http import listen, run
 
     config = read_config(home / "node" / "config.toml")
+    signal.signal(signal.SIGTERM, _end)
     with open_node(home, PATIENCE) as node:
         listener = listen(config.host, config.port if port is None else port)
         host = f"[{config.host}]" if ":" in config.host else config.host
         address = f"http://{host}:{listener.getsockname()[1]}"
         note, secret = home / "node" / "port", new_seed()
         attending = _attending(home, ask) if ask else None
-        node.on_failure = lambda: os.kill(os.getpid(), signal.SIGTERM)
         node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
         try:
             node.announce(address)
@@ -229,6 +229,11 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
             note.unlink(missing_ok=True)
         if node.failure:
             raise NodeRefused("engine-stopped", f"the node has stopped itself ({node.failure}); its log says more")
+
+
+def _end(number: int, frame: object) -> None:
+    """End in order, as at an interrupt: without this a process that is asked to end just ends."""
+    raise SystemExit(0)
 
 
 def _attending(home: Path, ask: Callable[[], str]) -> Attending | None:

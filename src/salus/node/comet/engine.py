@@ -12,7 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
+from contextlib import suppress
 from typing import Protocol
+
+import lmdb
 
 from salus.codec import decode
 from salus.errors import Malformed, NodeRefused, SalusError, refusal
@@ -30,6 +33,7 @@ from salus.node.comet.application import AbciApplication
 from salus.node.comet.server import AbciServer, Answer
 from salus.node.engine import Committed, Outcome
 from salus.node.ledger_store import LedgerStore, StoredBlock
+from salus.node.operating.partials import database_refusals
 from salus.node.replaying import replay
 
 _LOG = logging.getLogger("salus.node")
@@ -43,6 +47,7 @@ _FRESH = 0.5  # seconds that is waited for them
 _AGAIN = 0.1  # seconds until the engine is asked again that did not answer
 _POLL = 0.02  # seconds between two looks for a header that must be there any moment
 _IDLE = 1.0  # seconds between two looks where none is expected
+SILENT = 15  # times in a row that an engine which has answered does not, after which it is taken to have failed
 
 
 class Runtime(Protocol):
@@ -197,14 +202,17 @@ class CometEngine(Chain):
         self._server.stop()
         if self._following.is_alive():
             self._following.join()
-        self._keep_headers()
+        with suppress(lmdb.Error):  # the engine tells of them again
+            self._keep_headers()
         self._store.close()
 
     def keep(self, block: Block, final: Finalized) -> None:
         """Make the finalized block durable, tell of it, and let go who waited for it."""
         changes = self.app.commit()
         before = self._view.before(changes)
-        self._store.commit_block(block.height, StoredBlock(block.transactions, final.results), changes, self._unkept.values())
+        stored = StoredBlock(block.transactions, final.results)
+        with database_refusals():
+            self._store.commit_block(block.height, stored, changes, self._unkept.values())
         self._unkept.clear()
         self.app.committed()
         self._view, self._earlier = self.app.view(), {block.height - 1: before}
@@ -269,16 +277,19 @@ class CometEngine(Chain):
             self._newest()
 
     def _follow(self) -> None:
-        """Keep the newest header, as soon as it is there."""
+        """Keep the newest header, as soon as it is there; and see whether the engine still does its work."""
+        silent = 0
         while not self._stopping.is_set():
             try:
                 self._take_up_to(self._runtime.header(None))
+                silent = 0
             except SalusError as error:
-                if not self._stopping.is_set() and self._ended():
-                    return
+                silent += self._answered and error.code == "engine-unreachable"
                 if self._shown is not None:  # while the members come together there is none
                     _LOG.warning("no header from the engine (%s)", error.full_code)
                 self._stopping.wait(_IDLE)
+            if not self._stopping.is_set() and self._ended(silent):
+                return
             with self._came:
                 expected = self._shown is None or self._shown.header.state != self._view.root
                 if not expected and not self._stopping.is_set():
@@ -294,10 +305,12 @@ class CometEngine(Chain):
             self._take(self._runtime.header(height))
         self._take(newest)
 
-    def _ended(self) -> bool:
-        """Whether the engine has ended; this node then does not go on."""
+    def _ended(self, silent: int) -> bool:
+        """Whether the engine has ended, or was ``silent`` for too long; this node then does not go on."""
         try:
             self._runtime.require_alive()
+            if silent > SILENT:
+                raise NodeRefused("engine-stopped", "the engine runs, and does not answer any more")
         except NodeRefused as ended:
             _LOG.error("%s", ended.text)
             self._fail(ended)
