@@ -117,7 +117,7 @@ def twins() -> Iterator[Twins]:
 
 
 def test_who_signs_twice_is_named_by_evidence_in_a_block(twins: Twins) -> None:
-    """NET-33."""
+    """NET-34."""
     named = twins.world.genesis.members[B]
     assert isinstance(named, ValidatingMember)
     _, piece = twins.evidence(A)[0]
@@ -129,7 +129,7 @@ def test_who_signs_twice_is_named_by_evidence_in_a_block(twins: Twins) -> None:
 
 
 def test_one_who_signs_twice_parts_nobody_s_chain_and_loses_nothing(twins: Twins) -> None:
-    """NET-33."""
+    """NET-34."""
     honest = (A, C, D)
     twins.sent.append(twins.world.append(C))
     assert twins.world.forks(honest) == []

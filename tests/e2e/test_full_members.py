@@ -57,22 +57,25 @@ def test_a_node_whose_disk_is_full_stops_with_its_code_and_catches_up(world: Mem
     assert pid is not None
     os.kill(pid, signal.SIGUSR1)
     words = ends(world, said)
-    assert "salus: node/engine-stopped" in words
+    assert "salus: node/node-failed" in words
     assert "node/storage-failed" in words
     assert "Traceback" not in words
     comes_back(world)
 
 
 @pytest.mark.parametrize("what", ["everything", "what was agreed"])
-def test_a_node_whose_engine_has_no_room_stops_and_says_so_and_catches_up(world: Members, what: str) -> None:
-    """NET-32: where its log has no room either; and where it has, and the engine's process goes on without ordering."""
-    engine = int((world.home(B) / "node" / "comet" / "engine.pid").read_text("ascii"))
-    said = len(world.said(B))
-    allowed = resource.prlimit(engine, resource.RLIMIT_FSIZE)
-    size = 4096 if what == "everything" else (world.home(B) / "node" / "comet" / "data" / "cs.wal" / "wal").stat().st_size
-    resource.prlimit(engine, resource.RLIMIT_FSIZE, (size, allowed[1]))
-    words = ends(world, said)
-    assert "salus: node/engine-stopped" in words
-    assert ("orders nothing any more" if what == "what was agreed" else "does not answer any more") in words
+def test_a_node_whose_engine_has_no_room_says_so_begins_again_and_catches_up(world: Members, what: str) -> None:
+    """NET-32, NET-35: where its log has no room either; and where it has, and the engine's process goes on without ordering."""
+    comet = world.home(B) / "node" / "comet"
+    engine, said = int((comet / "engine.pid").read_text("ascii")), len(world.said(B))
+    size = 4096 if what == "everything" else (comet / "data" / "cs.wal" / "wal").stat().st_size
+    resource.prlimit(engine, resource.RLIMIT_FSIZE, (size, resource.prlimit(engine, resource.RLIMIT_FSIZE)[1]))
+    sent = [world.append(A) for _ in range(10)]
+    assert until(lambda: "node and engine begin again" in world.said(B)[said:])
+    words = world.said(B)[said:]
+    assert ("orders nothing any more: there is no room" if what == "what was agreed" else "does not answer any more") in words
     assert "Traceback" not in words
-    comes_back(world)
+    assert until(lambda: world.answers(B))
+    sent.append(world.append(B))
+    assert world.forks() == []
+    assert world.lost(sent) == []

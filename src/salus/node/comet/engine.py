@@ -37,7 +37,7 @@ from salus.node.operating.partials import database_refusals
 from salus.node.replaying import replay
 
 _LOG = logging.getLogger("salus.node")
-NOT_ORDERED = "node/not-ordered"
+NOT_ORDERED, ENGINE_STOPPED = "node/not-ordered", "node/engine-stopped"
 ORDERED = 10.0  # seconds within which a transaction is in a block, or its sender is told that nobody knows
 PROVEN = 5.0  # seconds that a reading waits for the header over what was written last
 BEGUN_AGAIN = 15.0  # seconds that a node which is started again waits for its engine, before it goes on without
@@ -264,7 +264,8 @@ class CometEngine(Chain):
 
     def _fail(self, error: BaseException) -> None:
         with self._came:
-            self.failure = error.full_code if isinstance(error, SalusError) else "node/unexpected"
+            if not self.failure:  # what follows from the first is no other cause
+                self.failure = error.full_code if isinstance(error, SalusError) else "node/unexpected"
             self._came.notify_all()
         self._told_of_failure()
 
@@ -273,7 +274,8 @@ class CometEngine(Chain):
             before = self._shown
             self._came.wait_for(lambda: self._answered or self.failure, FOUNDED if before is None else BEGUN_AGAIN)
             if self.failure:
-                raise NodeRefused("engine-stopped", f"the application has failed ({self.failure})")
+                code = "engine-stopped" if self.failure == ENGINE_STOPPED else "node-failed"
+                raise NodeRefused(code, f"it has failed before the members came together ({self.failure})")
             self._newest()
 
     def _follow(self) -> None:
