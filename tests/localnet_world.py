@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from salus.bootstrap import clock, read_genesis
 from salus.codec import encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
-from salus.errors import NodeRefused
+from salus.errors import NodeRefused, SalusError
 from salus.exchange.api import Submission
 from salus.exchange.client import NodeClient
 from salus.ledger.genesis import Genesis, member_id, network_id
@@ -98,6 +99,12 @@ class Members:
 
         return until(lambda: self.net.pid(self.members[at]) is None and not engine())
 
+    def engine_socket(self, at: int) -> Path:
+        """Where that member's engine is asked since its last start."""
+        config = (self.home(at) / "node" / "comet" / "config" / "config.toml").read_text("utf-8")
+        (path,) = re.findall(r'laddr = "unix://([^"]+)"', config)
+        return Path(path)
+
     def said(self, at: int) -> str:
         """What that member's node has said since its first start."""
         return (self.home(at) / "server.log").read_text("utf-8", "replace")
@@ -132,11 +139,16 @@ class Members:
         return self.signed(at, [self.owners[owner].anchor(blob)], self.owners[owner], (blob,))
 
     def append(self, at: int, owner: int = 0) -> Sent:
-        """Anchor a new blob; raises what refuses it."""
-        sent = self.anchor(at, owner)
-        with self.client(at) as node:
-            node.submit(sent.submission)
-        return sent
+        """Anchor a new blob, sent once more while nobody has decided, as agents do; raises what refuses it."""
+        sent, deadline = self.anchor(at, owner), time.monotonic() + SETTLED
+        while True:
+            try:
+                with self.client(at) as node:
+                    node.submit(sent.submission)
+                return sent
+            except SalusError as error:
+                if error.full_code != "agent/undecided" or time.monotonic() > deadline:
+                    raise
 
     def heights(self, of: Sequence[int] = range(MEMBERS)) -> list[int]:
         """How far these members are."""

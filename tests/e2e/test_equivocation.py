@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -75,9 +74,7 @@ class Twins:
 
     def evidence(self, at: int) -> list[tuple[int, dict[str, Any]]]:
         """Height and piece of each evidence in that member's blocks."""
-        config = (self.world.home(at) / "node" / "comet" / "config" / "config.toml").read_text("utf-8")
-        (path,) = re.findall(r'laddr = "unix://([^"]+)"', config)
-        rpc = Rpc(Path(path))
+        rpc = Rpc(self.world.engine_socket(at))
         newest = rpc.status().height
         blocks = ((height, rpc._ask(_Block, "block", height=str(height)).block) for height in range(1, newest + 1))
         return [(height, piece) for height, block in blocks for piece in block["evidence"]["evidence"]]
