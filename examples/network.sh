@@ -12,8 +12,9 @@ with() { local home=$1; shift; SALUS_HOME="$work/$home" ok "$@"; }
 agreed() {  # every running member has the same application hash at the highest block that all have
     for _ in $(seq 100); do
         for letter in "$@"; do
-            SALUS_HOME="$work/net/$letter" salus node blocks --last 60 --json >"$work/blocks.$letter" || fail "node blocks of $letter"
+            SALUS_HOME="$work/net/$letter" salus node blocks --last 60 --json >"$work/blocks.$letter" &
         done
+        wait
         python3 -I - "$work" "$@" <<'PY' && return
 import json, sys
 chains = [{b["height"]: b["hash"] for b in json.load(open(f"{sys.argv[1]}/blocks.{letter}"))["blocks"]} for letter in sys.argv[2:]]
