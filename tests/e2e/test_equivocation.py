@@ -17,8 +17,8 @@ import pytest
 from msgspec.structs import replace
 
 from localnet_world import Members, Sent, on_comet, until
-from salus.crypto.hashing import sha256
 from salus.ledger.genesis import ValidatingMember
+from salus.ledger.lightblock import address
 from salus.node.comet.configuring import SIGNED
 from salus.node.comet.rpc import Rpc
 from salus.node.config import read_config, validating_file
@@ -33,6 +33,10 @@ FRESH = json.dumps({"height": "0", "round": 0, "step": 0})
 
 class _Block(msgspec.Struct):
     block: dict[str, Any]
+
+
+class _Set(msgspec.Struct):
+    validators: list[dict[str, Any]]
 
 
 class Twins:
@@ -79,6 +83,11 @@ class Twins:
         blocks = ((height, rpc._ask(_Block, "block", height=str(height)).block) for height in range(1, newest + 1))
         return [(height, piece) for height, block in blocks for piece in block["evidence"]["evidence"]]
 
+    def seats(self, at: int) -> set[str]:
+        """Who orders blocks next, as that member's engine has it."""
+        found = Rpc(self.world.engine_socket(at))._ask(_Set, "validators")
+        return {one["address"] for one in found.validators}
+
     def found_out(self) -> bool:
         """Write on, and look whether evidence has come into A's blocks."""
         self.sent.append(self.world.append(A))
@@ -96,8 +105,15 @@ class Twins:
             b = self.world.member(B).hex()
             peers[b] = f"{peers[b].partition('@')[0]}@{moved}"
         comet = replace(config.comet, peers=peers, listen=listen or config.comet.listen)
-        address = f"http://127.0.0.1:{port}" if port else config.address
-        path.write_bytes(b'guests = "open"\n' + validating_file(address, comet, config.members, port or config.port))
+        own = f"http://127.0.0.1:{port}" if port else config.address
+        path.write_bytes(b'guests = "open"\n' + validating_file(own, comet, config.members, port or config.port))
+
+
+def address_of(twins: Twins, at: int) -> str:
+    """By which name the engine knows that member's validator."""
+    named = twins.world.genesis.members[at]
+    assert isinstance(named, ValidatingMember)
+    return address(named.validator).hex().upper()
 
 
 @pytest.fixture(scope="module")
@@ -115,14 +131,23 @@ def twins() -> Iterator[Twins]:
 
 def test_who_signs_twice_is_named_by_evidence_in_a_block(twins: Twins) -> None:
     """NET-34."""
-    named = twins.world.genesis.members[B]
-    assert isinstance(named, ValidatingMember)
     _, piece = twins.evidence(A)[0]
     assert piece["type"] == "tendermint/DuplicateVoteEvidence"
     votes = [piece["value"][which] for which in ("vote_a", "vote_b")]
-    assert {vote["validator_address"] for vote in votes} == {sha256(named.validator)[:20].hex().upper()}
+    assert {vote["validator_address"] for vote in votes} == {address_of(twins, B)}
     assert votes[0]["height"] == votes[1]["height"]
     assert votes[0]["block_id"] != votes[1]["block_id"]
+
+
+def test_who_signs_twice_loses_its_seat(twins: Twins) -> None:
+    """NET-34."""
+
+    def lost() -> bool:
+        twins.sent.append(twins.world.append(A))
+        return all(address_of(twins, B) not in twins.seats(at) for at in (A, C, D))
+
+    assert until(lost)
+    assert {address_of(twins, at) for at in (A, C, D)} == twins.seats(A)
 
 
 def test_one_who_signs_twice_parts_nobody_s_chain_and_loses_nothing(twins: Twins) -> None:
