@@ -9,6 +9,12 @@ finish() { salus localnet down >/dev/null 2>&1; rm -rf "$work"; }
 # member LETTER FIELD: what the localnet says of a member
 member() { salus localnet status --json >"$work/out" && field "members.$(printf '%d' "'$1" | awk '{print $1 - 97}').$2"; }
 with() { local home=$1; shift; SALUS_HOME="$work/$home" ok "$@"; }
+undecided() {  # FILE: what Ana sends is not decided, and said not to be
+    steps=$((steps + 1))
+    SALUS_HOME="$work/ana" salus import "$work/$1.json" --as Ana --source Home --json >"$work/out" 2>"$work/err"
+    is "what becomes of it" "$(field error.code)" agent/undecided
+    printf '  agent/undecided  what Ana sends\n'
+}
 agreed() {  # every running member has the same application hash at the highest block that all have
     for _ in $(seq 100); do
         for letter in "$@"; do
@@ -80,8 +86,7 @@ ok salus localnet heal b
 
 echo "A and B on one side, C and D on the other: nothing is decided on either, and what Ana sent is completed once they are one again"
 ok salus localnet cut a b
-pulse five; SALUS_HOME="$work/ana" salus import "$work/five.json" --as Ana --source Home --json >"$work/out" 2>"$work/err"
-is "what becomes of it" "$(field error.code)" agent/undecided
+pulse five; undecided five
 ok salus localnet heal
 with ana salus import "$work/five.json" --as Ana --source Home
 is "how often it was taken in anew" "$(field new)" 0
@@ -90,7 +95,7 @@ agreed a b c d
 echo "B and D are gone: nothing is decided and nothing is said to be; Ana reads, and what she sent is completed once they are back"
 ok salus localnet kill b
 ok salus localnet kill d
-pulse three; SALUS_HOME="$work/ana" no 1 agent/undecided salus import "$work/three.json" --as Ana --source Home
+pulse three; undecided three
 with ana salus chart --as Ana
 ok salus localnet heal b
 ok salus localnet heal d
