@@ -145,8 +145,9 @@ class NodeService:
 
     def _make_engine(self, store: LedgerStore) -> Engine:
         """Where members validate, CometBFT; else the first member's node orders blocks, and every other one follows it."""
+        local = self.config.comet is not None and self.config.comet.local
         for known, address in self.config.members.items():
-            self.peers.know(bytes.fromhex(known), address)
+            self.peers.know(bytes.fromhex(known), address, keep=local)
         if validators(self._genesis):
             return self._make_comet(store)
         ordering = member_id(orderer(self._genesis).authority)

@@ -1,10 +1,13 @@
-"""CometBFT beside this node: set up, started, asked and stopped. Its sockets lie in a folder that is made anew for each run."""
+"""CometBFT beside this node: set up, started, asked and stopped. Its sockets lie in a folder that is made anew for each run.
+
+Those that killed nodes have left are removed then.
+"""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,9 @@ from salus.node.comet.server import AbciServer, Answer
 from salus.node.comet.signing import signed_name
 from salus.node.config import CometConfig
 from salus.node.identity import peer_seed, validator_seed
+from salus.node.operating.partials import filling
 
+PREFIX = "salus-s-"  # of folders with sockets
 _SETS = 16  # sets of validators that are remembered
 BESIDES = 256 * 1024  # bytes of a block that are not transactions: its header, votes and evidence
 
@@ -30,8 +35,9 @@ class LocalRuntime:
 
     def __init__(self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig, number: int) -> None:
         binary = find_engine()
-        self._sockets = Path(tempfile.mkdtemp(prefix="salus-"))  # its path is short, as those of sockets must be
-        self._app, self._rpc_socket = self._sockets / "app.sock", self._sockets / "rpc.sock"
+        self._held = ExitStack()
+        sockets = self._held.enter_context(filling(Path(tempfile.gettempdir()), PREFIX))  # short, as sockets' paths must be
+        self._app, self._rpc_socket = sockets / "app.sock", sockets / "rpc.sock"
         self._peers = tuple(config.peers.values())
         self._told = folder / "engine.pid"  # for whoever runs several members on one machine
         first = ordered(validators(genesis))
@@ -81,7 +87,7 @@ class LocalRuntime:
         """End in order, and take the sockets away."""
         self._process.stop()
         self._told.unlink(missing_ok=True)
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        self._held.close()
 
     def broadcast(self, data: bytes) -> str:
         """Hand in a transaction; "" or the full code with which the application refused it."""
