@@ -13,6 +13,7 @@ The HTTP server and client load only where they are used: most commands need nei
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import signal
 import time
@@ -39,18 +40,20 @@ from salus.exchange.inviting import GuestKeys
 from salus.ids import Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
 from salus.ledger.trusting import Trusted
-from salus.node.comet.joining import is_joining, mark_joining
+from salus.node.comet.engine import ENGINE_STOPPED
+from salus.node.comet.restarting import Restarts
 from salus.node.config import read_config
 from salus.node.guests.book import GuestBook
-from salus.node.identity import own_member, read_node_seed
+from salus.node.identity import FOUNDING, RESYNC, own_member, read_node_seed
 from salus.node.operating.partials import database_refusals, storage_refusals
 from salus.node.operating.placing import complete
 from salus.node.operating.restore import Restored, Seen, restore
+from salus.node.operating.resyncing import set_aside
 from salus.node.replaying import Told
 from salus.node.service import Identity, NodeService
 
+_LOG = logging.getLogger("salus.node")
 PATIENCE = 30.0  # seconds that a command waits for another one
-FOUNDING = "founding"  # there from `init_home` until the first ledger is
 
 
 def clock() -> Millis:
@@ -122,9 +125,10 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
         config = read_config(home / "node" / "config.toml")
         with storage_refusals():
             node = NodeService(home / "node", Identity(genesis, member, seed), config, clock)
-        if (home / "node" / FOUNDING).exists():
-            (home / "node" / FOUNDING).unlink()
-            sync_folder(home / "node")
+        for begun in (FOUNDING, RESYNC):
+            if (home / "node" / begun).exists():
+                (home / "node" / begun).unlink()
+                sync_folder(home / "node")
         with database_refusals():
             try:
                 yield node
@@ -175,26 +179,15 @@ def require_own_node(home: Path) -> None:
 
 
 def require_founded(home: Path) -> None:
-    """Raise `NodeRefused` ``no-ledger`` where the ledger is lost: a new one under the same genesis would be a fork."""
-    node = home / "node"
-    if not (node / "ledger" / "data.mdb").exists() and not (node / FOUNDING).exists() and not is_joining(node):
-        raise NodeRefused("no-ledger", "the node's ledger is missing; restore a backup (salus node restore)")
+    """Raise `NodeRefused` ``no-ledger`` where the ledger is lost: a new one under the same genesis would be a fork.
 
-
-def begin_anew(home: Path, *, replace: bool) -> None:
-    """Have the node of ``home`` begin with what other members' nodes have, the next time that it is served.
-
-    `NodeRefused` ``no-engine-config`` where it does not validate, or knows no other member's node; ``ledger-present`` where it
-    has a ledger, unless ``replace``.
+    Where members order together none can come of it: others have the blocks, and so has this node's engine, if it is there.
     """
-    with held_node(home):
-        config, node = read_config(home / "node" / "config.toml"), home / "node"
-        own_member(read_genesis(home), node)
-        if not validators(read_genesis(home)) or config.comet is None or not config.members:
-            raise NodeRefused("no-engine-config", "config.toml does not say how other members' nodes are reached (comet, members)")
-        if (node / "ledger" / "data.mdb").exists() and not replace:
-            raise NodeRefused("ledger-present", "the node has a ledger; to let go of it and fetch the network's, say --replace")
-        mark_joining(node)
+    node = home / "node"
+    begins = [node / FOUNDING, node / RESYNC, node / "ledger" / "data.mdb"]
+    begins += [node / "comet" / "data" / "blockstore.db"] if validators(read_genesis(home)) else []
+    if not any(path.exists() for path in begins):
+        raise NodeRefused("no-ledger", "the node's ledger is missing; restore a backup (salus node restore)")
 
 
 def highest_seen(home: Path, ask: Callable[[], str]) -> Seen | None:
@@ -217,22 +210,54 @@ def restore_node(home: Path, backup: Path, ask: Callable[[], str], told: Told, *
             return restore(home, genesis, backup, seen, told, replace=replace)
 
 
-def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None = None) -> None:
-    """Serve the node's API until a signal; ``ready`` is told the address.
+def resync_node(home: Path) -> tuple[str, bool]:
+    """As `set_aside`; `NodeRefused` ``not-validating`` where one member orders alone, ``node-busy`` while the node is served."""
+    if not validators(read_genesis(home)):
+        raise NodeRefused("not-validating", "this node orders no blocks together with others")
+    with storage_refusals(), held_node(home):
+        return set_aside(home)
 
+
+def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None = None) -> None:
+    """Serve the node's API until a signal; ``ready`` is told the address. Where the engine fails, both begin again a few times.
+
+    `NodeRefused` ``engine-stopped`` where it fails too often or at the first start; ``node-failed`` for another fault.
     With ``ask``, the agent's half is opened now and then to do what is due, on a network where something can be.
     ``node/port`` (0600) has the address, and by what the other commands on this home are let in, which is made anew each time.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    restarts, served = Restarts(), ready
+    while True:
+        try:
+            port = _serve_once(home, port, served, ask)
+            if port is None:
+                return
+            why, served = "it has ended, or orders nothing any more", _silently
+        except NodeRefused as error:
+            if served is ready or error.code != "engine-stopped":
+                raise
+            why = error.text
+        pause = restarts.pause()
+        if pause is None:
+            raise NodeRefused("engine-stopped", f"the engine has failed too often ({why}); the log says more")
+        _LOG.warning("the engine has failed (%s): node and engine begin again in %d s", why, pause)
+        time.sleep(pause)
+
+
+def _serve_once(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None) -> int | None:
+    """Serve until the engine fails: then on which port that was; None where nothing has failed.
+
+    Whatever else fails is `NodeRefused` ``node-failed``.
     """
     from salus.node.http import listen, run
 
     config = read_config(home / "node" / "config.toml")
     with open_node(home, PATIENCE) as node:
         listener = listen(config.host, config.port if port is None else port)
-        host = f"[{config.host}]" if ":" in config.host else config.host
-        address = f"http://{host}:{listener.getsockname()[1]}"
+        host, port = f"[{config.host}]" if ":" in config.host else config.host, int(listener.getsockname()[1])
+        address = f"http://{host}:{port}"
         note, secret = home / "node" / "port", new_seed()
         attending = _attending(home, ask) if ask else None
-        node.on_failure = lambda: os.kill(os.getpid(), signal.SIGTERM)
         node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
         try:
             node.announce(address)
@@ -244,8 +269,18 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
             if attending:
                 attending.stop()
             note.unlink(missing_ok=True)
-        if node.failure:
-            raise NodeRefused("engine-stopped", f"the node has stopped itself ({node.failure}); its log says more")
+        if node.failure not in ("", ENGINE_STOPPED):
+            raise NodeRefused("node-failed", f"the node must not go on ({node.failure}); its log says more")
+        return port if node.failure else None
+
+
+def _silently(address: str) -> None:
+    """Say nothing of an address that was told before."""
+
+
+def _end(number: int, frame: object) -> None:
+    """End in order, as at an interrupt: without this a process that is asked to end just ends."""
+    raise SystemExit(0)
 
 
 def _attending(home: Path, ask: Callable[[], str]) -> Attending | None:

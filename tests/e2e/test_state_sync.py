@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.networks import Owner, owners, signed
+from bench.networks import owners, signed
 from salus.bootstrap import read_genesis
 from salus.codec import encode
-from salus.crypto.hashing import sha256
-from salus.crypto.keys import derive, fresh_nonce
+from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.api import Submission
@@ -106,8 +105,8 @@ def start(net: Localnet) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def sync(home: Path) -> None:
-    command = [sys.executable, "-m", "salus", "node", "sync", "--home", str(home)]
+def resync(home: Path) -> None:
+    command = [sys.executable, "-m", "salus", "node", "resync", "--home", str(home)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -123,7 +122,7 @@ def test_a_member_that_lost_its_chain_comes_back_by_a_snapshot(net: Localnet) ->
         shutil.rmtree(home / "node" / "ledger")
         shutil.rmtree(home / "node" / "comet")
         story.entries(15)
-        sync(home)
+        resync(home)
         start(net)
         story.entries(15)
         await_(lambda: height(net, lost) >= height(net, net.members()[0]) - 1)
@@ -146,4 +145,4 @@ def test_a_member_that_lost_its_chain_comes_back_by_a_snapshot(net: Localnet) ->
         net.stop()
     assert not [one for one in scrub(home, story.genesis, lambda *_: None).findings if one.what == "chain" and one.code]
     found = check(home, story.genesis, int(time.time() * 1000))
-    assert [one.text for one in found if one.what == "chain"][0].startswith(f"headers {base + 1} to ")
+    assert next(one.text for one in found if one.what == "chain").startswith(f"headers {base + 1} to ")

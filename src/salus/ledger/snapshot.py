@@ -30,7 +30,7 @@ _FRAMING = 24  # bytes that a leaf takes besides, at most; so a chunk's leaves a
 _LEAVES = 65_536
 
 
-class Leaf(Record, frozen=True, tag="leaf"):
+class StateLeaf(Record, frozen=True, tag="state-leaf"):
     """A key and its value."""
 
     key: Annotated[bytes, msgspec.Meta(min_length=1, max_length=_KEY)]
@@ -40,7 +40,7 @@ class Leaf(Record, frozen=True, tag="leaf"):
 class Chunk(Record, frozen=True, tag="snapshot-chunk"):
     """Leaves, in order of their keys."""
 
-    leaves: Annotated[tuple[Leaf, ...], msgspec.Meta(min_length=1, max_length=_LEAVES)]
+    leaves: Annotated[tuple[StateLeaf, ...], msgspec.Meta(min_length=1, max_length=_LEAVES)]
 
 
 class Snapshot(Record, frozen=True, tag="snapshot"):
@@ -64,9 +64,9 @@ def read_snapshot(data: bytes) -> Snapshot:
 
 def cut(leaves: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
     """The chunks of a state whose ``leaves`` come in order of their keys; each is cut by what it holds alone."""
-    held, size = list[Leaf](), 0
+    held, size = list[StateLeaf](), 0
     for key, value in leaves:
-        held.append(Leaf(key, value))
+        held.append(StateLeaf(key, value))
         size += len(key) + len(value) + _FRAMING
         if size >= FILLED:
             yield encode(Chunk(tuple(held)))
@@ -105,7 +105,7 @@ def restored(snapshot: Snapshot, chunks: Iterable[bytes]) -> dict[bytes, bytes]:
     return state
 
 
-def _leaves(data: bytes) -> tuple[Leaf, ...]:
+def _leaves(data: bytes) -> tuple[StateLeaf, ...]:
     try:
         return decode(data, Chunk, limit=MAX_CHUNK).leaves
     except Malformed as error:

@@ -20,8 +20,8 @@ PeerEndpoint = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[0-9a-f]{4
 class CometConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How this node's CometBFT is reached by the others' (``listen``, host:port), and where each other member's is (``peers``).
 
-    ``local``: all of them are on one machine, and need not wait for the wire. ``snapshot_blocks``: after how many blocks a
-    snapshot of the state is made for those who join; 0 for never.
+    ``local``: all of them are on one machine, need not wait for the wire, and reach one another only as it is written here.
+    ``snapshot_blocks``: after how many blocks a snapshot of the state is made for those who join; 0 for never.
     """
 
     listen: Endpoint

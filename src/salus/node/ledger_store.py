@@ -128,6 +128,12 @@ class LedgerStore:
                 cursor.putmulti(state.items(), append=True)
         self.commits += 1
 
+    def forget(self) -> None:
+        """Have nothing here any more; durable."""
+        with self._env.begin(write=True) as txn:
+            for database in (self._state, self._blocks, self._headers, self._results):
+                txn.drop(database, delete=False)
+
     def put_headers(self, headers: Iterable[ProvenHeader]) -> None:
         """Keep headers that came after their blocks."""
         with self._env.begin(write=True) as txn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from salus.errors import NodeRefused
-from salus.node.comet.process import LOG_BYTES, EngineProcess
+from salus.node.comet.process import GAVE_UP, LOG_BYTES, EngineProcess
+from salus.node.comet.restarting import MOST, PAUSE, WITHIN, Restarts
 from salus.node.comet.rpc import Rpc
 
 
@@ -42,6 +44,28 @@ def test_a_taken_port_is_said_without_the_address(binary: Path) -> None:
 
 def test_lines_that_are_no_errors_are_no_cause(binary: Path) -> None:
     assert "its log says why" in cause(binary, '{"level":"info","_msg":"genesis"}\n')
+
+
+def test_an_engine_that_runs_and_orders_nothing_any_more_does_not_count_as_alive(tmp_path: Path) -> None:
+    """NET-32."""
+    said, binary = tmp_path / "said", tmp_path / "engine"
+    binary.write_text(f"#!/bin/sh\necho started\ncat {said}\nexec sleep 60\n")
+    binary.chmod(0o700)
+    os.mkfifo(said)
+    engine = EngineProcess(binary, tmp_path, tmp_path / "log")
+    engine.start()
+    try:
+        engine.require_alive()
+        said.write_text('{"level":"error","msg":"CONSENSUS FAILURE!!!","err":"write wal: no space left on device"}\n')
+        while GAVE_UP not in (tmp_path / "log").read_bytes():
+            assert engine.alive
+        with pytest.raises(NodeRefused) as refused:
+            engine.require_alive()
+        assert refused.value.code == "engine-stopped"
+        assert "room" in refused.value.text
+        assert engine.alive
+    finally:
+        engine.stop()
 
 
 def test_an_earlier_run_s_error_is_no_cause_of_this_one(binary: Path) -> None:
@@ -79,3 +103,13 @@ def test_an_engine_that_is_not_there_does_not_answer(tmp_path: Path) -> None:
     with pytest.raises(NodeRefused) as refused:
         rpc.status()
     assert refused.value.code == "engine-unreachable"
+
+
+def test_a_node_begins_again_a_few_times_each_after_a_longer_pause() -> None:
+    """NET-35."""
+    now = 0.0
+    restarts = Restarts(lambda: now)
+    pauses = [restarts.pause() for _ in range(MOST + 1)]
+    assert pauses == [PAUSE * 2**number for number in range(MOST)] + [None]
+    now = WITHIN
+    assert restarts.pause() == PAUSE

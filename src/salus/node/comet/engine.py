@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
+from contextlib import suppress
 from typing import Protocol
 
+import lmdb
 import msgspec
 
 from salus.codec import decode
@@ -28,22 +30,23 @@ from salus.ledger.lightblock import CommittedHeader
 from salus.ledger.machine import Block
 from salus.ledger.modules.members.queries import peer_is_member
 from salus.ledger.snapshot import Snapshot
-from salus.ledger.trusting import Trusted, led, require_named, trusted_from, trusting
+from salus.ledger.trusting import Trusted, require_named, trusted_from, trusting
 from salus.ledger.tx import Transaction, body_hash
 from salus.ledger.verifying import StateAnswer
 from salus.node.chain import Chain
 from salus.node.comet.abci_pb2 import Request, Response
 from salus.node.comet.application import AbciApplication
-from salus.node.comet.joining import Handing, require_below
+from salus.node.comet.joining import Handing, followed_from
 from salus.node.comet.server import AbciServer, Answer
 from salus.node.comet.sharing import SHARING_NONE, SharingSnapshots
 from salus.node.engine import Committed, Outcome
 from salus.node.ledger_store import LedgerStore, StoredBlock
+from salus.node.operating.partials import database_refusals
 from salus.node.replaying import replay
 
 PEER_ID = re.compile("[0-9a-f]{40}")
 _LOG = logging.getLogger("salus.node")
-NOT_ORDERED = "node/not-ordered"
+NOT_ORDERED, ENGINE_STOPPED = "node/not-ordered", "node/engine-stopped"
 ORDERED = 10.0  # seconds within which a transaction is in a block, or its sender is told that nobody knows
 PROVEN = 5.0  # seconds that a reading waits for the header over what was written last
 BEGUN_AGAIN = 15.0  # seconds that a node which is started again waits for its engine, before it goes on without
@@ -54,6 +57,7 @@ _FRESH = 0.5  # seconds that is waited for them
 _AGAIN = 0.1  # seconds until the engine is asked again that did not answer
 _POLL = 0.02  # seconds between two looks for a header that must be there any moment
 _IDLE = 1.0  # seconds between two looks where none is expected
+SILENT = 15  # times in a row that an engine which has answered does not, after which it is taken to have failed
 
 
 class Runtime(Protocol):
@@ -204,6 +208,11 @@ class CometEngine(Chain):
             base = self._handing.state_at(self._store.base()) if self._handing is not None else None
         return replay(self.genesis, self._store, height, base=base)
 
+    def begin_again(self, why: str) -> None:
+        """Let node and engine end, to be begun again by whoever serves them."""
+        _LOG.warning("%s", why)
+        self._fail(NodeRefused("engine-stopped", why))
+
     @property
     def waiting(self) -> int:
         """How many transactions wait here for their block."""
@@ -223,7 +232,8 @@ class CometEngine(Chain):
             self._following.join()
         if self._handing is not None:
             self._handing.making.stop()
-        self._keep_headers()
+        with suppress(lmdb.Error):  # the engine tells of them again
+            self._keep_headers()
         self._store.close()
 
     def keep(self, block: Block, final: Finalized) -> None:
@@ -231,7 +241,8 @@ class CometEngine(Chain):
         changes = self.app.commit()
         before = self._view.before(changes)
         stored = StoredBlock(block.transactions, final.results, block.misbehaving)
-        self._store.commit_block(block.height, stored, changes, self._unkept.values())
+        with database_refusals():
+            self._store.commit_block(block.height, stored, changes, self._unkept.values())
         self._unkept.clear()
         self.app.committed()
         self._view, self._earlier = self.app.view(), {block.height - 1: before}
@@ -311,30 +322,35 @@ class CometEngine(Chain):
 
     def _fail(self, error: BaseException) -> None:
         with self._came:
-            self.failure = error.full_code if isinstance(error, SalusError) else "node/unexpected"
+            if not self.failure:  # what follows from the first is no other cause
+                self.failure = error.full_code if isinstance(error, SalusError) else "node/unexpected"
             self._came.notify_all()
         self._told_of_failure()
 
     def _come_together(self) -> None:
         with self._came:
             before = self._shown
-            patience = FOUNDED if self._handing is None or not self._handing.joining else JOINED
+            patience = FOUNDED if self._start is None else JOINED
             self._came.wait_for(lambda: self._answered or self.failure, patience if before is None else BEGUN_AGAIN)
             if self.failure:
-                raise NodeRefused("engine-stopped", f"the application has failed ({self.failure})")
+                code = "engine-stopped" if self.failure == ENGINE_STOPPED else "node-failed"
+                raise NodeRefused(code, f"it has failed before the members came together ({self.failure})")
             self._newest()
 
     def _follow(self) -> None:
-        """Keep the newest header, as soon as it is there."""
+        """Keep the newest header, as soon as it is there; and see whether the engine still does its work."""
+        silent = 0
         while not self._stopping.is_set():
             try:
                 self._take_up_to(self._runtime.header(None))
+                silent = 0
             except SalusError as error:
-                if not self._stopping.is_set() and self._ended():
-                    return
+                silent += self._answered and error.code == "engine-unreachable"
                 if self._shown is not None:  # while the members come together there is none
                     _LOG.warning("no header from the engine (%s)", error.full_code)
                 self._stopping.wait(_IDLE)
+            if not self._stopping.is_set() and self._ended(silent):
+                return
             with self._came:
                 expected = self._shown is None or self._shown.header.state != self._view.root
                 if not expected and not self._stopping.is_set():
@@ -350,10 +366,12 @@ class CometEngine(Chain):
             self._take(self._runtime.header(height))
         self._take(newest)
 
-    def _ended(self) -> bool:
-        """Whether the engine has ended; this node then does not go on."""
+    def _ended(self, silent: int) -> bool:
+        """Whether the engine has ended, or was ``silent`` for too long; this node then does not go on."""
         try:
             self._runtime.require_alive()
+            if silent > SILENT:
+                raise NodeRefused("engine-stopped", "the engine runs, and does not answer any more")
         except NodeRefused as ended:
             _LOG.error("%s", ended.text)
             self._fail(ended)
@@ -363,6 +381,7 @@ class CometEngine(Chain):
     def _take(self, signed: CommittedHeader) -> None:
         """Check a header, and show it where it is newer."""
         height = signed.header.height
+        first = self._shown is None
         newer = self._shown is None or height > self._shown.header.height
         if newer:
             self._trusted = self._followed(signed)
@@ -370,14 +389,10 @@ class CometEngine(Chain):
             self._answered = True
             if newer:
                 self._unkept[height] = self._shown = signed
-            if self._handing is not None and self._handing.joining:
+            if newer and first:
                 self._keep_headers()  # the node stands on its own from here on, also when it is started again
-                self._handing.joined()
             self._came.notify_all()
 
     def _followed(self, signed: CommittedHeader) -> Trusted:
         """What to go by from a newer header on."""
-        if self._start is not None and signed.header.height <= self._start.height:
-            require_below(self.genesis, self._start, self._shown, signed)
-            return self._start
-        return led(self.genesis, self._trusted, signed, self._runtime.header)[0]
+        return followed_from(self.genesis, self._start, self._trusted, self._shown, signed, self._runtime.header)

@@ -1,10 +1,13 @@
-"""CometBFT beside this node: set up, started, asked and stopped. Its sockets lie in a folder that is made anew for each run."""
+"""CometBFT beside this node: set up, started, asked and stopped. Its sockets lie in a folder that is made anew for each run.
+
+Those that killed nodes have left are removed then.
+"""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +18,32 @@ from salus.ledger.modules.governance.queries import FIRST_RULES
 from salus.node.comet.binary import find_engine
 from salus.node.comet.configuring import EngineHome, write_engine_home
 from salus.node.comet.headers import committed_header
-from salus.node.comet.joining import Beginning
+from salus.node.comet.joining import Start
 from salus.node.comet.process import EngineProcess
 from salus.node.comet.rpc import Rpc
 from salus.node.comet.server import AbciServer, Answer
+from salus.node.comet.signing import signed_name
 from salus.node.config import CometConfig
 from salus.node.identity import peer_seed, validator_seed
+from salus.node.operating.partials import filling
 
+PREFIX = "salus-s-"  # of folders with sockets
 _SETS = 16  # sets of validators that are remembered
 BESIDES = 256 * 1024  # bytes of a block that are not transactions: its header, votes and evidence
 
 
 class LocalRuntime:
-    """CometBFT as a process of this machine, over the folder ``folder``."""
+    """CometBFT as a process of this machine, over the folder ``folder``; its validator votes with the key of ``number``."""
 
-    def __init__(self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig, beginning: Beginning | None = None) -> None:
+    def __init__(
+        self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig, number: int, start: Start | None = None
+    ) -> None:
         binary = find_engine()
-        self._sockets = Path(tempfile.mkdtemp(prefix="salus-"))  # its path is short, as those of sockets must be
-        self._app, self._rpc_socket = self._sockets / "app.sock", self._sockets / "rpc.sock"
+        self._held = ExitStack()
+        sockets = self._held.enter_context(filling(Path(tempfile.gettempdir()), PREFIX))  # short, as sockets' paths must be
+        self._app, self._rpc_socket = sockets / "app.sock", sockets / "rpc.sock"
         self._peers = tuple(config.peers.values())
-        self._relay = beginning.relay(self._sockets) if beginning is not None else None
+        self._relay = start.relay(sockets) if start is not None else None
         self._told = folder / "engine.pid"  # for whoever runs several members on one machine
         first = ordered(validators(genesis))
         self._sets = {validators_hash(first).hex().upper(): first}  # by hash, as the engine writes it
@@ -46,8 +55,9 @@ class LocalRuntime:
                 app_version=FIRST_RULES,
                 genesis_time=genesis.time,
                 validators=tuple((member.validator, member_id(member.authority).hex()[:8]) for member in named),
-                validator_seed=validator_seed(seed),
+                validator_seed=validator_seed(seed, number),
                 peer_seed=peer_seed(seed),
+                signed=signed_name(number),
                 listen=config.listen,
                 peers=self._peers,
                 app_socket=self._app,
@@ -56,8 +66,7 @@ class LocalRuntime:
                 max_transaction=genesis.parameters.max_transaction,
                 header_interval=genesis.parameters.header_interval,
                 local=config.local,
-                state_sync=beginning.state_sync(self._relay) if beginning is not None and self._relay is not None else None,
-                silent=beginning.start.silent if beginning is not None else 0,
+                state_sync=start.state_sync(self._relay) if start is not None and self._relay is not None else None,
             )
         )
         self._process = EngineProcess(binary, folder, folder / "engine.log")
@@ -88,7 +97,7 @@ class LocalRuntime:
         if self._relay is not None:
             self._relay.stop()
         self._told.unlink(missing_ok=True)
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        self._held.close()
 
     def broadcast(self, data: bytes) -> str:
         """Hand in a transaction; "" or the full code with which the application refused it."""

@@ -1,7 +1,7 @@
 """Snapshots as CometBFT asks for them: those that this node offers, and the one that it begins with itself.
 
-What peers send is believed by nobody. A description is held against the application hash that CometBFT's light client has verified,
-a chunk against the description, and the state that they all come to against that application hash once more.
+What peers send is believed by nobody. A description is held against the application hash that CometBFT's light client has
+verified, a chunk against the description, and the state that they all come to against that application hash once more.
 """
 
 from __future__ import annotations

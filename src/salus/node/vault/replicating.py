@@ -64,6 +64,7 @@ class Replicating:
     def look(self) -> None:
         """Delete what was buried, and ask every known node for what is lacking here; a silent one is asked again next time."""
         self._erasing.catch_up(self._state)
+        self._peers.greet()
         for peer in self._peers.known():
             try:
                 self._from(peer.member)
