@@ -176,14 +176,6 @@ def test_blocks_follow_each_other_and_are_finalized_before_they_are_committed() 
     assert ledger.app.info().root == other.root
 
 
-def test_no_snapshots_are_on_offer_yet() -> None:
-    app = Ledger().app
-    assert app.list_snapshots() == ()
-    with pytest.raises(LedgerRefused) as refused:
-        app.load_snapshot_chunk(1, 0)
-    assert refused.value.full_code == "ledger/no-snapshot"
-
-
 def busy() -> Ledger:
     """A ledger with a bit of everything in it."""
     ledger = Ledger()
