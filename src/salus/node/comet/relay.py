@@ -74,9 +74,11 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, name="relay", daemon=True)
 
     def begin(self) -> None:
+        """Answer from now on."""
         self._thread.start()
 
     def end(self) -> None:
+        """Answer no more."""
         if self._thread.is_alive():
             self.shutdown()
             self._thread.join()
