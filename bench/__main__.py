@@ -22,6 +22,7 @@ from bench import (
     importing,
     ledger_in_process,
     ledger_over_http,
+    state_syncing,
     vault_reading,
 )
 from bench.ratios import Effort, Row
@@ -38,6 +39,7 @@ QUESTIONS = (
     access_growth,
     chart_type_growth,
     help_starting,
+    state_syncing,
 )
 NETWORK = (consensus,)  # needs CometBFT
 _HEAD = ("What", "Against", "Mark", "Ratio", "Range", "Ours", "Theirs", "")

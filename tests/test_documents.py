@@ -31,7 +31,8 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`((?:codec|crypto|ledger|warrants|charts|fhir|node|agent|cli|demo)/[a-z][a-z-]*)`")
 _REGISTERED = re.compile(r"^\| `([a-z]+/[a-z-]+)` \|", re.MULTILINE)
 _DEFINED = re.compile(r"^- ([A-Z]{2,8}-\d+):", re.MULTILINE)
-_FORMATS = ("consensus",
+_FORMATS = (
+    "consensus",
     "governance",
     "encoding",
     "transactions",

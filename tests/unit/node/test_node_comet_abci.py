@@ -236,7 +236,7 @@ def test_snapshots_votes_and_peers_are_answered(history: Path) -> None:
     with served(history) as (_, line, __):
         assert not line.ask(list_snapshots=abci.ListSnapshotsRequest()).list_snapshots.snapshots
         offered = line.ask(offer_snapshot=abci.OfferSnapshotRequest()).offer_snapshot
-        assert offered.result == abci.OfferSnapshotResponse.REJECT
+        assert offered.result == abci.OfferSnapshotResponse.ABORT
         assert line.ask(load_snapshot_chunk=abci.LoadSnapshotChunkRequest()).load_snapshot_chunk.chunk == b""
         applied = line.ask(apply_snapshot_chunk=abci.ApplySnapshotChunkRequest()).apply_snapshot_chunk
         assert applied.result == abci.ApplySnapshotChunkResponse.ABORT

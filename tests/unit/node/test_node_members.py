@@ -18,8 +18,9 @@ from salus.crypto.signing import SigningKey
 from salus.errors import SalusError
 from salus.exchange.api import Submission
 from salus.exchange.cards import Role
+from salus.exchange.client import NodeClient
 from salus.exchange.founding import member_from_text, member_to_text
-from salus.exchange.peering import Peer, PeerAsk, PeerBlock, sign_ask
+from salus.exchange.peering import EngineAsk, Peer, PeerAsk, PeerBlock, Question, sign_ask
 from salus.ledger.genesis import member_id
 from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
 from salus.ledger.tx import Transaction
@@ -175,6 +176,27 @@ def test_only_a_members_node_may_ask_and_only_now(members: Members, changes: dic
     assert code_of(members.first.node.peer, forged) == "crypto/bad-signature"
     stranger = sign_ask(SigningKey(new_seed()), asked(members))
     assert code_of(members.first.node.peer, stranger) == "crypto/bad-signature"
+
+
+def test_a_members_engine_is_asked_as_its_node_is_and_where_there_is_none_it_is_said(members: Members) -> None:
+    """NET-47."""
+    first, second = (world.node.status().member for world in (members.first, members.second))
+    bare = EngineAsk(
+        members.first.agent.network_id, Peer(second, ""), first, Question.COMMIT, 1, 1, members.first.clock.now, bytes(64)
+    )
+    right = sign_ask(own_key(members.second), bare)
+    assert code_of(members.first.node.peer_engine, right) == "node/no-engine"
+    wrong = {
+        "crypto/bad-signature": msgspec.structs.replace(right, height=2),
+        "warrants/wrong-network": sign_ask(own_key(members.second), msgspec.structs.replace(bare, asked=bytes(32))),
+        "ledger/no-such-member": sign_ask(own_key(members.second), msgspec.structs.replace(bare, asking=Peer(bytes(32), ""))),
+        "node/stale-ask": sign_ask(own_key(members.second), msgspec.structs.replace(bare, time=0)),
+    }
+    for code, ask in wrong.items():
+        assert code_of(members.first.node.peer_engine, ask) == code
+    client = NodeClient(members.urls[0])
+    assert code_of(client.engine, right) == "node/no-engine"
+    client.close()
 
 
 def test_an_answer_is_bounded_and_its_first_item_always_fits(members: Members, monkeypatch: pytest.MonkeyPatch) -> None:
