@@ -111,8 +111,19 @@ def resync(home: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_member_that_lost_its_chain_comes_back_by_a_snapshot(net: Localnet) -> None:
-    """NET-40 to NET-47: also what its validator signed last is lost; every header of it agrees with the others'."""
+def lose_blocks(engine: Path, *, kept: bool) -> None:
+    """The engine's folder is gone, or all of it but what its validator has signed."""
+    signed_last = {path.name: path.read_bytes() for path in (engine / "data").glob("signed-*.json")}
+    shutil.rmtree(engine)
+    if kept:
+        (engine / "data").mkdir(parents=True)
+        for name, data in signed_last.items():
+            (engine / "data" / name).write_bytes(data)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["what was signed is kept", "what was signed is lost"])
+def test_a_member_that_lost_its_chain_comes_back_by_a_snapshot(net: Localnet, kept: bool) -> None:
+    """NET-40 to NET-47: every header of it agrees with the others'; with what it has signed it votes again."""
     story, lost = Story(net), net.members()[3]
     home = net.home(lost)
     try:
@@ -120,7 +131,7 @@ def test_a_member_that_lost_its_chain_comes_back_by_a_snapshot(net: Localnet) ->
         net.kill("d")
         await_(lambda: net.pid(lost) is None)
         shutil.rmtree(home / "node" / "ledger")
-        shutil.rmtree(home / "node" / "comet")
+        lose_blocks(home / "node" / "comet", kept=kept)
         story.entries(15)
         resync(home)
         start(net)
@@ -140,9 +151,15 @@ def test_a_member_that_lost_its_chain_comes_back_by_a_snapshot(net: Localnet) ->
         assert require_answer(story.genesis, answer) is not None
         for client in clients:
             client.close()
+        if kept:
+            net.kill("b")
+            story.entries(3)  # three of four decide, and this member is one of them
     finally:
         story.close()
         net.stop()
     assert not [one for one in scrub(home, story.genesis, lambda *_: None).findings if one.what == "chain" and one.code]
     found = check(home, story.genesis, int(time.time() * 1000))
     assert next(one.text for one in found if one.what == "chain").startswith(f"headers {base + 1} to ")
+    shutil.rmtree(home / "node" / "snapshots")
+    without = scrub(home, story.genesis, lambda *_: None)
+    assert [one.code for one in without.findings if one.what == "chain"] == ["node/no-base"]
