@@ -1,8 +1,8 @@
 """A node that joins: it begins with a snapshot of a chain's state, or it executes every block of that chain.
 
-Each transaction is an anchor of its own with two signatures, in blocks of 100, and none has expired, so that the state keeps the most
-that it can of each. Both sides end with the same application hash, durably. What the network takes to carry chunks and blocks
-is part of neither; what CometBFT waits for snapshots to be offered (5 seconds, once) is not either.
+Each transaction is an anchor of its own with two signatures, in blocks of 100, and none has expired, so that the state keeps the
+most that it can of each. Both sides end with the same application hash, durably. What the network takes to carry chunks and
+blocks is part of neither; nor is what CometBFT waits for snapshots to be offered (5 seconds, once).
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class _Node:
         arriving = self.snapshots.begin(snapshot)
         for index, data in enumerate(there.chunks(snapshot)):
             arriving.take(index, data)
-        state = restored(snapshot, arriving.chunks())
+        found = restored(snapshot, arriving.chunks())
         arriving.finish()
-        self.store.begin_at(snapshot.height, state)
-        self.app.begin_at(snapshot.height)
+        self.store.begin_at(snapshot.height, found.state)
+        self.app.begin_at(snapshot.height, found.tree)
 
 
 def rows(effort: Effort) -> Iterator[Row]:

@@ -80,9 +80,9 @@ class Application:
     def __init__(self, genesis: Genesis, store: Reader, height: int) -> None:
         self.machine = Machine(genesis, MODULES)
         self._store = store
-        self._height, self._tree = Height(height), Tree()
+        self._height = Height(height)
+        self._tree = Tree().changed((key, store.get(key)) for key in store.keys(_FIRST, _LAST))
         self._candidate: tuple[Block, Overlay, Tree] | None = None
-        self.begin_at(height)
 
     def info(self) -> Info:
         """The last committed height and root."""
@@ -166,11 +166,9 @@ class Application:
         """The committed state; it goes on to be that of the newest block's store, so use `View.before` to keep it."""
         return View(self._tree, self._store)
 
-    def begin_at(self, height: int) -> None:
-        """Go on from another state: its store has the one after the block at ``height`` now."""
-        store = self._store
-        self._tree = Tree().changed((key, store.get(key)) for key in store.keys(_FIRST, _LAST))
-        self._height, self._candidate = Height(height), None
+    def begin_at(self, height: int, tree: Tree) -> None:
+        """Go on from another state: its store has the one after the block at ``height`` now, over which ``tree`` stands."""
+        self._height, self._tree, self._candidate = Height(height), tree, None
 
 
 REFUSED = 1  # the code that a transaction's result has in CometBFT when it was refused, whatever the refusal

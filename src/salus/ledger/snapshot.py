@@ -7,7 +7,8 @@ the root, which a header names. The state is all that later execution depends on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -52,6 +53,15 @@ class Snapshot(Record, frozen=True, tag="snapshot"):
     chunks: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=MAX_CHUNKS)]
 
 
+@dataclass(frozen=True)
+class Restored:
+    """A state as it came back from its snapshot, in order of its keys, and the tree over it."""
+
+    snapshot: Snapshot
+    state: Mapping[bytes, bytes]
+    tree: Tree
+
+
 def snapshot_hash(snapshot: Snapshot) -> Hash:
     """What commits to all of a snapshot."""
     return tagged("salus/snapshot/1", encode(snapshot))
@@ -86,8 +96,8 @@ def require_chunk(snapshot: Snapshot, index: int, data: bytes) -> None:
         raise LedgerRefused("bad-chunk", "the chunk is not the one that the snapshot names")
 
 
-def restored(snapshot: Snapshot, chunks: Iterable[bytes]) -> dict[bytes, bytes]:
-    """The state, in order of its keys, from all chunks in order.
+def restored(snapshot: Snapshot, chunks: Iterable[bytes]) -> Restored:
+    """The state from all chunks in order.
 
     `LedgerRefused` ``bad-chunk``, or ``bad-snapshot`` where they do not come to the root that the snapshot names.
     """
@@ -100,9 +110,10 @@ def restored(snapshot: Snapshot, chunks: Iterable[bytes]) -> dict[bytes, bytes]:
             state[leaf.key] = leaf.value
             last = leaf.key
         count += 1
-    if count != len(snapshot.chunks) or Tree().changed(state.items()).root != snapshot.root:
+    tree = Tree().changed(state.items())
+    if count != len(snapshot.chunks) or tree.root != snapshot.root:
         raise LedgerRefused("bad-snapshot", "the chunks do not come to the state that the snapshot names")
-    return state
+    return Restored(snapshot, state, tree)
 
 
 def _leaves(data: bytes) -> tuple[StateLeaf, ...]:

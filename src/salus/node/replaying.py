@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Protocol
 
 from salus.errors import CryptoRefused, LedgerRefused, NodeRefused, SalusError
@@ -15,21 +14,13 @@ from salus.ledger.lightblock import CometHeader, CommittedHeader, results_hash, 
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
 from salus.ledger.modules.members.queries import seated
-from salus.ledger.snapshot import Snapshot
+from salus.ledger.snapshot import Restored
 from salus.ledger.store import MemoryStore
 from salus.ledger.trusting import require_named
 from salus.ledger.verifying import require_next
 from salus.node.ledger_store import StoredBlock
 
 Told = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Base:
-    """The state with which a chain begins that does not begin with genesis."""
-
-    snapshot: Snapshot
-    state: Mapping[bytes, bytes]
 
 
 class Chain(Protocol):
@@ -48,7 +39,7 @@ class Chain(Protocol):
         """(height, result) of a committed body."""
 
 
-def replay(genesis: Genesis, chain: Chain, height: int, told: Told = lambda *_: None, *, base: Base | None = None) -> int:
+def replay(genesis: Genesis, chain: Chain, height: int, told: Told = lambda *_: None, *, base: Restored | None = None) -> int:
     """Check every header, link, block and result up to ``height`` by executing all of it; ``height``.
 
     It begins with genesis, or where the chain does, with ``base``. Raises `NodeRefused` ``chain-damaged`` naming the first height
@@ -67,7 +58,7 @@ def replay(genesis: Genesis, chain: Chain, height: int, told: Told = lambda *_: 
     return height
 
 
-def _begun(genesis: Genesis, chain: Chain, memory: MemoryStore, base: Base | None) -> tuple[Application, int]:
+def _begun(genesis: Genesis, chain: Chain, memory: MemoryStore, base: Restored | None) -> tuple[Application, int]:
     """The application as the chain begins, and the first height that is to be verified."""
     begins = chain.base()
     if begins == 0:

@@ -19,8 +19,17 @@ from pathlib import Path
 from salus.codec import encode
 from salus.durable import make_folder, sync_folder, write_atomically, write_flushed
 from salus.errors import LedgerRefused, SalusError
-from salus.ledger.snapshot import MAX_CHUNK, Snapshot, chunk_hash, cut, read_snapshot, require_chunk, restored, snapshot_hash
-from salus.node.replaying import Base
+from salus.ledger.snapshot import (
+    MAX_CHUNK,
+    Restored,
+    Snapshot,
+    chunk_hash,
+    cut,
+    read_snapshot,
+    require_chunk,
+    restored,
+    snapshot_hash,
+)
 
 KEPT = 2  # snapshots besides the one that the chain here begins with
 _LOG = logging.getLogger("salus.node")
@@ -57,13 +66,13 @@ class Snapshots:
         """Every chunk of it, in order; what is missing comes as no bytes."""
         return (self.chunk(snapshot.height, index) or b"" for index in range(len(snapshot.chunks)))
 
-    def base(self, height: int) -> Base | None:
+    def base(self, height: int) -> Restored | None:
         """The state of this snapshot, verified; None where it is not here, or damaged."""
         snapshot = self.find(height)
         if snapshot is None:
             return None
         try:
-            return Base(snapshot, restored(snapshot, self.chunks(snapshot)))
+            return restored(snapshot, self.chunks(snapshot))
         except LedgerRefused:
             return None
 

@@ -47,8 +47,8 @@ def test_a_state_comes_back_from_its_snapshot_with_its_root(state: dict[bytes, b
     """NET-40."""
     snapshot, chunks = taken(state)
     found = restored(snapshot, chunks)
-    assert list(found.items()) == sorted(state.items())
-    assert Tree().changed(found.items()).root == snapshot.root
+    assert list(found.state.items()) == sorted(state.items())
+    assert (found.snapshot, found.tree.root) == (snapshot, snapshot.root)
 
 
 def test_chunks_are_bounded_and_the_same_however_the_state_came_about() -> None:
@@ -95,7 +95,7 @@ def test_chunks_that_do_not_come_to_the_root_are_refused() -> None:
     snapshot, chunks = taken(STATE)
     one = encode(Chunk((StateLeaf(b"a", b"1"), StateLeaf(b"b", b"2"))))
     root = Tree().changed([(b"a", b"1"), (b"b", b"2")]).root
-    assert restored(named(one, root=root), [one]) == {b"a": b"1", b"b": b"2"}
+    assert restored(named(one, root=root), [one]).state == {b"a": b"1", b"b": b"2"}
     assert code(lambda: restored(named(one, root=snapshot.root), [one])) == "ledger/bad-snapshot"
     assert code(lambda: restored(snapshot, chunks[:-1])) == "ledger/bad-snapshot"
     turned = encode(Chunk((StateLeaf(b"b", b"2"), StateLeaf(b"a", b"1"))))

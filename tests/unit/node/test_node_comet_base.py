@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +17,12 @@ from salus.ledger.genesis import Genesis, ValidatingMember, network_id
 from salus.ledger.lightblock import CommittedHeader, chain_id, results_hash, transactions_hash, validators_hash
 from salus.ledger.machine import Block
 from salus.ledger.modules.members.queries import seated
-from salus.ledger.snapshot import Snapshot, chunk_hash, cut, snapshot_hash
+from salus.ledger.snapshot import Restored, Snapshot, chunk_hash, cut, snapshot_hash
 from salus.node.chain import Chain
 from salus.node.ledger_store import LedgerStore, StoredBlock
 from salus.node.operating.checking import check
 from salus.node.operating.scrubbing import scrub
-from salus.node.replaying import Base, replay
+from salus.node.replaying import replay
 from salus.node.snapshots import Snapshots
 from validators_world import Validators
 
@@ -57,7 +57,7 @@ class Scene:
     def snapshots(self) -> Snapshots:
         return Snapshots(self.home / "node" / "snapshots")
 
-    def replay(self, base: Base | None) -> int:
+    def replay(self, base: Restored | None) -> int:
         return replay(GENESIS, self.store, TOP, base=base)
 
 
@@ -126,7 +126,7 @@ def test_without_that_snapshot_nothing_is_replayed(scene: Scene) -> None:
     assert code(lambda: scene.replay(None)) == "node/no-base"
     other = scene.snapshots.base(BASE)
     assert other is not None
-    wrong = Base(Snapshot(network_id(GENESIS), BASE + 1, other.snapshot.root, other.snapshot.chunks), other.state)
+    wrong = replace(other, snapshot=Snapshot(network_id(GENESIS), BASE + 1, other.snapshot.root, other.snapshot.chunks))
     assert code(lambda: scene.replay(wrong)) == "node/no-base"
 
 
@@ -136,7 +136,7 @@ def test_a_snapshot_of_another_state_is_not_what_the_first_header_names(scene: S
     assert base is not None
     state = {**base.state, b"zz": b"made up"}
     chunks = tuple(chunk_hash(data) for data in cut(state.items()))
-    forged = Base(Snapshot(network_id(GENESIS), BASE, base.snapshot.root, chunks), state)
+    forged = Restored(Snapshot(network_id(GENESIS), BASE, base.snapshot.root, chunks), state, base.tree)
     assert snapshot_hash(forged.snapshot) != snapshot_hash(base.snapshot)
     assert code(lambda: scene.replay(forged)) == "node/chain-damaged"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from salus.ids import Height, Millis
 from salus.ledger.app import Application
 from salus.ledger.genesis import Genesis
 from salus.ledger.machine import Block
-from salus.ledger.snapshot import FORMAT, Snapshot, chunk_hash, cut, snapshot_hash
+from salus.ledger.snapshot import FORMAT, Restored, Snapshot, chunk_hash, cut, snapshot_hash
 from salus.node.comet import abci_pb2 as abci
 from salus.node.comet.application import AbciApplication
 from salus.node.comet.sharing import SharingSnapshots
@@ -56,9 +56,9 @@ class Chain:
     def shown(self) -> int:
         return self.newest
 
-    def begin_at(self, snapshot: Snapshot, state: Mapping[bytes, bytes]) -> None:
-        self.store.begin_at(snapshot.height, state)
-        self.app.begin_at(snapshot.height)
+    def begin_at(self, found: Restored) -> None:
+        self.store.begin_at(found.snapshot.height, found.state)
+        self.app.begin_at(found.snapshot.height, found.tree)
 
     def execute(self, written: HistoryBlock) -> bytes:
         """One more block; the application hash after it."""

@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import suppress
@@ -29,7 +29,7 @@ from salus.ledger.header import ProvenHeader
 from salus.ledger.lightblock import CommittedHeader
 from salus.ledger.machine import Block
 from salus.ledger.modules.members.queries import peer_is_member
-from salus.ledger.snapshot import Snapshot
+from salus.ledger.snapshot import Restored
 from salus.ledger.trusting import Trusted, require_named, trusted_from, trusting
 from salus.ledger.tx import Transaction, body_hash
 from salus.ledger.verifying import StateAnswer
@@ -256,10 +256,10 @@ class CometEngine(Chain):
                 waiting.set_result(Outcome(block.height, result))
         self._came.notify_all()
 
-    def begin_at(self, snapshot: Snapshot, state: Mapping[bytes, bytes]) -> None:
+    def begin_at(self, found: Restored) -> None:
         """Go on from a snapshot's state, in place of genesis."""
-        self._store.begin_at(snapshot.height, state)
-        self.app.begin_at(snapshot.height)
+        self._store.begin_at(found.snapshot.height, found.state)
+        self.app.begin_at(found.snapshot.height, found.tree)
         self._view, self._earlier = self.app.view(), {}
 
     def executed(self) -> int:

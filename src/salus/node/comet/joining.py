@@ -21,6 +21,7 @@ from salus.ids import Millis
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import ProvenHeader, header_hash
 from salus.ledger.lightblock import CommittedHeader
+from salus.ledger.snapshot import Restored
 from salus.ledger.trusting import Trusted, led, require_named, trusted_from
 from salus.ledger.verifying import require_linked
 from salus.node.comet.configuring import StateSync
@@ -29,7 +30,6 @@ from salus.node.comet.sharing import PROVEN_BY
 from salus.node.comet.signing import SIGNED_FILES
 from salus.node.ledger_store import LedgerStore
 from salus.node.peers import Peers
-from salus.node.replaying import Base
 from salus.node.snapshots import Making, Snapshots
 
 OFFERS = 10  # snapshots of one member that are looked at, as many as CometBFT tells of
@@ -60,7 +60,7 @@ class Handing:
         self.snapshots = Snapshots(folder)
         self.making = Making(self.snapshots, network, every)
 
-    def state_at(self, height: int) -> Base | None:
+    def state_at(self, height: int) -> Restored | None:
         """The state with which a chain begins, from its snapshot; None for genesis, or where that is not here."""
         return self.snapshots.base(height) if height else None
 

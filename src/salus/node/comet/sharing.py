@@ -6,12 +6,11 @@ verified, a chunk against the description, and the state that they all come to a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from salus.codec import encode
 from salus.errors import LedgerRefused, Malformed, NodeRefused
-from salus.ledger.snapshot import FORMAT, Snapshot, read_snapshot, restored, snapshot_hash
+from salus.ledger.snapshot import FORMAT, Restored, Snapshot, read_snapshot, restored, snapshot_hash
 from salus.node.comet import abci_pb2 as abci
 from salus.node.snapshots import Arriving, Snapshots
 
@@ -29,7 +28,7 @@ class Beginner(Protocol):
     def shown(self) -> int:
         """The height of the newest header."""
 
-    def begin_at(self, snapshot: Snapshot, state: Mapping[bytes, bytes]) -> None:
+    def begin_at(self, found: Restored) -> None:
         """Go on from this state, durably."""
 
 
@@ -131,11 +130,11 @@ class SharingSnapshots:
             return Applied(result=Applied.RETRY, refetch_chunks=[asked.index], reject_senders=[asked.sender])
         arriving, self._arriving = self._arriving, None
         try:
-            state = restored(arriving.snapshot, arriving.chunks())
+            found = restored(arriving.snapshot, arriving.chunks())
         except LedgerRefused:
             return Applied(result=Applied.REJECT_SNAPSHOT)
         arriving.finish()
-        self._chain.begin_at(arriving.snapshot, state)
+        self._chain.begin_at(found)
         return Applied(result=Applied.ACCEPT)
 
     def _described(self, asked: abci.OfferSnapshotRequest) -> Snapshot:
