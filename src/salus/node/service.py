@@ -49,6 +49,7 @@ from salus.node.guests.admitting import Door
 from salus.node.identity import FOUNDING
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
+from salus.node.operating.looking import anchored as standing_blobs
 from salus.node.operating.looking import is_buried
 from salus.node.peers import OrderingPeer, Own, Peers
 from salus.node.places import Places, Room
@@ -128,7 +129,8 @@ class NodeService:
             self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
             opened.callback(self.blobs.settle)
             longest = self._genesis.parameters.max_expiry / 1000 if isinstance(self.engine, CometEngine) else 0.0
-            self._arriving.sweep(lambda body: self.engine.result(body) is not None, longest)
+            standing = standing_blobs(self.engine.state) if store.base() else {}
+            self._arriving.sweep(lambda body: self.engine.result(body) is not None, longest, standing)
             self._erasing.everything(self.engine.state)
             self._anchoring = Anchoring(
                 self.engine,

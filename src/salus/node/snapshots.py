@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+import lmdb
+
 from salus.codec import encode
 from salus.durable import make_folder, sync_folder, write_atomically, write_flushed
 from salus.errors import LedgerRefused, SalusError
@@ -153,7 +155,11 @@ class Making:
         if not self._every or height % self._every or (self._thread is not None and self._thread.is_alive()):
             return
         opened = view()
-        leaves = opened.__enter__()  # now, while no block is made
+        try:
+            leaves = opened.__enter__()  # now, while no block is made
+        except lmdb.Error as error:  # the block is durable, whatever becomes of a snapshot of it
+            _LOG.warning("no snapshot of block %d (%s)", height, type(error).__name__)
+            return
         self._thread = threading.Thread(
             target=self._make, args=(height, root, base, opened, leaves), name="snapshot", daemon=True
         )
@@ -181,7 +187,7 @@ class Making:
                 stack.push(opened)
                 made = self._snapshots.make(self._network, height, root, self._wanted(leaves), base=base)
             _LOG.info("snapshot of block %d: %d chunks, %s", height, len(made.chunks), snapshot_hash(made).hex()[:16])
-        except OSError as error:
+        except (OSError, lmdb.Error) as error:
             _LOG.warning("no snapshot of block %d (%s)", height, type(error).__name__)
 
 

@@ -236,6 +236,17 @@ def test_where_others_order_what_was_handed_on_stays_after_a_crash_until_it_has_
     assert blobs.get(sha256(ONE)) is None
 
 
+def test_where_the_chain_begins_with_a_snapshot_what_the_ledger_anchors_stays(tmp_path: Path) -> None:
+    """NET-48: what became of the body is not known there."""
+    blobs = Blobs(tmp_path / "blobs")
+    Arriving(blobs, tmp_path / "arriving").bring(NONE, (ONE, TWO))
+    for path in (tmp_path / "arriving").iterdir():
+        os.utime(path, (0, 0))
+    Arriving(blobs, tmp_path / "arriving").sweep(lambda _: False, 600.0, {sha256(ONE)})
+    assert blobs.get(sha256(ONE)) == ONE
+    assert blobs.get(sha256(TWO)) is None
+
+
 def test_a_blob_that_was_lost_comes_back_with_the_same_bytes_and_an_erased_one_does_not(tmp_path: Path) -> None:
     """NET-13."""
     with running(tmp_path) as world:

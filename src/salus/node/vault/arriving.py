@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,13 +70,17 @@ class Arriving:
             self._blobs.remove(blob)
             self._path(body, blob).unlink(missing_ok=True)
 
-    def sweep(self, committed: Callable[[bytes], bool], undecided: float = 0.0) -> None:
+    def sweep(
+        self, committed: Callable[[bytes], bool], undecided: float = 0.0, standing: Container[bytes] = frozenset()
+    ) -> None:
         """At the start: what came with committed bodies is in its place for good; the rest goes, and its agent sends it again.
 
         Where others order, what was handed to them may still come into a block: it stays for so many seconds (``undecided``).
+        Where the chain begins with a snapshot, what became of earlier bodies is not known: ``standing`` are the blobs that the
+        ledger anchors.
         """
         for path, body, blob in arrived(self._folder):
-            if committed(body):
+            if committed(body) or blob in standing:
                 self._blobs.link(path, blob)
                 self.keep(body, [blob])
             elif time.time() - path.stat().st_mtime < undecided:
