@@ -39,7 +39,7 @@ from salus.ledger.verifying import StateAnswer
 from salus.node.comet.engine import NOT_ORDERED, CometEngine
 from salus.node.comet.runtime import LocalRuntime
 from salus.node.comet.signing import numbers, public_key, voting_number
-from salus.node.config import Config
+from salus.node.config import Config, reachable_engine
 from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
 from salus.node.following import FollowingEngine
@@ -169,7 +169,8 @@ class NodeService:
         folder, founding = self._home / "comet", (self._home / FOUNDING).exists()
         number = voting_number(folder, self._seed, self._named_key(store), founding=founding, now=self._clock())
         self._votes_with = public_key(self._seed, number)
-        runtime = LocalRuntime(folder, self._genesis, self._seed, self.config.comet, number)
+        comet = replace(self.config.comet, reached=reachable_engine(self.config))
+        runtime = LocalRuntime(folder, self._genesis, self._seed, comet, number)
         own = (self._clock, self._failed, self._committed)
         self._validating = CometEngine(self._genesis, store, runtime, runtime.listen, *own)
         return self._validating

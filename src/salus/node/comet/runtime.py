@@ -54,6 +54,7 @@ class LocalRuntime:
                 peer_seed=peer_seed(seed),
                 signed=signed_name(number),
                 listen=config.listen,
+                reached=config.reached,
                 peers=self._peers,
                 app_socket=self._app,
                 rpc_socket=self._rpc_socket,
