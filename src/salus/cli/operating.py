@@ -1,7 +1,7 @@
 """``salus node check``, ``scrub``, ``backup`` and ``restore``: what an operator does, also while the node is served."""
 
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,6 +112,57 @@ def restore(
     emit(as_json, value, "\n".join(lines))
 
 
+def doctor(home: Home = HOME, as_json: Json = False) -> None:
+    """What is wrong with this node, on its disk and among the others: a finding each, and what to do. Nothing is changed."""
+    from salus.bootstrap import clock, joined, read_genesis, settle
+    from salus.node.operating.checking import check
+    from salus.node.operating.doctoring import doctor
+
+    genesis = read_genesis(home)
+    settle(home)
+    found = check(home, genesis, clock(), 100)
+    with ExitStack() as stack:
+        try:
+            own = stack.enter_context(joined(home))
+        except NodeRefused as refused:
+            if refused.code != "node-not-running":
+                raise
+            own = None
+        _report(as_json, doctor(found, home, genesis, clock(), own), {})
+
+
+def rotate_keys(home: Home = HOME, as_json: Json = False) -> None:
+    """Let this node's validator vote with a new key; also after it lost what its key had signed (see `resync`)."""
+    from salus.agent.services.governing import renew_validator
+    from salus.bootstrap import clock
+    from salus.cli.session import session
+    from salus.ledger.lightblock import address
+    from salus.node.comet.signing import begin_key, next_number, public_key
+    from salus.node.identity import read_node_seed
+
+    folder, seed = home / "node" / "comet", read_node_seed(home / "node" / "node.key")
+    if not folder.is_dir():
+        raise NodeRefused("not-validating", "this node orders no blocks together with others")
+    with session(home) as agent:
+        number = next_number(folder, clock())
+        begin_key(folder, number)
+        renew_validator(agent, public_key(seed, number))
+    key = public_key(seed, number)
+    value = {"number": number, "key": key.hex(), "address": address(key).hex()}
+    emit(as_json, value, "The node begins again by itself, and its validator votes with the new key two blocks later.")
+
+
+def resync(home: Home = HOME, as_json: Json = False) -> None:
+    """Take all blocks from the other members again: what this node has of ledger and engine is moved aside. Stop it first."""
+    from salus.bootstrap import resync_node
+
+    aside, signed = resync_node(home)
+    text = f"What was there is in {aside}. Serve the node: it takes all blocks from the others."
+    if not signed:
+        text += "\nWhat its validator had signed is lost, so it does not vote: salus node rotate-keys, once it has caught up."
+    emit(as_json, {"aside": aside, "votes": signed}, text)
+
+
 def _report(as_json: bool, findings: Iterable[Any], value: dict[str, object], lines: Iterable[str] = ()) -> None:
     """A line a finding, then ``lines``; exit with 1 and ``in-trouble`` when anything is."""
     rows = [(found.what, found.code, found.text) for found in findings]
@@ -127,4 +178,4 @@ def _report(as_json: bool, findings: Iterable[Any], value: dict[str, object], li
         raise refusal
 
 
-COMMANDS = (check, scrub, backup, restore)
+COMMANDS = (check, doctor, scrub, backup, restore, rotate_keys, resync)

@@ -31,17 +31,21 @@ from salus.ledger.genesis import Genesis, member_id, network_id, orderer, valida
 from salus.ledger.header import ProvenHeader, TxResult
 from salus.ledger.modules.directory.messages import PublishListing
 from salus.ledger.modules.members.queries import current_members, member
+from salus.ledger.modules.members.state import Member, member_key
 from salus.ledger.modules.receipts.messages import AnchorReceipts
+from salus.ledger.store import Reader, load
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash, protects_rights
 from salus.ledger.verifying import StateAnswer
 from salus.node.comet.engine import NOT_ORDERED, CometEngine
 from salus.node.comet.runtime import LocalRuntime
+from salus.node.comet.signing import numbers, public_key, voting_number
 from salus.node.config import Config
 from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
 from salus.node.following import FollowingEngine
 from salus.node.giving import Giving
 from salus.node.guests.admitting import Door
+from salus.node.identity import FOUNDING
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.operating.looking import is_buried
@@ -95,6 +99,7 @@ class NodeService:
         self.config, self._home, self.tally = config, home, Tally()
         self.places, self.room = Places(), Room()
         self._background = background
+        self._validating: CometEngine | None = None  # once it has begun
         self._passing = threading.BoundedSemaphore(MAX_PASSING)
         with ExitStack() as opened:
             store = LedgerStore(home / "ledger")
@@ -161,9 +166,18 @@ class NodeService:
         if self.config.comet is None:
             raise NodeRefused("no-engine-config", "config.toml does not say how the other members' engines are reached (comet)")
         self.peers.address = self.config.address
-        runtime = LocalRuntime(self._home / "comet", self._genesis, self._seed, self.config.comet)
+        folder, founding = self._home / "comet", (self._home / FOUNDING).exists()
+        number = voting_number(folder, self._seed, self._named_key(store), founding=founding, now=self._clock())
+        self._votes_with = public_key(self._seed, number)
+        runtime = LocalRuntime(folder, self._genesis, self._seed, self.config.comet, number)
         own = (self._clock, self._failed, self._committed)
-        return CometEngine(self._genesis, store, runtime, runtime.listen, *own)
+        self._validating = CometEngine(self._genesis, store, runtime, runtime.listen, *own)
+        return self._validating
+
+    def _named_key(self, state: Reader) -> bytes | None:
+        """The key that this member's validator votes with, as the ledger has it; None while it knows of no such member."""
+        found = load(state, member_key(self._member), Member)
+        return None if found is None else found.validator
 
     def _failed(self) -> None:
         self.on_failure()
@@ -361,8 +375,16 @@ class NodeService:
     def _committed(self, results: tuple[TxResult, ...], changes: Mapping[bytes, bytes | None]) -> None:
         self.tally.block([result.refusal for result in results])
         self._erasing.notice(changes)
+        if self._validating is not None and member_key(self._member) in changes:
+            self._take_new_key(self._validating)
         if self.replicating is not None:
             self.replicating.notice(changes)
+
+    def _take_new_key(self, engine: CometEngine) -> None:
+        """Begin again where the ledger names another key of this node's validator than the one that it votes with."""
+        named = self._named_key(engine.state)
+        if named != self._votes_with and named in [public_key(self._seed, n) for n in numbers(self._home / "comet")]:
+            engine.begin_again("the validator votes with its new key from here on")
 
     def _sponsored(self, transaction: Transaction) -> Transaction | None:
         """The transaction with its sponsor's signature: this member's, or another's that is there; None where that is missing.

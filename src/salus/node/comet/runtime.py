@@ -22,6 +22,7 @@ from salus.node.comet.headers import committed_header
 from salus.node.comet.process import EngineProcess
 from salus.node.comet.rpc import Rpc
 from salus.node.comet.server import AbciServer, Answer
+from salus.node.comet.signing import signed_name
 from salus.node.config import CometConfig
 from salus.node.identity import peer_seed, validator_seed
 from salus.node.operating.partials import filling
@@ -54,9 +55,9 @@ class Pace:
 
 
 class LocalRuntime:
-    """CometBFT as a process of this machine, over the folder ``folder``."""
+    """CometBFT as a process of this machine, over the folder ``folder``; its validator votes with the key of ``number``."""
 
-    def __init__(self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig) -> None:
+    def __init__(self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig, number: int) -> None:
         binary = find_engine()
         self._held = ExitStack()
         sockets = self._held.enter_context(filling(Path(tempfile.gettempdir()), PREFIX))  # short, as sockets' paths must be
@@ -73,8 +74,9 @@ class LocalRuntime:
                 app_version=FIRST_RULES,
                 genesis_time=genesis.time,
                 validators=tuple((member.validator, member_id(member.authority).hex()[:8]) for member in named),
-                validator_seed=validator_seed(seed),
+                validator_seed=validator_seed(seed, number),
                 peer_seed=peer_seed(seed),
+                signed=signed_name(number),
                 listen=config.listen,
                 peers=self._peers,
                 app_socket=self._app,
