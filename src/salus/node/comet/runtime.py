@@ -1,6 +1,6 @@
 """CometBFT beside this node: set up, started, asked and stopped. Its sockets lie in a folder that is made anew for each run.
 
-Those that killed nodes have left are removed then.
+Those that this node has left when it was killed are removed then.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from salus.crypto.hashing import sha256
 from salus.errors import NodeRefused
 from salus.ledger.genesis import Genesis, ValidatingMember, member_id, network_id, validators
 from salus.ledger.lightblock import CommittedHeader, Validator, chain_id, ordered, validators_hash
@@ -27,7 +28,7 @@ from salus.node.config import CometConfig
 from salus.node.identity import peer_seed, validator_seed
 from salus.node.operating.partials import filling
 
-PREFIX = "salus-s-"  # of folders with sockets
+PREFIX = "salus-"  # of folders with sockets
 _SETS = 16  # sets of validators that are remembered
 LOOK, LOOKS = 5.0, 4  # seconds between two looks at the engine's pace, and how many without a step are too many
 BESIDES = 256 * 1024  # bytes of a block that are not transactions: its header, votes and evidence
@@ -60,7 +61,9 @@ class LocalRuntime:
     def __init__(self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig, number: int) -> None:
         binary = find_engine()
         self._held = ExitStack()
-        sockets = self._held.enter_context(filling(Path(tempfile.gettempdir()), PREFIX))  # short, as sockets' paths must be
+        # Short, as sockets' paths must be; of this node alone, or two that start at once would remove one another's.
+        own = f"{PREFIX}{sha256(bytes(folder.absolute())).hex()[:8]}-"
+        sockets = self._held.enter_context(filling(Path(tempfile.gettempdir()), own))
         self._app, self._rpc_socket = sockets / "app.sock", sockets / "rpc.sock"
         self._peers = tuple(config.peers.values())
         self._told = folder / "engine.pid"  # for whoever runs several members on one machine
