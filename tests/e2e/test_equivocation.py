@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from localnet_world import Members, Sent, on_comet, until
 from salus.ledger.genesis import ValidatingMember
 from salus.ledger.lightblock import address
-from salus.node.comet.configuring import SIGNED
 from salus.node.comet.rpc import Rpc
+from salus.node.comet.signing import signed_name
 from salus.node.config import read_config, validating_file
 from salus.processes import begin, noted, signal_noted
 
@@ -57,9 +57,9 @@ class Twins:
         for at in (B, D):
             net.kill(members[at].name)
         shutil.copytree(self.world.home(B), self._twin)
-        data = self._twin / "node" / "comet" / "data"
-        (data / SIGNED).write_text(FRESH)
-        shutil.rmtree(data / "cs.wal")
+        comet = self._twin / "node" / "comet"
+        (comet / signed_name(0)).write_text(FRESH)
+        shutil.rmtree(comet / "data" / "cs.wal")
         with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
             listen, port = f"127.0.0.1:{one.getsockname()[1]}", other.getsockname()[1]
         self._rewire(self.world.home(B), leave=(D,))

@@ -40,7 +40,7 @@ from salus.node.comet.engine import NOT_ORDERED, CometEngine
 from salus.node.comet.joining import Handing, find_start, forget_unproven
 from salus.node.comet.runtime import LocalRuntime
 from salus.node.comet.signing import numbers, public_key, voting_number
-from salus.node.config import Config
+from salus.node.config import Config, reachable_engine
 from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
 from salus.node.following import FollowingEngine
@@ -174,7 +174,8 @@ class NodeService:
         self._votes_with = public_key(self._seed, number)
         forget_unproven(folder, store)
         start = None if store.newest() else find_start(self._genesis, self.peers, self._clock())
-        runtime = LocalRuntime(folder, self._genesis, self._seed, self.config.comet, number, start)
+        comet = replace(self.config.comet, reached=reachable_engine(self.config))
+        runtime = LocalRuntime(folder, self._genesis, self._seed, comet, number, start)
         handing = Handing(self._home / "snapshots", self._network, self.config.comet.snapshot_blocks, start)
         own = (self._clock, self._failed, self._committed)
         self._validating = CometEngine(self._genesis, store, runtime, runtime.listen, *own, handing)

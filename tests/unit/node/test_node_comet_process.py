@@ -13,6 +13,7 @@ from salus.errors import NodeRefused
 from salus.node.comet.process import GAVE_UP, LOG_BYTES, EngineProcess
 from salus.node.comet.restarting import MOST, PAUSE, WITHIN, Restarts
 from salus.node.comet.rpc import Rpc
+from salus.node.comet.runtime import LOOK, LOOKS, Pace
 
 
 @pytest.fixture
@@ -103,6 +104,27 @@ def test_an_engine_that_is_not_there_does_not_answer(tmp_path: Path) -> None:
     with pytest.raises(NodeRefused) as refused:
         rpc.status()
     assert refused.value.code == "engine-unreachable"
+
+
+def test_an_engine_that_stands_still_while_half_of_its_peers_go_on_is_found_out() -> None:
+    """NET-32."""
+
+    def found(*looked: tuple[int, list[int]]) -> bool:
+        now = iter(range(0, 1000, int(LOOK)))
+        pace, at = Pace(lambda: at), 0.0
+        for look in looked:
+            at = float(next(now))
+            if pace.stands_still(lambda look=look: look):
+                return True
+        return False
+
+    stuck = (5, [5, 7, 7])
+    assert found(*[stuck] * (LOOKS + 1))
+    assert not found(*[stuck] * LOOKS)
+    assert not found(*[(5, [5, 7, 5])] * 20), "one peer alone says so"
+    assert not found(*[(5, [6, 6, 6])] * 20), "they are about to tell"
+    assert not found(*[(5, [])] * 20)
+    assert not found(*[(height, [90, 90, 90]) for height in range(20)]), "it catches up"
 
 
 def test_a_node_begins_again_a_few_times_each_after_a_longer_pause() -> None:

@@ -31,7 +31,7 @@ R = TypeVar("R", bound=Record)
 
 REACHED = 3.0  # seconds that another member's node or engine may take for a sign of life
 BEHIND = 5  # blocks that this node may be behind others
-_STANDS_STILL = 4  # header intervals without a block
+_STANDS_STILL = 4, 30_000  # header intervals, or ms if that is longer, without a block: then something is wrong
 
 
 class Asked(Protocol):
@@ -56,7 +56,7 @@ def doctor(found: Findings, home: Path, genesis: Genesis, now: int, own: Asked |
     status = own.status()
     with found.of("blocks"):
         quiet = now - status.time
-        if validators(genesis) and quiet > _STANDS_STILL * genesis.parameters.header_interval:
+        if validators(genesis) and quiet > max(_STANDS_STILL[0] * genesis.parameters.header_interval, _STANDS_STILL[1]):
             raise NodeRefused(
                 "standing-still", f"the newest block is {quiet // 1000} s old: the network, or this node, stands still"
             )

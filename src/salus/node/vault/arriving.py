@@ -70,9 +70,7 @@ class Arriving:
             self._blobs.remove(blob)
             self._path(body, blob).unlink(missing_ok=True)
 
-    def sweep(
-        self, committed: Callable[[bytes], bool], undecided: float = 0.0, standing: Container[bytes] = frozenset()
-    ) -> None:
+    def sweep(self, committed: Callable[[bytes], bool], undecided: float = 0.0, standing: Container[bytes] = frozenset()) -> None:
         """At the start: what came with committed bodies is in its place for good; the rest goes, and its agent sends it again.
 
         Where others order, what was handed to them may still come into a block: it stays for so many seconds (``undecided``).
