@@ -53,6 +53,8 @@ class Parameters(Record, frozen=True, tag="parameters"):
     max_warrant_window: Count = 63_244_800_000  # two years
     header_interval: Count = 10_000  # a newer header is made at most this often when asked for
     max_staleness: Count = 120_000  # third parties are refused when the newest header is older
+    copies: Count = 3  # of each sealed blob among the members' vaults
+    durable_copies: Count = 2  # of a blob before its writer is told; all where there are fewer members
 
 
 class Genesis(Record, frozen=True, tag="genesis-1"):

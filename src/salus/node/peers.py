@@ -13,7 +13,18 @@ from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.api import Submission, TxStatus
 from salus.exchange.client import NodeClient
-from salus.exchange.peering import MAX_BLOCKS, Peer, PeerAnswer, PeerAsk, PeerBlock, sign_ask
+from salus.exchange.peering import (
+    MAX_BLOCKS,
+    Peer,
+    PeerAnswer,
+    PeerAsk,
+    PeerBlock,
+    PeerHeld,
+    PeerPush,
+    Pushed,
+    sign_ask,
+    sign_push,
+)
 from salus.ids import MemberId, Millis, NetworkId
 
 PEER_SECONDS = 20.0  # that another member's node may take for an answer
@@ -82,6 +93,11 @@ class Peers:
         for peer in answer.peers:
             self.know(peer.member, peer.address)
         return answer
+
+    def push(self, member: bytes, named: Sequence[bytes], given: Sequence[bytes] = ()) -> PeerHeld:
+        """Which of the ``named`` blobs the member's node holds, once it has taken ``given``: all of them in order, or none."""
+        bare = PeerPush(self._own.network, self._own.member, member, tuple(named), self._clock(), bytes(64))
+        return self.of(member).push(Pushed(sign_push(self._own.key, bare), tuple(given)))
 
     def close(self) -> None:
         """Close all connections."""

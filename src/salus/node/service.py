@@ -23,7 +23,7 @@ from salus.exchange.client import NodeClient
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.inviting import vouch_as_member
 from salus.exchange.listings import SignedListing
-from salus.exchange.peering import PeerAnswer, PeerAsk
+from salus.exchange.peering import PeerAnswer, PeerAsk, PeerHeld, Pushed
 from salus.exchange.posting import sign_stamp
 from salus.exchange.references import CardDeposit, SealedCard
 from salus.ids import BodyHash, MemberId, Millis
@@ -37,6 +37,7 @@ from salus.ledger.verifying import StateAnswer
 from salus.node.comet.engine import NOT_ORDERED, CometEngine
 from salus.node.comet.runtime import LocalRuntime
 from salus.node.config import Config
+from salus.node.copying import Copying
 from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
 from salus.node.following import FollowingEngine
@@ -50,12 +51,14 @@ from salus.node.places import Places, Room
 from salus.node.solo import SoloEngine
 from salus.node.tally import Tally
 from salus.node.vault.anchoring import Anchoring
-from salus.node.vault.arriving import Arriving, anchored, require_blobs
+from salus.node.vault.arriving import Arriving, anchored, held, require_blobs
 from salus.node.vault.blobs import Blobs
 from salus.node.vault.erasing import Erasing
+from salus.node.vault.pushed import PushedBlobs
 from salus.node.vault.receipts import ReceiptLog
 from salus.node.vault.replicating import Replicating
 from salus.node.vault.serving import Vault
+from salus.node.vault.sharing import Share
 from salus.warrants.receipts import ReceiptsAnswer
 from salus.warrants.requests import SignedOwner, SignedRead
 
@@ -105,8 +108,12 @@ class NodeService:
             self.peers = Peers(Own(self._network, self._member, self._key), clock)
             opened.callback(self.peers.close)
             self.replicating: Replicating | None = None
+            self.pushed = PushedBlobs(self.blobs, home / "vault" / "pushed", identity.genesis.parameters.max_expiry, clock)
             self.engine: Engine = self._make_engine(store)
             opened.callback(self.engine.stop)
+            share = Share(self._member, self.engine.state, identity.genesis.parameters)
+            self._copying = Copying(share, self.peers, background=background)
+            opened.callback(self._copying.stop)
             self._log = ReceiptLog(home / "vault" / "receipts")
             opened.callback(self._log.close)
             self._mailboxes = Mailboxes(
@@ -119,7 +126,7 @@ class NodeService:
             self.door = Door(home / "guests", self._network, self._member, clock, self._applied, nodes, everybody=everybody)
             opened.callback(self.door.close)
             secret = derive(identity.seed, "vault")
-            self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
+            self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally, share)
             opened.callback(self.blobs.settle)
             longest = self._genesis.parameters.max_expiry / 1000 if isinstance(self.engine, CometEngine) else 0.0
             self._arriving.sweep(lambda body: self.engine.result(body) is not None, longest)
@@ -134,8 +141,8 @@ class NodeService:
                 self.tally,
                 background=background,
             )
-            self._giving = Giving(self._member, self.engine, self.blobs, self.directory, self.peers, clock)
-            self._begin_replicating(opened)
+            self._giving = Giving(share, self.engine, self.blobs, self.pushed, self.directory, self.peers, clock)
+            self._begin_replicating(opened, share)
             self._opened = opened.pop_all()
 
     def _make_engine(self, store: LedgerStore) -> Engine:
@@ -172,13 +179,13 @@ class NodeService:
         """The code of what this node must not go on after; "" while there is nothing."""
         return self.engine.failure if isinstance(self.engine, CometEngine) else ""
 
-    def _begin_replicating(self, opened: ExitStack) -> None:
-        """Where there are several members, each keeps what all have sealed."""
+    def _begin_replicating(self, opened: ExitStack, share: Share) -> None:
+        """Where there are several members, each keeps its share of what all have sealed."""
         if len(self._genesis.members) > 1:
             seconds = self.config.follow_seconds if self._background else None
-            self.replicating = Replicating(
-                self.engine.state, self.blobs, self.directory, self.peers, self._erasing, self._arriving.alone, seconds
-            )
+            held, others = (share, self.blobs, self.pushed), (self.directory, self.peers)
+            self.replicating = Replicating(*held, *others, self._erasing, self._arriving.alone, seconds)
+            self.vault.on_altered = self.replicating.altered
             self.replicating.start()
             opened.callback(self.replicating.stop)
 
@@ -189,6 +196,10 @@ class NodeService:
     def peer(self, ask: PeerAsk) -> PeerAnswer:
         """What another member's node asks for."""
         return self._giving.answer(ask)
+
+    def push(self, pushed: Pushed) -> PeerHeld:
+        """What another member's node leaves here, and what this vault holds."""
+        return self._giving.take(pushed)
 
     def status(self) -> NodeStatus:
         """What this node says of itself."""
@@ -230,10 +241,14 @@ class NodeService:
         return decode(submission.transaction, Transaction, limit=self._genesis.parameters.max_transaction)
 
     def _take(self, transaction: Transaction, body: BodyHash, given: tuple[bytes, ...]) -> TxStatus:
-        require_blobs(transaction.body, given, self.blobs)
+        """Copies come before order: nothing is anchored that is not durable often enough, but for what protects rights."""
+        own = transaction.body.sponsor == self._member  # another's blobs its own node has seen to
+        require_blobs(transaction.body, given, self.blobs if own else None)
         fresh = self._arriving.bring(body, given)
         try:
-            outcome = self.engine.submit(encode(transaction), self._passed_on(transaction.body))
+            if own:
+                self._copying.spread(held(transaction.body, self.blobs), insist=not protects_rights(transaction.body))
+            outcome = self.engine.submit(encode(transaction))
             if outcome.result.refusal:
                 raise refusal(outcome.result.refusal, "the ledger refused the transaction")
         except SalusError as error:
@@ -305,10 +320,6 @@ class NodeService:
         """How many letters lie in all mailboxes together."""
         return self._mailboxes.letters()
 
-    def lacking(self) -> int:
-        """How many sealed blobs this vault knows that it lacks, where there are several members."""
-        return 0 if self.replicating is None else self.replicating.lacking()
-
     def disk_free(self) -> int:
         """Bytes that are free on the disk of the node's folder."""
         return shutil.disk_usage(self._home).free
@@ -372,12 +383,6 @@ class NodeService:
         own = Signature(self._key.public, self._key.sign(SIGNATURE_TAG, body_hash(transaction.body)))
         others = [signature for signature in transaction.signatures if signature.key != own.key]
         return Transaction(transaction.body, tuple(sorted((*others, own), key=lambda signature: signature.key)))
-
-    def _passed_on(self, body: Body) -> tuple[bytes, ...]:
-        """The blobs that the body anchors, for a node that orders elsewhere and keeps them too."""
-        if not isinstance(self.engine, FollowingEngine):
-            return ()
-        return tuple(data for blob in anchored(body) if (data := self.blobs.get(blob)) is not None)
 
     def _submit_own(self, action: AnchorReceipts) -> None:
         expires = self._clock() + _ANCHOR_EXPIRY

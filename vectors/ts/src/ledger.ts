@@ -16,6 +16,8 @@ const Parameters = record("parameters", {
   max_warrant_window: count,
   header_interval: count,
   max_staleness: count,
+  copies: count,
+  durable_copies: count,
 });
 export const Genesis = record("genesis-1", {
   salt: bytes16,

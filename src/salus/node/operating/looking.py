@@ -157,7 +157,7 @@ def packages(state: Reader, time: int | None = None) -> Iterator[bytes]:
     if time is None:
         yield from (epoch.package for key in _parts(state, b"/epoch/") if (epoch := load(state, key, Epoch)))
         return
-    for key in state.keys(_SECTIONS, _SECTIONS[:-1] + b"0"):
+    for key in section_keys(state):
         if len(key) == _SECTION_KEY and (found := load(state, key, Section)):
             current = current_epoch(found.schedule, time)
             yield from (epoch.package for epoch in found.schedule if epoch.number >= current.number)
@@ -170,7 +170,22 @@ def anchored(state: Reader) -> dict[bytes, int | None]:
     return found
 
 
+def section_keys(state: Reader, first: bytes = b"") -> Iterator[bytes]:
+    """The keys of all that is kept of sections, in order, from ``first`` on."""
+    return state.keys(max(first, _SECTIONS), _SECTIONS[:-1] + b"0")
+
+
+def blob_at(state: Reader, key: bytes) -> bytes | None:
+    """The blob that the entry or epoch at ``key`` anchors and that is not buried; None of any other key."""
+    part, blob = key[_SECTION_KEY : _SECTION_KEY + _PART], None
+    if part == b"/entry/" and (entry := load(state, key, Entry)) is not None:
+        blob = None if entry.erased else entry.blob
+    elif part == b"/epoch/" and (epoch := load(state, key, Epoch)) is not None:
+        blob = None if is_buried(state, epoch.package) else epoch.package
+    return blob
+
+
 def _parts(state: Reader, part: bytes) -> Iterator[bytes]:
-    for key in state.keys(_SECTIONS, _SECTIONS[:-1] + b"0"):
+    for key in section_keys(state):
         if key[_SECTION_KEY : _SECTION_KEY + _PART] == part:
             yield key

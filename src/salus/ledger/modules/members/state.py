@@ -10,6 +10,8 @@ from salus.codec import Record
 from salus.ids import Bytes32
 from salus.ledger.genesis import LicenceRight
 
+MEMBERS = b"members/"
+
 
 class Member(Record, frozen=True, tag="member"):
     """``authority`` issues licences; ``node`` sponsors and signs headers; ``rights`` are what it may license."""
@@ -21,4 +23,4 @@ class Member(Record, frozen=True, tag="member"):
 
 def member_key(member: bytes) -> bytes:
     """Where a member's leaf stands."""
-    return b"members/" + member
+    return MEMBERS + member
