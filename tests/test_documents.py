@@ -32,6 +32,7 @@ _CODE = re.compile(r"`((?:codec|crypto|ledger|warrants|charts|fhir|node|agent|cl
 _REGISTERED = re.compile(r"^\| `([a-z]+/[a-z-]+)` \|", re.MULTILINE)
 _DEFINED = re.compile(r"^- ([A-Z]{2,8}-\d+):", re.MULTILINE)
 _FORMATS = (
+    "governance",
     "encoding",
     "transactions",
     "state",

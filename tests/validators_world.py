@@ -30,10 +30,11 @@ NETWORK = sha256(b"network")
 
 
 class Validators:
-    """One validator for each power, the key of number ``n`` from the text ``validator n``."""
+    """One validator for each power, the key of number ``n`` from the text ``validator n``: from 0 on, or of ``numbers``."""
 
-    def __init__(self, powers: Sequence[int]) -> None:
-        pairs = [nacl.bindings.crypto_sign_seed_keypair(sha256(f"validator {number}".encode())) for number in range(len(powers))]
+    def __init__(self, powers: Sequence[int], numbers: Sequence[int] = ()) -> None:
+        named = numbers or range(len(powers))
+        pairs = [nacl.bindings.crypto_sign_seed_keypair(sha256(f"validator {number}".encode())) for number in named]
         self._secrets = dict(pairs)
         self.set = ordered([Validator(public, power) for (public, _), power in zip(pairs, powers, strict=True)])
 

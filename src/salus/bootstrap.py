@@ -30,7 +30,6 @@ from salus.agent.services.moving import chosen_nodes, forget_chosen
 from salus.agent.services.preparing import forget_prepared
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key
-from salus.agent.verify import Pin
 from salus.codec import decode
 from salus.crypto.keys import derive, new_seed
 from salus.durable import make_folder, sync_folder, write_atomically
@@ -39,6 +38,7 @@ from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys
 from salus.ids import Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
+from salus.ledger.trusting import Trusted
 from salus.node.config import read_config
 from salus.node.guests.book import GuestBook
 from salus.node.identity import own_member, read_node_seed
@@ -117,7 +117,7 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
         require_founded(home)
         seed = read_node_seed(home / "node" / "node.key")
         genesis = read_genesis(home)
-        member = own_member(genesis, seed)
+        member = own_member(genesis, home / "node")
         config = read_config(home / "node" / "config.toml")
         with storage_refusals():
             node = NodeService(home / "node", Identity(genesis, member, seed), config, clock)
@@ -147,7 +147,7 @@ def guest_book(home: Path) -> Iterator[GuestBook]:
     require_own_node(home)
     genesis = read_genesis(home)
     settle(home)
-    member = own_member(genesis, read_node_seed(home / "node" / "node.key"))
+    member = own_member(genesis, home / "node")
     with storage_refusals():
         book = GuestBook(home / "node" / "guests", network_id(genesis), member, clock)
     try:
@@ -186,7 +186,7 @@ def highest_seen(home: Path, ask: Callable[[], str]) -> Seen | None:
     if not (agent / "store.db").exists() or not (agent / "agent.key").exists():
         return None
     with opened_store(home, ask) as store:
-        pin = store.find(Pin, b"", b"")
+        pin = store.find(Trusted, b"", b"")
     return None if pin is None else Seen(pin.height, pin.hash)
 
 
@@ -233,7 +233,8 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
 
 def _attending(home: Path, ask: Callable[[], str]) -> Attending | None:
     """Who does what becomes due while the home is served; None on a network of one member, where nothing waits."""
-    if len(read_genesis(home).members) == 1:
+    genesis = read_genesis(home)
+    if len(genesis.members) == 1 and not validators(genesis):
         return None
 
     def look() -> None:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from salus.agent.home import Agent
+from salus.agent.members import current_members
 from salus.agent.nodes import MAX_NODES, named, nodes_file, read_nodes
+from salus.agent.services.checkpointing import checkpoint
+from salus.agent.services.licensing import member_wallet
 from salus.agent.services.moving import move_people
 from salus.agent.services.people import write_cold
 from salus.agent.services.preparing import find_prepared, keep_prepared
@@ -17,8 +23,9 @@ from salus.codec import decode, encode
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
 from salus.durable import make_folder, write_atomically
-from salus.errors import AgentRefused, SalusError
+from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
+from salus.exchange.founding import Reached, WayIn, member_to_text
 from salus.exchange.guests import Invitation
 from salus.ledger.genesis import (
     MAX_GENESIS,
@@ -26,15 +33,16 @@ from salus.ledger.genesis import (
     GenesisMember,
     LicenceRight,
     ValidatingMember,
+    member_id,
     network_id,
     validators,
 )
+from salus.ledger.trusting import trusting
 from salus.node.comet.configuring import peer_id
-from salus.node.config import following_file
-from salus.node.identity import own_member, peer_seed, read_node_seed, validator_seed
+from salus.node.config import CometConfig, Config, following_file, read_config, validating_file
+from salus.node.identity import PREPARED, founding_member, peer_seed, read_node_seed, validator_seed
 
 MEMBER_NAME = "Practice"
-_PREPARED = "prepared"  # there from `prepare_home` on: keys that a network may name must not be made anew
 
 
 def init_home(
@@ -66,7 +74,7 @@ def prepare_home(
     made, record, cold = _make_member(home, passphrase, member, validating=validating)
     with opened_store(home, lambda: passphrase or "") as store:
         keep_prepared(store, record, cold)
-    write_atomically(home / "node" / _PREPARED, b"")
+    write_atomically(home / "node" / PREPARED, member_to_text(made).encode("ascii"))
     return made
 
 
@@ -75,17 +83,72 @@ def join_home(home: Path, genesis: bytes, node: str, address: str, ask: Callable
     return complete_home(home, genesis, following_file(node, address), ask)
 
 
-def complete_home(home: Path, genesis: bytes, config: bytes, ask: Callable[[], str]) -> Genesis:
+def enter_home(home: Path, way: WayIn, listen: str, address: str, port: int, ask: Callable[[], str]) -> Genesis:
+    """As `complete_home`, in a network that admitted this member later, by the ``way`` in that another member has made.
+
+    ``listen``: where this member's engine is reached (host:port); ``address``, ``port``: where its node is, and listens.
+    """
+    engines = {other.member.hex(): other.engine for other in way.others if other.engine}
+    nodes = {other.member.hex(): other.node for other in way.others if other.node}
+    config = validating_file(address, CometConfig(listen, engines, way.local), nodes, port)
+    genesis = complete_home(home, way.genesis, config, ask, admitted=True)
+    with opened_store(home, ask) as store, store.writing():
+        store.put(b"", b"", trusting(way.checkpoint))
+    return genesis
+
+
+def make_way_in(agent: Agent, home: Path, member: bytes, engine: str) -> WayIn:
+    """What an admitted ``member`` needs to join, made by a member whose node validates in ``home``; its ``engine`` as host:port.
+
+    ``not-a-member`` for one that was not admitted, ``no-engine`` where this home has none; `NodeRefused` ``bad-config`` where
+    others could not reach it as it is configured.
+    """
+    config = read_config(home / "node" / "config.toml")
+    if config.comet is None:
+        raise AgentRefused("no-engine", "the node of this home orders no blocks together with others")
+    if member not in current_members(agent):
+        raise AgentRefused("not-a-member", "no member of this id was admitted (salus members list)")
+    own = member_id(member_wallet(agent).authority.public)
+    peers, nodes = config.comet.peers, dict(config.members)
+    others = [Reached(own, f"{own_peer(home)}@{engine or _reachable(config)}", config.address)]
+    others += [Reached(bytes.fromhex(name), peers[name], nodes.get(name, "")) for name in sorted(peers) if name != member.hex()]
+    return WayIn(encode(agent.genesis), checkpoint(agent), tuple(others), config.comet.local)
+
+
+def _reachable(config: Config) -> str:
+    """Where others reach the engine: where it listens, or there at the node's own host."""
+    host, _, port = config.comet.listen.rpartition(":") if config.comet else ("", "", "")
+    if not _is_everywhere(host.strip("[]")):
+        return f"{host}:{port}"
+    outside = urlsplit(config.address).hostname
+    if not outside:
+        raise NodeRefused("bad-config", "config.toml does not say where others reach this node (address)")
+    return f"{outside}:{port}"
+
+
+def _is_everywhere(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def complete_home(home: Path, genesis: bytes, config: bytes, ask: Callable[[], str], *, admitted: bool = False) -> Genesis:
     """Complete what `prepare_home` began, in the network of ``genesis``, with this ``config.toml``.
 
-    ``not-prepared``, and `NodeRefused` ``not-a-member`` where the network was founded without it.
+    ``not-prepared``, and `NodeRefused` ``not-a-member`` where the network was founded without it, unless it was ``admitted``
+    later.
     """
     if (home / "genesis.bin").exists():
         raise AgentRefused("home-exists", "there is a home in this folder already")
-    if not (home / "node" / _PREPARED).exists():
+    if not (home / "node" / PREPARED).exists():
         raise AgentRefused("not-prepared", "make this member's keys first: salus node prepare")
     found = decode(genesis, Genesis, limit=MAX_GENESIS)
-    own_member(found, read_node_seed(home / "node" / "node.key"))
+    if (
+        founding_member(found, SigningKey(derive(read_node_seed(home / "node" / "node.key"), "node")).public) is None
+        and not admitted
+    ):
+        raise NodeRefused("not-a-member", "this node's key is not in the genesis document")
     with opened_store(home, ask) as store:
         prepared = find_prepared(store)
     if prepared is None:
@@ -116,7 +179,8 @@ def _make_member(
     write_store_key(home / "agent" / "agent.key", passphrase)
     made = GenesisMember(Wallet(record).authority.public, node_key, tuple(LicenceRight))
     if validating:
-        made = ValidatingMember(made.authority, made.node, made.rights, SigningKey(validator_seed(node_seed)).public)
+        validator, peer = SigningKey(validator_seed(node_seed)).public, SigningKey(peer_seed(node_seed)).public
+        made = ValidatingMember(made.authority, made.node, made.rights, validator, bytes.fromhex(peer_id(peer)))
     return made, record, cold
 
 
@@ -136,7 +200,7 @@ def _settle_member(home: Path, genesis: Genesis, record: PrincipalRecord, cold: 
 def _start_over(home: Path) -> None:
     """Forget what a founding wrote that was cut off; ``home-exists`` where there is a home, or keys wait for one."""
     founding = home / "node" / FOUNDING
-    kept = [home / "genesis.bin", home / "node" / _PREPARED]
+    kept = [home / "genesis.bin", home / "node" / PREPARED]
     kept += [] if founding.exists() else [home / "agent" / "agent.key"]
     if any(path.exists() for path in kept):
         raise AgentRefused("home-exists", "there is a home in this folder already")

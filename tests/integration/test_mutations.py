@@ -82,7 +82,7 @@ CONTROLS: tuple[tuple[str, str, Callable[..., object], str], ...] = (
     ("salus.crypto.aead", "open", unauthenticated, "export"),
     ("salus.crypto.aead", "open", unauthenticated, "locked"),
     ("salus.ledger.machine", "require_signature", nothing, "transaction"),
-    ("salus.ledger.verifying", "require_signature", nothing, "header"),
+    ("salus.ledger.trusting", "require_signature", nothing, "header"),
     ("salus.ledger.verifying", "require_presence", nothing, "answer"),
     ("salus.node.replaying", "require_same_roots", nothing, "block"),
     ("salus.exchange.proofs", "proof_file", lambda proofs: ANY, "proof"),

@@ -158,7 +158,7 @@ def genesis_documents() -> Iterator[Scenario]:
         ("no-members", NOT_DECODABLE, encode(change(genesis, members=()))),
         ("unknown-right", NOT_DECODABLE, put(data, b"\xa8dispense", b"\xa8dispence")),
         ("salt-too-short", NOT_DECODABLE, encode(change(genesis, salt=bytes(15)))),
-        ("parameters-left-out", NOT_CANONICAL, b"\x94" + data[1 : data.index(b"\x9a\xaaparameters")]),
+        ("parameters-left-out", NOT_CANONICAL, b"\x94" + data[1 : data.index(b"\x9f\xaaparameters")]),
         *((name, code, raw) for name, raw, code in malformed(data)),
     ):
         yield "genesis", what, expect, {"genesis": broken, "network": network}

@@ -9,6 +9,7 @@ from functools import partial
 from salus.agent.at_once import MAX_AT_ONCE, AtOnce, one_by_one
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
+from salus.agent.members import current_members
 from salus.agent.own_sections import OwnSection
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
@@ -19,7 +20,6 @@ from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, SalusError
 from salus.ids import VerifyKey
-from salus.ledger.genesis import member_id
 from salus.ledger.header import AnyHeader, header_hash
 from salus.ledger.modules.members.state import Member, member_key
 from salus.ledger.modules.revocations.state import revocation_id
@@ -186,7 +186,7 @@ def require_blob(blob: bytes, entry: Entry) -> None:
 def vaults(agent: Agent) -> tuple[bytes, ...]:
     """The members whose vaults may be asked: the one of the node at hand first."""
     own = agent.network.status().member
-    return (own, *(found for member in agent.genesis.members if (found := member_id(member.authority)) != own))
+    return (own, *(member for member in current_members(agent) if member != own))
 
 
 def ask(agent: Agent, pages: Sequence[Page]) -> None:

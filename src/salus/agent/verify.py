@@ -1,4 +1,4 @@
-"""State that the agent believes: proven under a header that a member signed, never older than what was seen before."""
+"""State that the agent believes: proven under a header that it can follow from the last, never older than what it saw before."""
 
 from __future__ import annotations
 
@@ -9,23 +9,16 @@ from typing import TypeVar
 from salus.agent.home import Agent
 from salus.codec import Record, decode
 from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, Malformed, SalusError
-from salus.ids import Bytes32, Count
+from salus.ids import Count
 from salus.ledger.header import AnyHeader, ProvenHeader, header_hash
-from salus.ledger.verifying import StateAnswer, require_header, require_proven
+from salus.ledger.trusting import Trusted, led, require_named, trusted_from
+from salus.ledger.verifying import StateAnswer, require_proven
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 _LEAF = 262_144
 _PAGE = 500
-
-
-class Pin(Record, frozen=True, tag="pin"):
-    """The highest header that was verified."""
-
-    height: Count
-    time: Count
-    hash: Bytes32
 
 
 class CaughtNode(Record, frozen=True, tag="caught-node"):
@@ -52,6 +45,8 @@ def _from_some_node(agent: Agent, ask: Callable[[], T]) -> T:
         try:
             return ask()
         except (AgentRefused, LedgerRefused, CryptoRefused, Malformed) as lie:
+            if lie.code == "checkpoint-needed":
+                raise
             if lie.code == "stale-node" and not nudged:  # one that follows may be a moment behind
                 nudged = True
                 with suppress(SalusError):
@@ -105,21 +100,43 @@ def require_asked(keys: Sequence[bytes], answers: Sequence[StateAnswer]) -> None
 def _accept(agent: Agent, signed: ProvenHeader) -> None:
     if signed == agent.believed:  # a header is verified and pinned once, however many answers stand under it
         return
-    require_header(agent.genesis, signed)
-    header, digest = signed.header, header_hash(signed.header)
-    pin = agent.store.find(Pin, b"", b"")
-    require_not_behind(pin, header, digest)
-    if pin is None or header.height > pin.height:
-        with agent.store.writing():
-            agent.store.put(b"", b"", Pin(header.height, header.time, digest))
+    pin = agent.store.find(Trusted, b"", b"")
+    if pin is None or signed.header.height > pin.height:
+        require_within_trust(agent, pin)
+        going_by = trusted_from(agent.genesis) if pin is None else pin
+        trusted, _ = led(agent.genesis, going_by, signed, agent.network.header)
+        keep_trusted(agent, trusted)
+    else:
+        require_named(agent.genesis, signed)
+        require_not_behind(pin, signed.header)
     agent.believed = signed
 
 
-def require_not_behind(pin: Pin | None, header: AnyHeader, digest: bytes) -> None:
+def keep_trusted(agent: Agent, trusted: Trusted) -> None:
+    """Go by this header from now on."""
+    with agent.store.writing():
+        agent.store.put(b"", b"", trusted)
+
+
+def require_within_trust(agent: Agent, pin: Trusted | None) -> None:
+    """Raise ``checkpoint-needed`` where what was verified last is too old to go by.
+
+    Validators that have left long ago could have lost their keys since, and whoever has those could show another ledger.
+    """
+    if pin is None or not pin.validators or agent.clock() - pin.time <= agent.genesis.parameters.trust_period:
+        return
+    raise AgentRefused(
+        "checkpoint-needed",
+        "this home has not looked at the ledger for so long that its validators may have changed: "
+        "get a checkpoint from somebody whom you trust (salus node checkpoint), and take it in (salus node trust)",
+    )
+
+
+def require_not_behind(pin: Trusted | None, header: AnyHeader) -> None:
     """Raise ``stale-node`` for a header below the pinned one, ``forked-node`` for another at the same height."""
     if pin is None or header.height > pin.height:
         return
     if header.height < pin.height:
         raise AgentRefused("stale-node", "the node shows an older ledger than was seen before")
-    if digest != pin.hash:
+    if header_hash(header) != pin.hash:
         raise AgentRefused("forked-node", "the node shows another ledger than was seen before")

@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from salus import __version__
 from salus.cli import (
+    checkpoints,
     contact,
     device,
     directory,
@@ -20,6 +21,7 @@ from salus.cli import (
     leaving,
     licence,
     localnet,
+    members,
     network,
     operating,
     person,
@@ -46,10 +48,11 @@ app.add_typer(contact.app, name="contact")
 app.add_typer(staff.app, name="staff")
 app.add_typer(directory.app, name="directory")
 app.add_typer(device.app, name="device")
+app.add_typer(members.app, name="members")
 app.add_typer(localnet.app, name="localnet")
 app.add_typer(record.group, name="record")
 app.add_typer(network.group, name="node")
-for command in (*operating.COMMANDS, *hosting.COMMANDS):
+for command in (*operating.COMMANDS, *hosting.COMMANDS, *checkpoints.COMMANDS):
     network.group.command(command.__name__.rstrip("_"))(command)
 for room in (network, record, sharing, proof, leaving):
     for command in room.COMMANDS:

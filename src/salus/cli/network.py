@@ -87,23 +87,30 @@ def prepare(
 
 @group.command()
 def join(
-    genesis_file: Annotated[str, typer.Option("--genesis", help="The genesis file that the founder made.")],
+    genesis_file: Annotated[str, typer.Option("--genesis", help="The genesis file that the founder made.")] = "",
     node: Annotated[str, typer.Option(help="Where the node answers that orders blocks: its address.")] = "",
     config: Annotated[
         str, typer.Option(help="Where members order together: this node's config.toml, which says how the others are reached.")
     ] = "",
     address: Annotated[str, typer.Option(help="Where other members' nodes reach this one; where it listens, if not said.")] = "",
+    way_in: Annotated[str, typer.Option("--way-in", help="For a member admitted later: the file of salus members welcome.")] = "",
+    listen: Annotated[str, typer.Option(help="With --way-in: where this member's engine is reached, as host:port.")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="With --way-in: the port of the node.")] = 0,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
     """Complete a member's home that was prepared: its node follows the network from here on."""
     from salus.cli.session import passphrase
-    from salus.homes import complete_home, join_home
+    from salus.exchange.founding import way_in_from_text
+    from salus.homes import complete_home, enter_home, join_home
     from salus.ledger.genesis import network_id
 
-    if bool(node) == bool(config) or (config and address):
-        raise Misused("usage", "name the node that orders (--node), or a configuration (--config) that says all")
-    if config:
+    ways = [bool(node), bool(config), bool(way_in)]
+    if sum(ways) != 1 or (config and address) or bool(way_in) == bool(genesis_file) or bool(way_in) != bool(listen):
+        raise Misused("usage", "--genesis with --node or --config; or --way-in with --listen")
+    if way_in:
+        found = enter_home(home, way_in_from_text(read_input(way_in)), listen, address, port, passphrase)
+    elif config:
         found = complete_home(home, read_input(genesis_file), read_input(config), passphrase)
     else:
         found = join_home(home, read_input(genesis_file), node, address, passphrase)

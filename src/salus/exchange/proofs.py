@@ -13,6 +13,7 @@ from salus.crypto.hashing import tagged
 from salus.errors import LedgerRefused
 from salus.ids import Bytes32, Count
 from salus.ledger.genesis import Genesis
+from salus.ledger.lightblock import CommittedHeader
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
 from salus.ledger.modules.revocations.state import Revoked, revocation_key
 from salus.ledger.modules.sections.state import Entry, entry_key
@@ -46,10 +47,12 @@ class Proof(Record, frozen=True, tag="proof-1"):
 class ProofFile(Record, frozen=True, tag="proof-file-1"):
     """One or more proofs of the same kind: a grant has one revocation for each section.
 
-    ``check`` is the tagged hash of the proofs: with it no byte of a file can change unnoticed, not even the time asked about.
+    ``trail``: headers that lead from genesis to those of the answers, where the network's validators have changed since.
+    ``check`` is the tagged hash of both: with it no byte of a file can change unnoticed, not even the time asked about.
     """
 
     proofs: Annotated[tuple[Proof, ...], msgspec.Meta(min_length=1, max_length=64)]
+    trail: Annotated[tuple[CommittedHeader, ...], msgspec.Meta(max_length=64)]
     check: Bytes32
 
 
@@ -64,9 +67,9 @@ class Finding:
     facts: tuple[tuple[str, str | int], ...]
 
 
-def proof_file(proofs: tuple[Proof, ...]) -> ProofFile:
+def proof_file(proofs: tuple[Proof, ...], trail: tuple[CommittedHeader, ...] = ()) -> ProofFile:
     """The proofs as a file."""
-    return ProofFile(proofs, tagged("salus/proof-file/1", *(encode(proof) for proof in proofs)))
+    return ProofFile(proofs, trail, tagged("salus/proof-file/1", *(encode(part) for part in (*proofs, *trail))))
 
 
 def read_proofs(data: bytes) -> ProofFile:
@@ -76,9 +79,9 @@ def read_proofs(data: bytes) -> ProofFile:
 
 def require_proofs(genesis: Genesis, file: ProofFile) -> tuple[Finding, ...]:
     """What the file proves; raises `LedgerRefused` or `CryptoRefused` where anything does not check."""
-    if file != proof_file(file.proofs):
+    if file != proof_file(file.proofs, file.trail):
         raise LedgerRefused("wrong-proof", "the file was altered")
-    return tuple(_require(genesis, proof) for proof in file.proofs)
+    return tuple(_require(genesis, proof, file.trail) for proof in file.proofs)
 
 
 def state_key(kind: ProofKind, subject: bytes, number: int) -> bytes:
@@ -88,12 +91,12 @@ def state_key(kind: ProofKind, subject: bytes, number: int) -> bytes:
     return licence_key(subject) if kind is ProofKind.LICENCE else revocation_key(subject)
 
 
-def _require(genesis: Genesis, proof: Proof) -> Finding:
+def _require(genesis: Genesis, proof: Proof, trail: tuple[CommittedHeader, ...]) -> Finding:
     if proof.answer.key != state_key(proof.kind, proof.subject, proof.number):
         raise LedgerRefused("wrong-proof", "the proof is about something else")
     if (proof.number and proof.kind is not ProofKind.ENTRY) or (proof.at and proof.kind is not ProofKind.LICENCE):
         raise LedgerRefused("wrong-proof", "the proof names what its kind does not have")
-    value = require_answer(genesis, proof.answer)
+    value = require_answer(genesis, proof.answer, trail)
     if (value is None) != (proof.kind is ProofKind.ABSENCE):
         raise LedgerRefused("wrong-proof", "the proof shows the opposite")
     header = proof.answer.header.header

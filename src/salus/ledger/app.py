@@ -16,15 +16,18 @@ from salus.ledger.header import TxResult
 from salus.ledger.machine import Block, Machine
 from salus.ledger.merkle import StateProof, Tree
 from salus.ledger.modules.directory.handlers import MODULE as DIRECTORY
+from salus.ledger.modules.governance.handlers import MODULE as GOVERNANCE
+from salus.ledger.modules.governance.queries import planned_rules
 from salus.ledger.modules.licences.handlers import MODULE as LICENCES
 from salus.ledger.modules.members.handlers import MODULE as MEMBERS
+from salus.ledger.modules.members.state import SEATS, Seat
 from salus.ledger.modules.receipts.handlers import MODULE as RECEIPTS
 from salus.ledger.modules.revocations.handlers import MODULE as REVOCATIONS
 from salus.ledger.modules.sections.handlers import MODULE as SECTIONS
-from salus.ledger.store import Overlay, Reader
+from salus.ledger.store import Overlay, Reader, load
 
 #: The one registry: each module may use what stands before it.
-MODULES = (MEMBERS, LICENCES, SECTIONS, REVOCATIONS, RECEIPTS, DIRECTORY)
+MODULES = (MEMBERS, LICENCES, SECTIONS, REVOCATIONS, RECEIPTS, DIRECTORY, GOVERNANCE)
 
 _FIRST, _LAST = b"", b"\xff" * 8
 
@@ -39,10 +42,14 @@ class Info:
 
 @dataclass(frozen=True)
 class Finalized:
-    """One result a transaction, in order, and the application hash after the block."""
+    """One result a transaction, in order, and the application hash after the block.
+
+    ``seats``: (key, power) of validators that this block has changed, 0 for one that is none any more.
+    """
 
     results: tuple[TxResult, ...]
     root: Hash
+    seats: tuple[tuple[bytes, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,13 @@ class Application:
         results = self.machine.execute(overlay, block)
         tree = self._tree.changed(overlay.changes.items())
         self._candidate = (block, overlay, tree)
-        return Finalized(results, tree.root)
+        return Finalized(results, tree.root, self._changed_seats(overlay))
+
+    def _changed_seats(self, overlay: Overlay) -> tuple[tuple[bytes, int], ...]:
+        changed = [key for key in overlay.changes if key.startswith(SEATS)]
+        before = {seat.key: seat.power for key in changed if (seat := load(self._store, key, Seat))}
+        after = {seat.key: seat.power for key in changed if (seat := load(overlay, key, Seat))}
+        return tuple(sorted((dict.fromkeys(before, 0) | after).items() - before.items()))
 
     def commit(self) -> dict[bytes, bytes | None]:
         """The changes of the finalized block, for the engine to make durable before it calls `committed`."""
@@ -138,6 +151,16 @@ class Application:
     def query(self, key: bytes) -> tuple[bytes | None, StateProof]:
         """The committed value under ``key``, or None, with a proof under the committed root."""
         return self.view().query(key)
+
+    def rules(self) -> int:
+        """The version of the rules by which the last committed block went."""
+        planned = planned_rules(self._store)
+        return planned.version if self._height >= planned.height else planned.version - 1
+
+    def begun_rules(self, height: int) -> int:
+        """The version of the rules that begin with the block at ``height``; 0 where none do."""
+        planned = planned_rules(self._store)
+        return planned.version if height == planned.height else 0
 
     def view(self) -> View:
         """The committed state; it goes on to be that of the newest block's store, so use `View.before` to keep it."""

@@ -9,7 +9,7 @@ import msgspec
 
 from salus.codec import Record, encode
 from salus.crypto.hashing import tagged
-from salus.ids import Bytes16, Bytes32, Count, MemberId, Millis, NetworkId
+from salus.ids import Bytes16, Bytes20, Bytes32, Count, MemberId, Millis, NetworkId
 from salus.ledger.lightblock import Validator
 
 MAX_GENESIS = 1_048_576  # bytes
@@ -36,9 +36,10 @@ class GenesisMember(Record, frozen=True, tag="genesis-member"):
 
 
 class ValidatingMember(GenesisMember, frozen=True, tag="genesis-validator"):
-    """A member whose node validates blocks besides: ``validator`` is the key that it votes with in CometBFT."""
+    """A member whose node validates blocks besides: in CometBFT, ``validator`` is the key that it votes with, ``peer`` its id."""
 
     validator: Bytes32
+    peer: Bytes20
 
 
 class Parameters(Record, frozen=True, tag="parameters"):
@@ -53,8 +54,11 @@ class Parameters(Record, frozen=True, tag="parameters"):
     max_warrant_window: Count = 63_244_800_000  # two years
     header_interval: Count = 10_000  # a newer header is made at most this often when asked for
     max_staleness: Count = 120_000  # third parties are refused when the newest header is older
-    copies: Count = 3  # of each sealed blob among the members' vaults
-    durable_copies: Count = 2  # of a blob before its writer is told; all where there are fewer members
+    voting_period: Count = 604_800_000  # a week, within which a proposal finds its votes
+    time_lock: Count = 172_800_000  # two days between a decision and its effect, in which everybody can see it
+    trust_period: Count = 2_592_000_000  # thirty days; a wallet that slept longer asks for a checkpoint
+    copies: Count = 3  # members that keep each sealed blob
+    durable_copies: Count = 2  # of them, those that have it before a writer is told
 
 
 class Genesis(Record, frozen=True, tag="genesis-1"):

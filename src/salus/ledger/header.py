@@ -34,11 +34,15 @@ class SignedHeader(Record, frozen=True, tag="signed-header"):
     signature: Bytes64
 
 
+#: ``codespace/code`` of a refusal, as registered in ``spec/errors.md``; "" for none.
+RefusalCode = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^([a-z]+/[a-z-]+)?\Z")]
+
+
 class TxResult(Record, frozen=True, tag="result"):
     """Code 0: applied. Otherwise ``codespace/code`` of the refusal, as registered in ``spec/errors.md``."""
 
     body: Bytes32
-    refusal: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^([a-z]+/[a-z-]+)?\Z")]
+    refusal: RefusalCode
 
 
 #: A header with what proves it: its proposer's signature, or the votes of CometBFT's validators.

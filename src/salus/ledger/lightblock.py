@@ -190,6 +190,8 @@ def require_committed(network: bytes, trusted: Sequence[Validator], signed: Comm
         raise LedgerRefused("wrong-validators", "the header is not of the validators that are trusted")
     if signed.block.hash != comet_hash(header):
         raise LedgerRefused("bad-commit", "the votes are not for this header")
+    if len({one.key: one for one in signed.validators}) != len(signed.validators):
+        raise LedgerRefused("bad-commit", "a validator is named twice")
     if len(signed.signatures) != len(signed.validators) or not all(map(_well_formed, signed.signatures)):
         raise LedgerRefused("bad-commit", "the commit has not one vote of each validator")
     _require_two_thirds(signed)

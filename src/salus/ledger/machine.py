@@ -15,11 +15,13 @@ from salus.ledger.deadlines import deadline_key, due
 from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import TxResult
 from salus.ledger.module import Handler, Module
+from salus.ledger.modules.governance.queries import planned_rules
 from salus.ledger.modules.members.queries import member
 from salus.ledger.store import Overlay, Reader, load
 from salus.ledger.tx import SIGNATURE_TAG, Body, Transaction, body_hash, protects_rights
 
 REPLAY = "machine/replay"
+NEWEST_RULES = 1  # the newest version of the rules that this software knows
 
 
 class Quota(Record, frozen=True, tag="quota"):
@@ -32,11 +34,15 @@ class Quota(Record, frozen=True, tag="quota"):
 
 @dataclass(frozen=True)
 class Block:
-    """What is executed: ``height``, block time in ms, encoded transactions in order."""
+    """What is executed: ``height``, block time in ms, encoded transactions in order.
+
+    ``misbehaving``: addresses of validators whom evidence in this block shows to have signed what excludes each other.
+    """
 
     height: Height
     time: Millis
     transactions: tuple[bytes, ...]
+    misbehaving: tuple[bytes, ...] = ()
 
 
 class Machine:
@@ -45,8 +51,8 @@ class Machine:
     ``verified`` counts signature checks: each signature is checked once a node, however often its transaction is looked at.
     """
 
-    def __init__(self, genesis: Genesis, modules: tuple[Module, ...]) -> None:
-        self.genesis = genesis
+    def __init__(self, genesis: Genesis, modules: tuple[Module, ...], newest_rules: int = NEWEST_RULES) -> None:
+        self.genesis, self.newest_rules = genesis, newest_rules
         self.network: NetworkId = network_id(genesis)
         self.modules = modules
         self.verified = 0
@@ -63,11 +69,22 @@ class Machine:
                 module.found(state, self.genesis)
 
     def execute(self, state: Overlay, block: Block) -> tuple[TxResult, ...]:
-        """Apply the block to ``state``: due deadlines first, then each transaction; one result a transaction."""
+        """Apply the block to ``state``: due deadlines first, then evidence, then each transaction; one result a transaction.
+
+        `LedgerRefused` ``upgrade-needed`` where rules hold that this software does not know.
+        """
+        rules = planned_rules(state)
+        if block.height >= rules.height and rules.version > self.newest_rules:
+            raise LedgerRefused("upgrade-needed", f"the network goes by rules of version {rules.version} from here on")
+        here = Context(state, self.network, self.genesis.parameters, block.height, block.time, BodyHash(bytes(32)))
         for key, deadline in due(state, block.time):
             if deadline.kind in self._due:
-                self._due[deadline.kind](state, deadline.subject)
+                self._due[deadline.kind](here, deadline.subject)
             state.remove(key)
+        for where in block.misbehaving:
+            for module in self.modules:
+                if module.misbehaved is not None:
+                    module.misbehaved(here, where)
         return tuple(self._result(state, block, data) for data in block.transactions)
 
     def apply(self, state: Overlay, height: int, time: int, data: bytes) -> Bytes32:

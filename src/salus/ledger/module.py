@@ -22,9 +22,10 @@ class Handler:
 
 @dataclass(frozen=True)
 class Module:
-    """``due`` handles the module's deadlines by kind."""
+    """``due`` handles the module's deadlines by kind; ``misbehaved`` hears the address of each validator that was caught."""
 
     name: str
     handlers: Mapping[type, Handler] = field(default_factory=dict)
     found: Callable[[Overlay, Genesis], None] | None = None
-    due: Mapping[str, Callable[[Overlay, bytes], None]] = field(default_factory=dict)
+    due: Mapping[str, Callable[[Context, bytes], None]] = field(default_factory=dict)
+    misbehaved: Callable[[Context, bytes], None] | None = None

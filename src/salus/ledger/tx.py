@@ -10,7 +10,9 @@ from salus.codec import Record, encode
 from salus.crypto.hashing import tagged
 from salus.ids import BodyHash, Bytes16, Bytes32, Bytes64, Count, LicenceId
 from salus.ledger.modules.directory.messages import PublishListing
+from salus.ledger.modules.governance.messages import CastVote, Propose
 from salus.ledger.modules.licences.messages import IssueLicence, SetLicenceStatus
+from salus.ledger.modules.members.messages import RenewValidator
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.modules.sections.messages import (
@@ -38,6 +40,9 @@ Action = (
     | Revoke
     | AnchorReceipts
     | PublishListing
+    | RenewValidator
+    | Propose
+    | CastVote
 )
 
 #: Sponsored by every member on a reserved quota: the home member cannot keep its patient from leaving.

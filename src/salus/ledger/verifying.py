@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 
 from salus.codec import Record
-from salus.crypto.signing import require_signature
 from salus.errors import LedgerRefused
-from salus.ids import VerifyKey
-from salus.ledger.genesis import Genesis, member_id, network_id, orderer, validators
-from salus.ledger.header import HEADER_TAG, ProvenHeader, header_hash
-from salus.ledger.lightblock import CommittedHeader, require_committed
+from salus.ledger.genesis import Genesis
+from salus.ledger.header import ProvenHeader, header_hash
 from salus.ledger.merkle import StateProof, require_absence, require_presence
+from salus.ledger.trusting import followed, trusted_from, trusting
 
 MAX_VALUE = 262_144
 
@@ -27,23 +26,14 @@ class StateAnswer(Record, frozen=True, tag="state-answer"):
     proof: StateProof
 
 
-def require_header(genesis: Genesis, signed: ProvenHeader) -> None:
-    """Raise `LedgerRefused` unless this network's validators voted for the header, or the member that orders alone signed it.
+def require_header(genesis: Genesis, signed: ProvenHeader, trail: Sequence[ProvenHeader] = ()) -> None:
+    """Raise unless the header is proven to whoever has nothing but genesis, by the headers of ``trail`` that lead to it.
 
-    Codes: as `require_committed`; ``wrong-network``, ``wrong-proposer``; a bad signature is `CryptoRefused` ``bad-signature``.
+    Codes as of `salus.ledger.trusting.followed`.
     """
-    voting = validators(genesis)
-    if isinstance(signed, CommittedHeader):
-        require_committed(network_id(genesis), voting, signed)
-        return
-    if voting:
-        raise LedgerRefused("wrong-proposer", "no member of this network signs headers alone")
-    if signed.header.network != network_id(genesis):
-        raise LedgerRefused("wrong-network", "the header is of another network")
-    proposer = orderer(genesis)
-    if signed.header.proposer != member_id(proposer.authority):
-        raise LedgerRefused("wrong-proposer", "the header is not of the member that orders blocks")
-    require_signature(VerifyKey(proposer.node), HEADER_TAG, header_hash(signed.header), signed.signature)
+    trusted = trusted_from(genesis)
+    for step in (*trail, signed):
+        trusted = followed(genesis, trusted, step)
 
 
 def require_linked(previous: ProvenHeader, following: ProvenHeader) -> None:
@@ -53,9 +43,18 @@ def require_linked(previous: ProvenHeader, following: ProvenHeader) -> None:
         raise LedgerRefused("bad-link", "the header does not follow the one before")
 
 
-def require_answer(genesis: Genesis, answer: StateAnswer) -> bytes | None:
+def require_next(genesis: Genesis, before: ProvenHeader | None, signed: ProvenHeader) -> None:
+    """Raise unless the header follows ``before``, which was verified, and is proven to whoever goes by that; None: by genesis."""
+    if before is None:
+        require_header(genesis, signed)
+        return
+    followed(genesis, trusting(before), signed)
+    require_linked(before, signed)
+
+
+def require_answer(genesis: Genesis, answer: StateAnswer, trail: Sequence[ProvenHeader] = ()) -> bytes | None:
     """The proven value, or None for a proven absence; raises where header or proof do not check."""
-    require_header(genesis, answer.header)
+    require_header(genesis, answer.header, trail)
     return require_proven(answer)
 
 

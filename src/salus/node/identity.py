@@ -1,14 +1,18 @@
-"""Whose node this is: the seed in ``node.key``, and the member in the genesis document that it belongs to."""
+"""Whose node this is: the seed in ``node.key``, and the member that it belongs to."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused
+from salus.exchange.founding import member_from_text
 from salus.ids import MemberId
 from salus.ledger.genesis import Genesis, member_id
+
+PREPARED = "prepared"  # beside node.key: what the member told others of itself before it was one
 
 
 def read_node_seed(path: Path) -> bytes:
@@ -32,10 +36,22 @@ def peer_seed(seed: bytes) -> bytes:
     return derive(seed, "peer")
 
 
-def own_member(genesis: Genesis, seed: bytes) -> MemberId:
-    """The member whose node has this seed; `NodeRefused` ``not-a-member``."""
-    key = SigningKey(derive(seed, "node")).public
-    for member in genesis.members:
-        if member.node == key:
-            return member_id(member.authority)
+def founding_member(genesis: Genesis, key: bytes) -> MemberId | None:
+    """The member of the first block whose node has this key."""
+    return next((member_id(member.authority) for member in genesis.members if member.node == key), None)
+
+
+def own_member(genesis: Genesis, node: Path) -> MemberId:
+    """The member whose node's key lies in the folder ``node``; `NodeRefused` ``not-a-member``, ``bad-node-key``.
+
+    A member of the first block stands in the genesis document; one that was admitted later is the one that prepared itself here.
+    """
+    key = SigningKey(derive(read_node_seed(node / "node.key"), "node")).public
+    found = founding_member(genesis, key)
+    if found is not None:
+        return found
+    with suppress(FileNotFoundError):
+        prepared = member_from_text((node / PREPARED).read_bytes())
+        if prepared.node == key:
+            return member_id(prepared.authority)
     raise NodeRefused("not-a-member", "this node's key is not in the genesis document")

@@ -11,16 +11,18 @@ import msgspec
 from salus.codec import Record, decode, encode
 from salus.ids import Count
 from salus.ledger.header import ProvenHeader, SignedHeader, TxResult, decode_header
+from salus.ledger.lightblock import Address
 from salus.node.storage import open_database
 
 _LIMIT = 64 * 1024 * 1024
 
 
 class StoredBlock(Record, frozen=True, tag="stored-block"):
-    """The block's transactions and results, in order."""
+    """The block's transactions and results, in order; ``misbehaving`` as of `salus.ledger.machine.Block`."""
 
     transactions: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=65_536)]
     results: Annotated[tuple[TxResult, ...], msgspec.Meta(max_length=65_536)]
+    misbehaving: Annotated[tuple[Address, ...], msgspec.Meta(max_length=1024)] = ()
 
 
 class _Place(Record, frozen=True, tag="result-place"):

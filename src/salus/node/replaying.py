@@ -10,11 +10,13 @@ from salus.ids import Height, Millis
 from salus.ledger.app import Application, Finalized, results_coded, results_items
 from salus.ledger.genesis import Genesis, validators
 from salus.ledger.header import AnyHeader, ProvenHeader, TxResult
-from salus.ledger.lightblock import CommittedHeader, results_hash, transactions_hash
+from salus.ledger.lightblock import CometHeader, CommittedHeader, results_hash, transactions_hash, validators_hash
 from salus.ledger.listtree import list_root
 from salus.ledger.machine import Block
+from salus.ledger.modules.members.queries import seated
 from salus.ledger.store import MemoryStore
-from salus.ledger.verifying import require_header, require_linked
+from salus.ledger.trusting import require_named
+from salus.ledger.verifying import require_next
 from salus.node.ledger_store import StoredBlock
 
 Told = Callable[[str, int, int], None]
@@ -59,11 +61,10 @@ def _verify(
     signed, block = chain.header(height), chain.block(height)
     if signed is None or block is None:
         raise NodeRefused("no-such-height", "no block of this height")
-    require_header(genesis, signed)
+    require_next(genesis, previous, signed)
     if previous is None:
         require_same_roots(signed.header, block, (), app.info().root)
         return signed
-    require_linked(previous, signed)
     final = app.finalize_block(Block(Height(height), Millis(signed.header.time), block.transactions))
     require_same_roots(signed.header, block, final.results, final.root)
     _advance(chain, app, memory, height, final)
@@ -79,14 +80,14 @@ def _verify_voted(
     signed, block, before = chain.header(height), chain.block(height), chain.block(height - 1)
     if signed is None or block is None or before is None:
         raise NodeRefused("no-such-height", "no block of this height")
-    require_header(genesis, signed)
-    if previous is not None:
-        require_linked(previous, signed)
+    require_next(genesis, previous, signed)
     header = signed.header
     found = (transactions_hash(block.transactions), results_hash(results_coded(before.results)), app.info().root)
     if found != (header.transactions, header.results, header.state):
         raise LedgerRefused("wrong-root", "the header does not stand over this block and the state before it")
-    final = app.finalize_block(Block(Height(height), Millis(header.time), block.transactions))
+    if isinstance(header, CometHeader) and header.next_validators != validators_hash(seated(memory)):
+        raise LedgerRefused("wrong-validators", "the header does not name those as next validators whom the state does")
+    final = app.finalize_block(Block(Height(height), Millis(header.time), block.transactions, block.misbehaving))
     if final.results != block.results:
         raise LedgerRefused("wrong-root", "the results that are kept are not those of the block")
     _advance(chain, app, memory, height, final)
@@ -116,7 +117,7 @@ def require_state(newest: ProvenHeader, app: Application) -> None:
 def require_signed(genesis: Genesis, newest: ProvenHeader) -> None:
     """Raise unless a member of this network signed the newest header; a bad signature is ``state-damaged``."""
     try:
-        require_header(genesis, newest)
+        require_named(genesis, newest)
     except CryptoRefused as error:
         raise NodeRefused("state-damaged", "the newest header is not signed by its member; restore a backup") from error
 

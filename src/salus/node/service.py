@@ -30,7 +30,7 @@ from salus.ids import BodyHash, MemberId, Millis
 from salus.ledger.genesis import Genesis, member_id, network_id, orderer, validators
 from salus.ledger.header import ProvenHeader, TxResult
 from salus.ledger.modules.directory.messages import PublishListing
-from salus.ledger.modules.members.queries import member
+from salus.ledger.modules.members.queries import current_members, member
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash, protects_rights
 from salus.ledger.verifying import StateAnswer
@@ -122,8 +122,8 @@ class NodeService:
             opened.callback(self._mailboxes.close)
             self.directory = Directory(home / "directory", self._network, self.engine)
             opened.callback(self.directory.close)
-            everybody, nodes = config.guests == "open", frozenset(member.node for member in identity.genesis.members)
-            self.door = Door(home / "guests", self._network, self._member, clock, self._applied, nodes, everybody=everybody)
+            everybody, known = config.guests == "open", self._is_members_node
+            self.door = Door(home / "guests", self._network, self._member, clock, self._applied, known, everybody=everybody)
             opened.callback(self.door.close)
             secret = derive(identity.seed, "vault")
             self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally, share)
@@ -181,7 +181,7 @@ class NodeService:
 
     def _begin_replicating(self, opened: ExitStack, share: Share) -> None:
         """Where there are several members, each keeps its share of what all have sealed."""
-        if len(self._genesis.members) > 1:
+        if validators(self._genesis) or len(share.members()) > 1:
             seconds = self.config.follow_seconds if self._background else None
             held, others = (share, self.blobs, self.pushed), (self.directory, self.peers)
             self.replicating = Replicating(*held, *others, self._erasing, self._arriving.alone, seconds)
@@ -357,6 +357,9 @@ class NodeService:
             return there(peer)
         finally:
             self._passing.release()
+
+    def _is_members_node(self, key: bytes) -> bool:
+        return any(self._node_key(identity) == key for identity in current_members(self.engine.state))
 
     def _node_key(self, identity: bytes) -> bytes:
         return member(self.engine.state, identity).node

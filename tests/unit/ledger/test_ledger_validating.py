@@ -21,7 +21,7 @@ from validators_world import Validators
 NODE = SigningKey(some("node"))
 VOTING = Validators([1, 1, 1, 1])
 MEMBERS = tuple(
-    ValidatingMember(some(f"authority {n}"), NODE.public if n == 0 else some(f"node {n}"), (), one.key)
+    ValidatingMember(some(f"authority {n}"), NODE.public if n == 0 else some(f"node {n}"), (), one.key, bytes(20))
     for n, one in enumerate(VOTING.set)
 )
 GENESIS = Genesis(bytes(16), Millis(1), MEMBERS)

@@ -243,7 +243,8 @@ def test_snapshots_votes_and_peers_are_answered(history: Path) -> None:
         assert line.ask(extend_vote=abci.ExtendVoteRequest()).extend_vote.vote_extension == b""
         vote = line.ask(verify_vote_extension=abci.VerifyVoteExtensionRequest()).verify_vote_extension
         assert vote.status == abci.VerifyVoteExtensionResponse.ACCEPT
-        assert line.ask(query=abci.QueryRequest(path="/p2p/filter/id/abc")).query.code == 0
+        assert line.ask(query=abci.QueryRequest(path="/p2p/filter/addr/127.0.0.1:1")).query.code == 0
+        assert line.ask(query=abci.QueryRequest(path="/p2p/filter/id/abc")).query.code == 1
         assert line.ask(query=abci.QueryRequest(path="/store")).query.code == 1
         assert line.ask(insert_tx=abci.InsertTxRequest()).insert_tx.code == 1
         assert not line.ask(reap_txs=abci.ReapTxsRequest()).reap_txs.txs

@@ -56,7 +56,7 @@ def test_only_named_peers_are_let_in_and_no_other_address_is_opened(home: Engine
     write_engine_home(home)
     config = tomllib.loads((home.folder / "config" / "config.toml").read_text())
     assert config["p2p"]["unconditional_peer_ids"] == OTHER
-    assert config["p2p"]["max_num_inbound_peers"] == 0
+    assert config["filter_peers"] is True
     assert not config["p2p"]["pex"]
     assert config["rpc"]["laddr"] == "unix:///run/salus/rpc.sock"
     assert config["proxy_app"] == "unix:///run/salus/app.sock"

@@ -16,6 +16,9 @@ const Parameters = record("parameters", {
   max_warrant_window: count,
   header_interval: count,
   max_staleness: count,
+  voting_period: count,
+  time_lock: count,
+  trust_period: count,
   copies: count,
   durable_copies: count,
 });
@@ -118,7 +121,7 @@ const Proof = record("proof-1", {
   at: count,
   answer: StateAnswer,
 });
-const ProofFile = record("proof-file-1", { proofs: list(Proof, 1, 64), check: bytes32 });
+const ProofFile = record("proof-file-1", { proofs: list(Proof, 1, 64), trail: list(SignedHeader, 0, 0), check: bytes32 }); // no voted headers
 
 /** PRF-1 to PRF-6 and PRF-9: nothing of a file is believed unless all of it checks. */
 export function requireProofs(genesis: Of<typeof Genesis>, data: Uint8Array): void {

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from salus.agent.home import Agent
+from salus.agent.members import current_members
 from salus.agent.services.licensing import organisation_id
 from salus.agent.services.sealing import Draft, Job, JobEntry, Signing, plan_own, silent
 from salus.agent.wallet import Wallet
@@ -76,7 +77,7 @@ def waiting(agent: Agent, name: str) -> WaitingInfo:
 def _due(agent: Agent, keeper: bytes) -> int:
     """When a copy of now is due: with the batch that waits already, else at random; at once on a ledger of one member."""
     now = agent.clock()
-    if len(agent.genesis.members) == 1:
+    if len(current_members(agent)) == 1:
         return now
     earliest, latest = agent.outbox.window(now)
     planned = [copy.due for _, copy in agent.store.all(WaitingCopy, keeper) if earliest <= copy.due <= latest]

@@ -24,7 +24,6 @@ from salus.agent.services.manifest import sync
 from salus.agent.services.merging import NAMED, RULES, Scope
 from salus.agent.services.people import OwnCard
 from salus.agent.store import MAX_BODY
-from salus.agent.verify import Pin
 from salus.agent.wallet import Wallet
 from salus.codec import Record, decode, encode
 from salus.crypto.chunks import Sink
@@ -32,6 +31,7 @@ from salus.crypto.passphrase import Cost
 from salus.crypto.signing import person_id
 from salus.errors import AgentRefused
 from salus.exchange.cards import Role, SignedCard
+from salus.ledger.trusting import Trusted
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _home_rows(agent: Agent, wallet: Wallet, cards: dict[bytes, SignedCard]) -> 
         for key, job in agent.store.all(shape, b""):
             if job.name == wallet.record.name:
                 yield _row(b"", key, job)
-    pin = agent.store.find(Pin, b"", b"")
+    pin = agent.store.find(Trusted, b"", b"")
     if pin is not None:
         yield _row(b"", b"", pin)
 

@@ -118,5 +118,4 @@ def organisation_id(agent: Agent, wallet: Wallet) -> bytes:
 
 
 def _members(agent: Agent) -> list[Wallet]:
-    authorities = [member.authority for member in agent.genesis.members]
-    return [w for w in agent.wallets() if w.record.role is Role.MEMBER and w.authority.public in authorities]
+    return [wallet for wallet in agent.wallets() if wallet.record.role is Role.MEMBER]

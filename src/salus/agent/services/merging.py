@@ -36,10 +36,11 @@ from salus.agent.services.sealing import Job
 from salus.agent.services.staffing import Staff, StaffLink
 from salus.agent.services.submitting import Outgoing
 from salus.agent.services.writing import NoteJob
-from salus.agent.verify import CaughtNode, Pin
+from salus.agent.verify import CaughtNode
 from salus.agent.wallet import PrincipalRecord
 from salus.codec import Record
 from salus.errors import AgentRefused
+from salus.ledger.trusting import Trusted
 
 
 class Scope(Enum):
@@ -100,7 +101,7 @@ def newer_card(here: Contact, coming: Contact) -> Contact:
     return max(here, coming, key=lambda contact: contact.card.card.issued)
 
 
-def higher_pin(here: Pin, coming: Pin) -> Pin:
+def higher_pin(here: Trusted, coming: Trusted) -> Trusted:
     """The higher of two headers: the home never accepts an older ledger than it, or the exporter, has seen."""
     if here.height == coming.height and here.hash != coming.hash:
         raise AgentRefused("forked-node", "the export was made on another ledger than this home has seen")
@@ -111,7 +112,7 @@ TABLE = (
     Rule(PrincipalRecord, Scope.HOME, what_is_here),
     Rule(Contact, Scope.HOME, newer_card),
     Rule(KnownLicence, Scope.HOME, what_is_here),
-    Rule(Pin, Scope.HOME, higher_pin),
+    Rule(Trusted, Scope.HOME, higher_pin),
     Rule(Job, Scope.HOME, what_is_here),  # of jobs: what the ledger has is not done again
     Rule(RotationJob, Scope.HOME, what_is_here),
     Rule(ErasureJob, Scope.HOME, what_is_here),

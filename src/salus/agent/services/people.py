@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from salus.agent.home import Agent
+from salus.agent.members import current_members
 from salus.agent.wallet import ColdSeed, PrincipalRecord, Wallet, cold_seed, new_principal
 from salus.codec import Record, decode, encode
 from salus.crypto import hpke
@@ -20,7 +21,6 @@ from salus.exchange.carding import require_showable, sign_card
 from salus.exchange.cards import Card, Role, SignedCard
 from salus.exchange.posting import mailbox_id, sign_claim
 from salus.ids import Count
-from salus.ledger.genesis import member_id
 
 SEEK_AGAIN = 3_600_000  # ms between two attempts to find the mailbox a second member
 _COLD = b"salus-cold-seed-1\n"
@@ -85,9 +85,9 @@ def open_mailbox(agent: Agent, wallet: Wallet, member: bytes) -> None:
 def seek_second(agent: Agent, wallet: Wallet) -> None:
     """Where one member alone keeps the mailbox, ask others, at most once an hour; the card is made anew when one takes it."""
     kept = agent.store.find(OwnCard, wallet.person, b"")
-    if kept is None or len(agent.genesis.members) < 2 or len(kept.card.card.members) > 1:
+    if kept is None or len(kept.card.card.members) > 1 or agent.clock() - kept.sought < SEEK_AGAIN:
         return
-    if agent.clock() - kept.sought < SEEK_AGAIN:
+    if len(current_members(agent)) < 2:
         return
     (home,) = kept.card.card.members
     second = _second(agent, wallet, home)
@@ -97,9 +97,8 @@ def seek_second(agent: Agent, wallet: Wallet) -> None:
 
 
 def _second(agent: Agent, wallet: Wallet, home: bytes) -> tuple[bytes, ...]:
-    """The first other member, in the order of the genesis document, that opens the mailbox now; nobody where none does."""
-    for member in agent.genesis.members:
-        other = member_id(member.authority)
+    """The first other member, the earliest first, that opens the mailbox now; nobody where none does."""
+    for other in current_members(agent):
         try:
             if other != home:
                 open_mailbox(agent, wallet, other)

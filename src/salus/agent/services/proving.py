@@ -21,6 +21,8 @@ from salus.codec import decode, encode
 from salus.crypto.signing import person_id
 from salus.errors import AgentRefused
 from salus.exchange.proofs import Proof, ProofKind, proof_file, require_proofs, state_key
+from salus.ledger.lightblock import CommittedHeader
+from salus.ledger.trusting import led, trusted_from
 
 Subject = tuple[bytes, int]
 
@@ -53,7 +55,9 @@ def prove(agent: Agent, name: str | None, what: str, identity: str, at: int = 0)
     if any((answer.value is None) != (kind is ProofKind.ABSENCE) for answer in answers):
         raise AgentRefused("not-so", "the ledger shows the opposite of what was to be proven")
     pairs = zip(subjects, answers, strict=True)
-    file = proof_file(tuple(Proof(kind, subject, number, at, answer) for (subject, number), answer in pairs))
+    _, steps = led(agent.genesis, trusted_from(agent.genesis), answers[0].header, agent.network.header)
+    trail = tuple(step for step in steps if isinstance(step, CommittedHeader))
+    file = proof_file(tuple(Proof(kind, subject, number, at, answer) for (subject, number), answer in pairs), trail)
     require_proofs(agent.genesis, file)
     return encode(file)
 

@@ -17,7 +17,7 @@ from salus.agent.services.merging import NAMED, RULES, Rule, Scope
 from salus.agent.services.people import OwnCard, keep_person, require_free
 from salus.agent.services.restored_entries import Shelf
 from salus.agent.store import MAX_BODY
-from salus.agent.verify import Pin, newest_header
+from salus.agent.verify import newest_header
 from salus.agent.wallet import PrincipalRecord, Wallet
 from salus.codec import Record, decode
 from salus.crypto.chunks import Source
@@ -26,7 +26,7 @@ from salus.errors import AgentRefused
 from salus.exchange.carding import require_card
 from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id
 from salus.ledger.header import header_hash
-from salus.ledger.verifying import require_header
+from salus.ledger.trusting import Trusted, require_named
 
 Keep = Callable[[ExportHead, Content, Record | None], None]
 
@@ -58,7 +58,7 @@ class Import:
     head: ExportHead
     shelf: Shelf
     wallet: Wallet | None = None
-    pin: Pin | None = None
+    pin: Trusted | None = None
     end: ExportEnd | None = None
 
     def describe(self, name: str) -> Inside:
@@ -111,14 +111,14 @@ def require_own_network(agent: Agent, head: ExportHead) -> None:
         raise AgentRefused("wrong-network", "the export was made on another network")
 
 
-def require_seen(agent: Agent, pin: Pin | None) -> None:
+def require_seen(agent: Agent, pin: Trusted | None) -> None:
     """Raise ``stale-node`` or ``forked-node`` unless this home's node has the ledger that the exporter had seen."""
     if pin is None:
         return
     if newest_header(agent).height < pin.height:
         raise AgentRefused("stale-node", "the node shows an older ledger than the exporter had seen")
     signed = agent.network.header(pin.height)
-    require_header(agent.genesis, signed)
+    require_named(agent.genesis, signed)
     if signed.header.height != pin.height or header_hash(signed.header) != pin.hash:
         raise AgentRefused("forked-node", "the node shows another ledger than the exporter had seen")
 
@@ -158,7 +158,7 @@ def _read_row(state: Import, row: ExportRow) -> Record:
     if isinstance(record, PrincipalRecord):
         state.wallet = Wallet(record)
         require(state.wallet.person == state.head.person, "the wallet is another person's")
-    elif isinstance(record, Pin):
+    elif isinstance(record, Trusted):
         state.pin = record
     elif isinstance(record, KnownPair):
         state.shelf.learn(row.owner[len(state.head.person) :], record.seal_seed)
@@ -204,9 +204,9 @@ def _local_name(agent: Agent, head: ExportHead, name: str | None) -> str:
     return local
 
 
-def _keep_pin(agent: Agent, pin: Pin | None) -> None:
+def _keep_pin(agent: Agent, pin: Trusted | None) -> None:
     """Keep the higher of the export's pin and the home's."""
-    here = agent.store.find(Pin, b"", b"")
+    here = agent.store.find(Trusted, b"", b"")
     if pin is not None:
         agent.store.put(b"", b"", pin if here is None else RULES["pin"].merge(here, pin))
         agent.believed = None  # the next header is held against this pin
@@ -214,7 +214,7 @@ def _keep_pin(agent: Agent, pin: Pin | None) -> None:
 
 def _take(agent: Agent, local: str, row: ExportRow, record: Record) -> None:
     """Keep the record, or what it and the one that is here already merge to."""
-    if isinstance(record, Pin):
+    if isinstance(record, Trusted):
         return  # kept at the end, when the home's node has shown that ledger
     key = row.key
     if isinstance(record, PrincipalRecord):

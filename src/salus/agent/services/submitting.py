@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from salus.agent.home import Agent
+from salus.agent.members import current_members, node_key
 from salus.agent.verify import newest_header
 from salus.codec import Record, decode, encode
 from salus.crypto.keys import fresh_nonce
@@ -17,7 +18,6 @@ from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.api import MAX_SUBMISSION, Submission
 from salus.ids import BodyHash
-from salus.ledger.genesis import member_id
 from salus.ledger.tx import RIGHTS_PROTECTING, SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash, protects_rights
 
 #: Refusals that tell of another device, and are looked into by whoever asked.
@@ -174,11 +174,10 @@ def _body(submission: Submission) -> Body:
 
 def _sponsor(agent: Agent) -> bytes:
     sponsor = agent.network.status().member
-    if sponsor not in [member_id(member.authority) for member in agent.genesis.members]:
+    if sponsor not in current_members(agent):
         raise AgentRefused("unknown-node", "the node is not of a member of this network")
     return sponsor
 
 
 def _sponsor_key(agent: Agent) -> bytes:
-    sponsor = _sponsor(agent)
-    return next(member.node for member in agent.genesis.members if member_id(member.authority) == sponsor)
+    return node_key(agent, _sponsor(agent))

@@ -19,7 +19,6 @@ from salus.ledger.lightblock import chain_id, ordered
 from salus.ledger.machine import Block
 from salus.node.comet import abci_pb2 as abci
 
-APP_VERSION = 1
 ABCI_VERSION = "2.0.0"
 
 
@@ -34,13 +33,23 @@ class Keeper(Protocol):
 
 
 class AbciApplication:
-    """Answers CometBFT. ``clock`` gives ms since the epoch, for the check at the door alone: blocks bring their own time."""
+    """Answers CometBFT. ``clock`` gives ms since the epoch, for the check at the door alone: blocks bring their own time.
 
-    def __init__(self, genesis: Genesis, app: Application, keeper: Keeper, clock: Callable[[], Millis]) -> None:
+    ``known_peer``: whether an engine of this id (in hexadecimal digits) may be connected with.
+    """
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        app: Application,
+        keeper: Keeper,
+        clock: Callable[[], Millis],
+        known_peer: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._genesis, self._app, self._keeper, self._clock = genesis, app, keeper, clock
+        self._known_peer = known_peer
         self._last = Millis(0)  # the time of the newest block
         self._finalized: tuple[Block, Finalized] | None = None
-        self._members = {validator.key for validator in validators(genesis)}
 
     def answer(self, request: abci.Request) -> abci.Response:
         """The answer to a request. Raises for what no honest engine asks, and for what fails here."""
@@ -63,7 +72,7 @@ class AbciApplication:
         return abci.InfoResponse(
             data="salus",
             version=__version__,
-            app_version=APP_VERSION,
+            app_version=self._app.rules(),
             last_block_height=height,
             last_block_app_hash=root if height else b"",
         )
@@ -100,13 +109,18 @@ class AbciApplication:
         except LedgerRefused:
             return statuses(status=statuses.REJECT)
         if asked.height == self._app.info().height + 1:  # executed now, as it will most likely be decided
-            self._execute(Block(Height(asked.height), _millis(asked.time), tuple(asked.txs)))
+            self._execute(_block(asked))
         return statuses(status=statuses.ACCEPT)
 
     def _finalize_block(self, asked: abci.FinalizeBlockRequest) -> abci.FinalizeBlockResponse:
-        final = self._execute(Block(Height(asked.height), _millis(asked.time), tuple(asked.txs)))
+        final = self._execute(_block(asked))
         results = [abci.ExecTxResult(code=code, data=data) for code, data in results_coded(final.results)]
-        return abci.FinalizeBlockResponse(tx_results=results, app_hash=final.root)
+        seats = [abci.ValidatorUpdate(pub_key=abci.PublicKey(ed25519=key), power=power) for key, power in final.seats]
+        rules = self._app.begun_rules(asked.height)
+        changed = abci.ConsensusParams(version=abci.VersionParams(app=rules)) if rules else None
+        return abci.FinalizeBlockResponse(
+            tx_results=results, validator_updates=seats, consensus_param_updates=changed, app_hash=final.root
+        )
 
     def _commit(self, asked: abci.CommitRequest) -> abci.CommitResponse:
         if self._finalized is None:
@@ -118,7 +132,13 @@ class AbciApplication:
 
     def _query(self, asked: abci.QueryRequest) -> abci.QueryResponse:
         """Nothing but what CometBFT asks of its own accord: whether a peer is let in. State is read at the node's API."""
-        return abci.QueryResponse(code=0 if asked.path.startswith("/p2p/filter/") else REFUSED, height=self._app.info().height)
+        return abci.QueryResponse(code=0 if self._lets_in(asked.path) else REFUSED, height=self._app.info().height)
+
+    def _lets_in(self, path: str) -> bool:
+        """Whether a peer is let in: at any address, by the id of a member's engine."""
+        if path.startswith(_BY_ADDRESS):
+            return True
+        return path.startswith(_BY_ID) and self._known_peer(path.removeprefix(_BY_ID))
 
     def _list_snapshots(self, asked: abci.ListSnapshotsRequest) -> abci.ListSnapshotsResponse:
         return abci.ListSnapshotsResponse()
@@ -151,7 +171,13 @@ class AbciApplication:
         return self._finalized[1]
 
 
+_BY_ADDRESS, _BY_ID = "/p2p/filter/addr/", "/p2p/filter/id/"
 _FRAMING = 8  # bytes more that a transaction takes in a block, at most
+
+
+def _block(asked: abci.ProcessProposalRequest | abci.FinalizeBlockRequest) -> Block:
+    caught = tuple(sorted({evidence.validator.address for evidence in asked.misbehavior}))
+    return Block(Height(asked.height), _millis(asked.time), tuple(asked.txs), caught)
 
 
 def _millis(time: Timestamp) -> Millis:

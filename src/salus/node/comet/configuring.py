@@ -118,7 +118,7 @@ def _settings(home: EngineHome, app: str | None) -> dict[str, dict[str, str | in
             "proxy_app": app or f"unix://{home.app_socket}",
             "moniker": "salus",  # the default is the machine's name, told to every peer
             "abci": "socket",
-            "filter_peers": False,
+            "filter_peers": True,  # the application says whose engines are members'
             "log_level": LOG_LEVEL,
             "log_format": "json",
         },
@@ -130,9 +130,9 @@ def _settings(home: EngineHome, app: str | None) -> dict[str, dict[str, str | in
             "allow_duplicate_ip": True,
             "persistent_peers": ",".join(home.peers),
             "unconditional_peer_ids": ids,
-            # Nobody but those named above. The engine then accepts as many connections as there are names, so a stranger who
-            # connects and says nothing can hold a place for as long as a handshake may take.
-            "max_num_inbound_peers": 0,
+            # Besides those named above, members that came by votes. A stranger who connects and says nothing can hold one of
+            # these places for as long as a handshake may take.
+            "max_num_inbound_peers": 64,
             "handshake_timeout": "5s",
         },
         "mempool": {

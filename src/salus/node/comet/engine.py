@@ -7,6 +7,7 @@ header of the next one, which CometBFT makes at once where the state has changed
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +23,10 @@ from salus.ledger.genesis import Genesis
 from salus.ledger.header import ProvenHeader
 from salus.ledger.lightblock import CommittedHeader
 from salus.ledger.machine import Block
+from salus.ledger.modules.members.queries import peer_is_member
+from salus.ledger.trusting import Trusted, followed, require_named, trusted_from, trusting
 from salus.ledger.tx import Transaction, body_hash
-from salus.ledger.verifying import StateAnswer, require_header
+from salus.ledger.verifying import StateAnswer
 from salus.node.chain import Chain
 from salus.node.comet.abci_pb2 import Request, Response
 from salus.node.comet.application import AbciApplication
@@ -32,6 +35,7 @@ from salus.node.engine import Committed, Outcome
 from salus.node.ledger_store import LedgerStore, StoredBlock
 from salus.node.replaying import replay
 
+PEER_ID = re.compile("[0-9a-f]{40}")
 _LOG = logging.getLogger("salus.node")
 NOT_ORDERED = "node/not-ordered"
 ORDERED = 10.0  # seconds within which a transaction is in a block, or its sender is told that nobody knows
@@ -56,6 +60,9 @@ class Runtime(Protocol):
 
     def require_alive(self) -> None:
         """Raise `NodeRefused` ``engine-stopped`` unless the process runs."""
+
+    def names(self, peer: str) -> bool:
+        """Whether the configuration names an engine of this id."""
 
     def broadcast(self, data: bytes) -> str:
         """Hand in a transaction; "" or the full code with which the application refused it."""
@@ -92,10 +99,11 @@ class CometEngine(Chain):
         if self._empty:
             self._store.commit_block(0, StoredBlock((), ()), self.app.init_chain())
         self._shown: ProvenHeader | None = store.newest()
+        self._trusted: Trusted = trusted_from(genesis) if self._shown is None else trusting(self._shown)
         self._unkept = dict[int, CommittedHeader]()  # written with the next block, which flushes anyway
         self._answered = False  # whether the engine has shown a header since the start
         self._view, self._earlier = self.app.view(), dict[int, View]()
-        self._server = listen(self._answer(AbciApplication(genesis, self.app, self, clock)), self._fail)
+        self._server = listen(self._answer(AbciApplication(genesis, self.app, self, clock, self._lets_in)), self._fail)
         self._following = threading.Thread(target=self._follow, name="headers", daemon=True)
         try:
             self._server.start()
@@ -154,7 +162,7 @@ class CometEngine(Chain):
         if not 0 < height <= self._newest().header.height:
             raise NodeRefused("no-such-height", "no block of this height")
         found = self._runtime.header(height)
-        require_header(self.genesis, found)
+        require_named(self.genesis, found)
         return found
 
     def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
@@ -204,7 +212,8 @@ class CometEngine(Chain):
         """Make the finalized block durable, tell of it, and let go who waited for it."""
         changes = self.app.commit()
         before = self._view.before(changes)
-        self._store.commit_block(block.height, StoredBlock(block.transactions, final.results), changes, self._unkept.values())
+        stored = StoredBlock(block.transactions, final.results, block.misbehaving)
+        self._store.commit_block(block.height, stored, changes, self._unkept.values())
         self._unkept.clear()
         self.app.committed()
         self._view, self._earlier = self.app.view(), {block.height - 1: before}
@@ -225,6 +234,12 @@ class CometEngine(Chain):
         waiting = self._waiting.get(body_hash(body))
         if waiting is not None and not waiting.done():
             waiting.set_exception(refusal)
+
+    def _lets_in(self, peer: str) -> bool:
+        """Whether an engine of this id is a member's: configured here, or admitted by votes."""
+        if self._runtime.names(peer):
+            return True
+        return PEER_ID.fullmatch(peer) is not None and peer_is_member(self._store, bytes.fromhex(peer))
 
     def _keep_headers(self) -> None:
         self._store.put_headers(self._unkept.values())
@@ -309,7 +324,7 @@ class CometEngine(Chain):
         height = signed.header.height
         newer = self._shown is None or height > self._shown.header.height
         if newer:
-            require_header(self.genesis, signed)
+            self._trusted = followed(self.genesis, self._trusted, signed)
         with self._came:
             self._answered = True
             if newer:

@@ -15,11 +15,14 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from salus.errors import NodeRefused
+from salus.ledger.lightblock import MAX_VALIDATORS, Validator
 
 SECONDS = 10.0  # for one answer
 MAX_ANSWER = 8 * 1024 * 1024  # bytes
 
-Height = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")]
+PAGE = 100  # validators that are told at once
+
+Whole = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")]
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
@@ -41,7 +44,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class _SyncInfo(msgspec.Struct):
-    latest_block_height: Height
+    latest_block_height: Whole
     latest_block_time: Text
     catching_up: bool
 
@@ -63,6 +66,20 @@ class _SignedHeader(msgspec.Struct):
 
 class _Commit(msgspec.Struct):
     signed_header: _SignedHeader
+
+
+class _PublicKey(msgspec.Struct):
+    value: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class _Voting(msgspec.Struct):
+    pub_key: _PublicKey
+    voting_power: Whole
+
+
+class _Validators(msgspec.Struct):
+    validators: Annotated[list[_Voting], msgspec.Meta(max_length=100)]
+    total: Whole
 
 
 class _Error(msgspec.Struct):
@@ -137,6 +154,16 @@ class Rpc:
                 raise NodeRefused("no-such-height", "the engine has no block of this height") from error
             raise
         return {"header": found.header, "commit": found.commit}
+
+    def validators(self, height: str) -> tuple[Validator, ...]:
+        """Who votes on the block at ``height``, in CometBFT's order."""
+        found = list[Validator]()
+        for page in range(1, MAX_VALIDATORS // PAGE + 2):
+            told = self._ask(_Validators, "validators", height=height, page=str(page), per_page=str(PAGE))
+            found += [Validator(base64.b64decode(one.pub_key.value), int(one.voting_power)) for one in told.validators]
+            if len(found) >= int(told.total):
+                break
+        return tuple(found)
 
     def _ask(self, shape: type[Shape], method: str, **params: str) -> Shape:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()

@@ -6,10 +6,11 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from salus.ledger.genesis import Genesis, ValidatingMember, member_id, network_id, validators
-from salus.ledger.lightblock import CommittedHeader, chain_id, ordered
-from salus.node.comet.application import APP_VERSION
+from salus.ledger.lightblock import CommittedHeader, Validator, chain_id, ordered, validators_hash
+from salus.ledger.modules.governance.queries import FIRST_RULES
 from salus.node.comet.binary import find_engine
 from salus.node.comet.configuring import EngineHome, write_engine_home
 from salus.node.comet.headers import committed_header
@@ -19,6 +20,7 @@ from salus.node.comet.server import AbciServer, Answer
 from salus.node.config import CometConfig
 from salus.node.identity import peer_seed, validator_seed
 
+_SETS = 16  # sets of validators that are remembered
 BESIDES = 256 * 1024  # bytes of a block that are not transactions: its header, votes and evidence
 
 
@@ -29,20 +31,22 @@ class LocalRuntime:
         binary = find_engine()
         self._sockets = Path(tempfile.mkdtemp(prefix="salus-"))  # its path is short, as those of sockets must be
         self._app, self._rpc_socket = self._sockets / "app.sock", self._sockets / "rpc.sock"
+        self._peers = tuple(config.peers.values())
         self._told = folder / "engine.pid"  # for whoever runs several members on one machine
-        self._validators = ordered(validators(genesis))
+        first = ordered(validators(genesis))
+        self._sets = {validators_hash(first).hex().upper(): first}  # by hash, as the engine writes it
         named = [member for member in genesis.members if isinstance(member, ValidatingMember)]
         write_engine_home(
             EngineHome(
                 folder=folder,
                 chain=chain_id(network_id(genesis)),
-                app_version=APP_VERSION,
+                app_version=FIRST_RULES,
                 genesis_time=genesis.time,
                 validators=tuple((member.validator, member_id(member.authority).hex()[:8]) for member in named),
                 validator_seed=validator_seed(seed),
                 peer_seed=peer_seed(seed),
                 listen=config.listen,
-                peers=tuple(config.peers.values()),
+                peers=self._peers,
                 app_socket=self._app,
                 rpc_socket=self._rpc_socket,
                 max_block=genesis.parameters.max_block + BESIDES,
@@ -57,6 +61,10 @@ class LocalRuntime:
     def require_alive(self) -> None:
         """Raise `NodeRefused` ``engine-stopped``, with the cause as far as it is known, unless the process runs."""
         self._process.require_alive()
+
+    def names(self, peer: str) -> bool:
+        """Whether the configuration names an engine of this id."""
+        return any(known.startswith(f"{peer}@") for known in self._peers)
 
     def listen(self, answer: Answer, failed: Callable[[BaseException], None]) -> AbciServer:
         """The socket on which CometBFT will ask."""
@@ -80,4 +88,15 @@ class LocalRuntime:
 
     def header(self, height: int | None) -> CommittedHeader:
         """The committed header at ``height``, or the newest; `NodeRefused` ``engine-unreachable``."""
-        return committed_header(self._rpc.commit(height), self._validators)
+        told = self._rpc.commit(height)
+        return committed_header(told, self._voting(told))
+
+    def _voting(self, told: dict[str, Any]) -> tuple[Validator, ...]:
+        """The validators whom the header names: asked for once a set."""
+        named, height = (str(told["header"].get(field, "")) for field in ("validators_hash", "height"))
+        known = self._sets.get(named)
+        if known is None:
+            if len(self._sets) == _SETS:
+                del self._sets[next(iter(self._sets))]
+            known = self._sets[named] = self._rpc.validators(height)
+        return known

@@ -19,7 +19,7 @@ from salus.node.guests.days import Days
 class Door:
     """``applied`` tells whether a transaction's body is on the ledger already; ``everybody``: nobody needs an invitation.
 
-    ``members`` are the node keys of the members: a member answers for its own people's mailboxes here.
+    ``member_node`` tells a key that is of a member's node: a member answers for its own people's mailboxes here.
     """
 
     def __init__(
@@ -29,13 +29,13 @@ class Door:
         member: MemberId,
         clock: Callable[[], Millis],
         applied: Callable[[bytes], bool],
-        members: frozenset[bytes],
+        member_node: Callable[[bytes], bool],
         *,
         everybody: bool,
     ) -> None:
         self.book, self._days = GuestBook(folder, network, member, clock), Days(folder)
         self._network, self._member, self._clock = network, member, clock
-        self._applied, self._members, self._everybody = applied, members, everybody
+        self._applied, self._member_node, self._everybody = applied, member_node, everybody
         self._own = b""
 
     def enrol_own(self, key: bytes) -> None:
@@ -59,7 +59,7 @@ class Door:
         if cost == 0 or self._everybody or not isinstance(message, Submission | MailboxClaim):
             return
         key = require_vouched(message, self._network, self._member)
-        if key != self._own and not (isinstance(message, MailboxClaim) and key in self._members):
+        if key != self._own and not (isinstance(message, MailboxClaim) and self._member_node(key)):
             self._days.spend(key, cost, self.book.current(key).actions, self._clock())
 
     def _cost(self, message: Record) -> int:

@@ -62,7 +62,7 @@ def back_up(
     Raises `NodeRefused` ``backup-exists``, ``storage-failed``, ``blobs-lost``, or what is wrong with the node.
     """
     seed = read_node_seed(home / "node" / "node.key")
-    own_member(genesis, seed)
+    own_member(genesis, home / "node")
     target = _target(out, now)
     with filling(target.parent, PREFIX) as partial:
         newest, lost = _copy(home, genesis, partial, told, with_key=with_key)

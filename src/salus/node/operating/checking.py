@@ -15,7 +15,8 @@ from salus.crypto.keys import derive
 from salus.errors import NodeRefused, SalusError
 from salus.ledger.genesis import Genesis, validators
 from salus.ledger.header import ProvenHeader
-from salus.ledger.verifying import require_header, require_linked
+from salus.ledger.trusting import require_named
+from salus.ledger.verifying import require_next
 from salus.node.config import read_config
 from salus.node.guests.book import BOOK, GUESTS
 from salus.node.identity import own_member, read_node_seed
@@ -102,7 +103,7 @@ def require_clock(newest: ProvenHeader, now: int) -> None:
 
 def _check_key(found: Findings, node: Path, genesis: Genesis) -> None:
     with found.of("key"):
-        own_member(genesis, read_node_seed(node / "node.key"))
+        own_member(genesis, node)
         found.well("key", "node.key belongs to a member of the genesis document")
 
 
@@ -125,9 +126,10 @@ def _check_chain(found: Findings, genesis: Genesis, ledger: Ledger, newest: Prov
             signed = ledger.header(height)
             if signed is None:
                 raise NodeRefused("no-such-height", "no block of this height")
-            require_header(genesis, signed)
-            if before is not None:
-                require_linked(before, signed)
+            if before is None and height > oldest:
+                require_named(genesis, signed)  # those before it were not asked about
+            else:
+                require_next(genesis, before, signed)
         except SalusError as error:
             raise NodeRefused("chain-damaged", f"block {height} does not check ({error.full_code})") from error
         before = signed
@@ -208,7 +210,7 @@ def _secret(node: Path, genesis: Genesis) -> bytes:
     """What hides sections in anchors; empty where the node's own key is not there."""
     try:
         seed = read_node_seed(node / "node.key")
-        own_member(genesis, seed)
+        own_member(genesis, node)
     except NodeRefused:
         return b""
     return derive(seed, "vault")

@@ -19,7 +19,7 @@ from salus.errors import NodeRefused, SalusError
 from salus.ledger.genesis import MAX_GENESIS, Genesis
 from salus.ledger.header import ProvenHeader, header_hash
 from salus.node.guests.book import close_invitations
-from salus.node.identity import own_member, read_node_seed
+from salus.node.identity import own_member
 from salus.node.mailbox.letters import raise_cursors
 from salus.node.operating.backup import copy_blob, copy_file, unpack
 from salus.node.operating.checking import Findings, check_guests, check_mailbox, check_receipts
@@ -80,7 +80,7 @@ def restore(home: Path, genesis: Genesis | None, backup: Path, seen: Seen | None
             unpack(backup, source)
         genesis = genesis or _genesis_of(source)
         if (node / "node.key").exists():
-            own_member(genesis, read_node_seed(node / "node.key"))
+            own_member(genesis, node)
         manifest = read_manifest(source, genesis)
         require_files(source, manifest, told)
         place = work / "place"

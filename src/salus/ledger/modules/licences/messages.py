@@ -13,11 +13,12 @@ from salus.ledger.genesis import LicenceRight
 
 
 class LicenceStatus(StrEnum):
-    """The lifecycle of a licence. ``ended`` is final."""
+    """The lifecycle of a licence. ``ended`` is final. ``undone`` by votes: it never was valid, whatever stood there before."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
     ENDED = "ended"
+    UNDONE = "undone"
 
 
 class IssueLicence(Record, frozen=True, tag="issue-licence"):

@@ -16,6 +16,7 @@ LIFECYCLE = {
     LicenceStatus.ACTIVE: (LicenceStatus.SUSPENDED, LicenceStatus.ENDED),
     LicenceStatus.SUSPENDED: (LicenceStatus.ACTIVE, LicenceStatus.ENDED),
     LicenceStatus.ENDED: (),
+    LicenceStatus.UNDONE: (),
 }
 MAX_CHANGES = 256
 
@@ -40,9 +41,25 @@ class Licence(Record, frozen=True, tag="licence"):
     intervals: Annotated[tuple[StatusSince, ...], msgspec.Meta(min_length=1, max_length=MAX_CHANGES)]
 
 
+class Issued(Record, frozen=True, tag="issued"):
+    """That the issuer which its key names has issued the licence that it names, in block ``height``."""
+
+    height: Count
+
+
 def licence_key(licence: bytes) -> bytes:
     """Where a licence's leaf stands."""
     return b"licences/" + licence
+
+
+def issued_key(issuer: bytes, height: int, licence: bytes) -> bytes:
+    """Where it stands that the issuer has issued the licence in block ``height``."""
+    return b"issued/" + issuer + b"/" + height.to_bytes(8, "big") + licence
+
+
+def issued_range(first: bytes) -> tuple[bytes, bytes]:
+    """Where the index keys begin and end that are of the same issuer as ``first``, or stand behind it."""
+    return first, first[: len(b"issued/") + 32] + b"0"
 
 
 def status_at(licence: Licence, time: int) -> LicenceStatus | None:

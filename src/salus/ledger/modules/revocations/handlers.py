@@ -8,7 +8,7 @@ from salus.ledger.context import Context
 from salus.ledger.module import Handler, Module
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.modules.revocations.state import Revoked, revocation_id, revocation_key
-from salus.ledger.store import Overlay, Reader
+from salus.ledger.store import Reader
 
 
 def _nobody(reader: Reader, message: Revoke) -> tuple[VerifyKey, ...]:
@@ -23,8 +23,8 @@ def _revoke(context: Context, message: Revoke) -> None:
     context.at(context.time + context.parameters.max_warrant_window, "revocations/forget", key)
 
 
-def _forget(state: Overlay, subject: bytes) -> None:
-    state.remove(subject)
+def _forget(context: Context, subject: bytes) -> None:
+    context.state.remove(subject)
 
 
 MODULE = Module("revocations", {Revoke: Handler(_nobody, _revoke)}, due={"revocations/forget": _forget})
