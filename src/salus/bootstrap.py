@@ -41,12 +41,12 @@ from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
 from salus.ledger.trusting import Trusted
 from salus.node.config import read_config
 from salus.node.guests.book import GuestBook
-from salus.node.identity import own_member, read_node_seed
+from salus.node.identity import Identity, own_member, read_node_seed
 from salus.node.operating.partials import database_refusals, storage_refusals
 from salus.node.operating.placing import complete
 from salus.node.operating.restore import Restored, Seen, restore
 from salus.node.replaying import Told
-from salus.node.service import Identity, NodeService
+from salus.node.service import NodeService
 
 PATIENCE = 30.0  # seconds that a command waits for another one
 FOUNDING = "founding"  # there from `init_home` until the first ledger is

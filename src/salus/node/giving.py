@@ -22,7 +22,7 @@ from salus.node.vault.sharing import Share
 
 T = TypeVar("T")
 
-_CLOCKS_APART = 300_000  # ms that two nodes' clocks may differ
+CLOCKS_APART = 300_000  # ms that two nodes' clocks may differ
 
 
 class Giving:
@@ -65,7 +65,7 @@ class Giving:
         return VerifyKey(member(self._engine.state, asking).node)
 
     def _require_now(self, time: int) -> None:
-        if abs(time - self._clock()) > _CLOCKS_APART:
+        if abs(time - self._clock()) > CLOCKS_APART:
             raise NodeRefused("stale-ask", "the request of a member's node is too old, or its clock is off")
 
     def _whole(self, blob: bytes) -> bool:

@@ -6,7 +6,6 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +15,6 @@ from salus import __version__
 from salus.codec import Record, decode, encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive, fresh_nonce
-from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError, refusal
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.client import NodeClient
@@ -26,7 +24,7 @@ from salus.exchange.listings import SignedListing
 from salus.exchange.peering import PeerAnswer, PeerAsk, PeerHeld, Pushed
 from salus.exchange.posting import sign_stamp
 from salus.exchange.references import CardDeposit, SealedCard
-from salus.ids import BodyHash, MemberId, Millis
+from salus.ids import BodyHash, Millis
 from salus.ledger.genesis import Genesis, member_id, network_id, orderer, validators
 from salus.ledger.header import ProvenHeader, TxResult
 from salus.ledger.modules.directory.messages import PublishListing
@@ -41,8 +39,9 @@ from salus.node.copying import Copying
 from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
 from salus.node.following import FollowingEngine
-from salus.node.giving import Giving
+from salus.node.giving import CLOCKS_APART, Giving
 from salus.node.guests.admitting import Door
+from salus.node.identity import Identity
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.operating.looking import is_buried
@@ -67,20 +66,6 @@ T = TypeVar("T")
 MAX_STATES = 512
 MAX_PASSING = 8  # requests that wait for other members' nodes at once: one that hangs must not take all of this node with it
 _ANCHOR_EXPIRY = 60_000  # ms
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A node's place in the network: whose it is, and the seed of its keys."""
-
-    genesis: Genesis
-    member: MemberId
-    seed: bytes
-
-    @property
-    def key(self) -> SigningKey:
-        """The node key: sponsors, signs headers and promises."""
-        return SigningKey(derive(self.seed, "node"))
 
 
 class NodeService:
@@ -108,7 +93,8 @@ class NodeService:
             self.peers = Peers(Own(self._network, self._member, self._key), clock)
             opened.callback(self.peers.close)
             self.replicating: Replicating | None = None
-            self.pushed = PushedBlobs(self.blobs, home / "vault" / "pushed", identity.genesis.parameters.max_expiry, clock)
+            patience = self._genesis.parameters.max_expiry + CLOCKS_APART
+            self.pushed = PushedBlobs(self.blobs, home / "vault" / "pushed", patience, clock)
             self.engine: Engine = self._make_engine(store)
             opened.callback(self.engine.stop)
             share = Share(self._member, self.engine.state, identity.genesis.parameters)
@@ -184,7 +170,8 @@ class NodeService:
         if validators(self._genesis) or len(share.members()) > 1:
             seconds = self.config.follow_seconds if self._background else None
             held, others = (share, self.blobs, self.pushed), (self.directory, self.peers)
-            self.replicating = Replicating(*held, *others, self._erasing, self._arriving.alone, seconds)
+            times = (lambda: self.engine.newest_header().header.time, seconds)
+            self.replicating = Replicating(*held, *others, self._erasing, self._arriving.alone, *times)
             self.vault.on_altered = self.replicating.altered
             self.replicating.start()
             opened.callback(self.replicating.stop)

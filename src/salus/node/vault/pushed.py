@@ -25,8 +25,8 @@ _NAME = re.compile(r"([0-9a-f]{64})\.([0-9a-f]{64})")
 class PushedBlobs:
     """``folder`` holds a file for each, named by the member and the blob; ``clock`` gives ms since the epoch.
 
-    What nothing has anchored ``patience`` ms after it came is deleted, counted anew from a start of the node on: no transaction
-    that anchors it can still be ordered then. Every method may be called from any thread.
+    What nothing has anchored in a block ``patience`` ms after it came is deleted, counted anew from a start of the node on: no
+    transaction that anchors it can still be ordered then. Every method may be called from any thread.
     """
 
     def __init__(self, blobs: Blobs, folder: Path, patience: int, clock: Callable[[], Millis]) -> None:
@@ -82,10 +82,10 @@ class PushedBlobs:
                     self._path(member, blob).unlink(missing_ok=True)
         return found
 
-    def expire(self) -> None:
-        """Delete what has waited too long."""
+    def expire(self, time: int) -> None:
+        """Delete what has waited too long at the newest block's ``time``: by the blocks, as what is anchored is never deleted."""
         with self._lock:
-            last = self._clock() - self._patience
+            last = time - self._patience
             late = [(member, blob) for blob, by in self._held.items() for member, (_, came) in by.items() if came < last]
         for member, blob in late:
             self._discount(member, blob)

@@ -27,7 +27,10 @@ RATE = 128 * 1024 * 1024  # bytes a second that are asked of other members' node
 
 
 class Replicating:
-    """A thread that looks every ``seconds``, or none. ``alone`` keeps submissions that name a blob out while it is looked at."""
+    """A thread that looks every ``seconds``, or none. ``alone`` keeps submissions that name a blob out while it is looked at.
+
+    ``newest`` gives the time of the newest block.
+    """
 
     def __init__(
         self,
@@ -38,10 +41,12 @@ class Replicating:
         peers: Peers,
         erasing: Erasing,
         alone: Callable[[set[bytes]], AbstractContextManager[None]],
+        newest: Callable[[], int],
         seconds: float | None,
     ) -> None:
         self._share, self._state, self._blobs, self._pushed = share, share.state, blobs, pushed
         self._directory, self._peers, self._erasing, self._alone = directory, peers, erasing, alone
+        self._newest = newest
         self._noting, self._lacking = threading.Lock(), set[bytes]()
         self._members = share.members()
         self.surplus, self._auditing = Surplus(share, blobs, peers, alone), Auditing(share, blobs)
@@ -101,7 +106,7 @@ class Replicating:
                 self._from(peer.member)
             except (SalusError, OSError, lmdb.Error):
                 continue
-        self._pushed.expire()
+        self._pushed.expire(self._newest())
         self.surplus.look()
 
     def stop(self) -> None:
