@@ -15,6 +15,9 @@ from salus.crypto.hashing import sha256
 from salus.exchange.peering import PeerPush, Pushed, sign_push
 from salus.exchange.placing import responsible
 from salus.ledger.modules.governance.messages import RemoveMember
+from salus.ledger.modules.sections.messages import Epoch, Rotate
+from salus.ledger.modules.sections.queries import section
+from salus.ledger.modules.sections.state import schedule_hash
 from salus.node.copying import portions
 from salus.node.vault.blobs import Blobs
 from salus.node.vault.pushed import PushedBlobs
@@ -106,10 +109,21 @@ def test_where_too_few_take_a_copy_nothing_is_ordered_and_nothing_stays(five: Co
     assert refused == "node/too-few-copies"
     assert five.node.engine.newest_header().header.height == height
     assert five.holders(sha256(data)) == []
-    five.revoke(bytes(32))  # what protects rights waits for nobody
     for number in range(1, 5):
         five.speak(number)
     assert five.submit(five.entry("ann", data), keys=[key("ann")], blobs=[data]).height
+
+
+def test_what_protects_rights_is_ordered_with_as_many_copies_as_there_are(five: Copies) -> None:
+    """MEM-18: a rotation with its new key package, while nobody else answers."""
+    five.fill("ann")
+    for number in range(1, 5):
+        five.silence(number)
+    found = section(five.node.engine.state, five.section("ann"))
+    after = Epoch(1, five.node.engine.newest_header().header.time + 1, bytes(32), sha256(MANY[0]))
+    five.revoke(bytes(32))
+    rotate = Rotate(five.section("ann"), schedule_hash(found.schedule), (*found.schedule, after))
+    assert five.submit(rotate, keys=[key("ann")], blobs=[MANY[0]]).height
 
 
 def test_copies_are_pushed_at_once_and_one_that_hangs_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +197,8 @@ def test_what_others_are_to_keep_is_not_taken(five: Copies) -> None:
     held = five.node.push(push(five, 0, data))
     assert (held.held, held.kept) == ((), ())
     assert five.node.pushed.waiting() == (0, 0)
+    five.node.blobs.put(data)
+    assert five.node.push(push(five, 0, named=(sha256(data),))).kept == ()
 
 
 def test_a_member_cannot_fill_anothers_disk(five: Copies, monkeypatch: pytest.MonkeyPatch) -> None:

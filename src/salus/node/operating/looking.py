@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from salus.ledger.header import ProvenHeader, TxResult
 from salus.ledger.modules.sections.messages import Epoch
 from salus.ledger.modules.sections.state import BLOBS, TOMBSTONES, Entry, Section, current_epoch
 from salus.ledger.store import Reader, load
+from salus.node.identity import own_member
 from salus.node.ledger_store import StoredBlock, as_block, as_header, at_height, placed
 from salus.node.replaying import require_signed, require_state
 from salus.node.storage import open_reading
+from salus.node.vault.sharing import Share
 
 _SECTIONS, _ID = b"sections/", 32
 _SECTION_KEY, _PART = len(_SECTIONS) + _ID, len(b"/entry/")
@@ -168,6 +170,16 @@ def anchored(state: Reader) -> dict[bytes, int | None]:
     found: dict[bytes, int | None] = {package: None for package in packages(state) if not is_buried(state, package)}
     found.update((entry.blob, entry.size) for entry in entries(state))
     return found
+
+
+def own_share(genesis: Genesis, node: Path, state: Reader) -> Callable[[bytes], bool]:
+    """Whether a blob is to be kept by the member whose node's key lies in the folder ``node``; each is where none does."""
+    try:
+        share = Share(own_member(genesis, node), state, genesis.parameters)
+    except NodeRefused:
+        return lambda _: True
+    members = share.members()
+    return lambda blob: share.own in share.keepers(blob, members)
 
 
 def section_keys(state: Reader, first: bytes = b"") -> Iterator[bytes]:
