@@ -10,7 +10,7 @@ SECOND := vectors/ts/node_modules/.package-lock.json
 ENGINE := .engine/cometbft
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network chaos bench-network engine proto lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network members chaos bench-network engine proto lock clean setup vectors
 
 setup: $(READY)
 
@@ -104,6 +104,9 @@ fuzz: $(HARD)  ## Coverage-guided fuzzing of every decoder, for MINUTES in all
 
 network: $(READY) engine  ## Four members that order blocks together: the story across them, while one after the other is killed
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/network.sh
+
+members: $(READY) engine  ## A fifth member joins four by votes, gets a seat, is voted out, and its patient moves away
+	PATH="$(CURDIR)/$(BIN):$$PATH" examples/members.sh
 
 chaos: $(READY) engine  ## Four members under load, while power is cut and members stand still, for MINUTES by SEED; then all is counted
 	PYTHONPATH=tests:. $(BIN)/python tools/chaos.py $(or $(MINUTES),5) $(or $(SEED),1)

@@ -36,6 +36,7 @@ from salus.localnet import Localnet
 from salus.node.comet.binary import find_engine
 from salus.node.comet.configuring import EngineHome, write_engine_home
 from salus.node.comet.process import EngineProcess
+from salus.node.comet.signing import begin_key, signed_name
 from salus.node.identity import read_node_seed
 
 ACTIONS = 5  # anchors of one transaction: about 1,000 bytes with its signatures
@@ -135,6 +136,7 @@ def _kvstore() -> Iterator[Path]:
             validators=((key, "bench"),),
             validator_seed=seed,
             peer_seed=tagged("bench/peer"),
+            signed=signed_name(0),
             app_socket=place / "app.sock",
             rpc_socket=rpc,
             listen=listen,
@@ -142,6 +144,7 @@ def _kvstore() -> Iterator[Path]:
             header_interval=10_000,
             local=True,
         )
+        begin_key(home.folder, 0)
         write_engine_home(home, app="kvstore")
         process = EngineProcess(find_engine(), home.folder, place / "engine.log")
         process.start(rpc)

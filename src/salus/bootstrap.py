@@ -41,15 +41,15 @@ from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
 from salus.ledger.trusting import Trusted
 from salus.node.config import read_config
 from salus.node.guests.book import GuestBook
-from salus.node.identity import Identity, own_member, read_node_seed
+from salus.node.identity import FOUNDING, RESYNC, Identity, own_member, read_node_seed
 from salus.node.operating.partials import database_refusals, storage_refusals
 from salus.node.operating.placing import complete
 from salus.node.operating.restore import Restored, Seen, restore
+from salus.node.operating.resyncing import set_aside
 from salus.node.replaying import Told
 from salus.node.service import NodeService
 
 PATIENCE = 30.0  # seconds that a command waits for another one
-FOUNDING = "founding"  # there from `init_home` until the first ledger is
 
 
 def clock() -> Millis:
@@ -121,9 +121,10 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
         config = read_config(home / "node" / "config.toml")
         with storage_refusals():
             node = NodeService(home / "node", Identity(genesis, member, seed), config, clock)
-        if (home / "node" / FOUNDING).exists():
-            (home / "node" / FOUNDING).unlink()
-            sync_folder(home / "node")
+        for begun in (FOUNDING, RESYNC):
+            if (home / "node" / begun).exists():
+                (home / "node" / begun).unlink()
+                sync_folder(home / "node")
         with database_refusals():
             try:
                 yield node
@@ -174,9 +175,14 @@ def require_own_node(home: Path) -> None:
 
 
 def require_founded(home: Path) -> None:
-    """Raise `NodeRefused` ``no-ledger`` where the ledger is lost: a new one under the same genesis would be a fork."""
+    """Raise `NodeRefused` ``no-ledger`` where the ledger is lost: a new one under the same genesis would be a fork.
+
+    Where members order together none can come of it: others have the blocks, and so has this node's engine, if it is there.
+    """
     node = home / "node"
-    if not (node / "ledger" / "data.mdb").exists() and not (node / FOUNDING).exists():
+    begins = [node / FOUNDING, node / RESYNC, node / "ledger" / "data.mdb"]
+    begins += [node / "comet" / "data" / "blockstore.db"] if validators(read_genesis(home)) else []
+    if not any(path.exists() for path in begins):
         raise NodeRefused("no-ledger", "the node's ledger is missing; restore a backup (salus node restore)")
 
 
@@ -198,6 +204,14 @@ def restore_node(home: Path, backup: Path, ask: Callable[[], str], told: Told, *
         with held_node(home):
             genesis = read_genesis(home) if (home / "genesis.bin").exists() else None
             return restore(home, genesis, backup, seen, told, replace=replace)
+
+
+def resync_node(home: Path) -> tuple[str, bool]:
+    """As `set_aside`; `NodeRefused` ``not-validating`` where one member orders alone, ``node-busy`` while the node is served."""
+    if not validators(read_genesis(home)):
+        raise NodeRefused("not-validating", "this node orders no blocks together with others")
+    with storage_refusals(), held_node(home):
+        return set_aside(home)
 
 
 def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None = None) -> None:

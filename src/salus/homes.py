@@ -18,7 +18,7 @@ from salus.agent.services.preparing import find_prepared, keep_prepared
 from salus.agent.store import write_store_key
 from salus.agent.verify import newest_header
 from salus.agent.wallet import PrincipalRecord, Wallet, cold_seed, new_principal
-from salus.bootstrap import FOUNDING, clock, open_home, opened_store, settle_nodes
+from salus.bootstrap import clock, open_home, opened_store, settle_nodes
 from salus.codec import decode, encode
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
@@ -40,7 +40,7 @@ from salus.ledger.genesis import (
 from salus.ledger.trusting import trusting
 from salus.node.comet.configuring import peer_id
 from salus.node.config import CometConfig, Config, following_file, read_config, validating_file
-from salus.node.identity import PREPARED, founding_member, peer_seed, read_node_seed, validator_seed
+from salus.node.identity import FOUNDING, PREPARED, founding_member, peer_seed, read_node_seed, validator_seed
 
 MEMBER_NAME = "Practice"
 

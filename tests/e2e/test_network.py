@@ -25,10 +25,16 @@ def engine() -> Path | None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(engine() is None, reason="CometBFT is not built: `make engine` (needs Go)")
-def test_four_members_tell_the_story_while_one_after_the_other_is_killed() -> None:
-    """NET-1, NET-3, NET-9, NET-10: nothing acknowledged is lost, nobody's blocks part."""
+@pytest.mark.parametrize(
+    "story",
+    [
+        "network",  # NET-1, NET-3, NET-9, NET-10: nothing acknowledged is lost, nobody's blocks part, whoever is killed
+        "members",  # GOV-4, GOV-7, GOV-9, GOV-10, GOV-13, NET-14, NET-15: a fifth member comes by votes, and goes
+    ],
+)
+def test_members_tell_the_story_on_real_engines(story: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path}
-    done = subprocess.run(["examples/network.sh"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([f"examples/{story}.sh"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "each as expected" in done.stdout

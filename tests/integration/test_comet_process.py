@@ -25,6 +25,7 @@ from salus.node.comet.binary import CHECKOUT, find_engine
 from salus.node.comet.configuring import EngineHome, peer_id, write_engine_home
 from salus.node.comet.process import EngineProcess
 from salus.node.comet.rpc import Rpc, Status
+from salus.node.comet.signing import begin_key, signed_name
 
 pytestmark = pytest.mark.slow
 VALIDATOR = SigningKey(b"\1" * 32)
@@ -49,6 +50,7 @@ def home() -> Iterator[EngineHome]:
         folder = Path(name)
         address = f"127.0.0.1:{free.getsockname()[1]}"
         free.close()
+        begin_key(folder / "home", 0)
         yield EngineHome(
             folder=folder / "home",
             chain="salus-test",
@@ -57,6 +59,7 @@ def home() -> Iterator[EngineHome]:
             validators=((VALIDATOR.public, "a"),),
             validator_seed=b"\1" * 32,
             peer_seed=b"\2" * 32,
+            signed=signed_name(0),
             app_socket=folder / "app.sock",
             rpc_socket=folder / "rpc.sock",
             listen=address,
@@ -225,6 +228,7 @@ def test_two_engines_that_name_each_other_order_together(binary: Path, home: Eng
         free.close()
         home = replace(home, validators=((VALIDATOR.public, "a"), (SigningKey(b"\3" * 32).public, "b")))
         second = another(home, 3, address)
+        begin_key(second.folder, 0)
         home = replace(home, peers=(f"{peer_id(SigningKey(second.peer_seed).public)}@{second.listen}",))
         engine, rpc = started(binary, stack, home)
         reached(*started(binary, stack, second), 2)

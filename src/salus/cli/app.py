@@ -53,10 +53,10 @@ app.add_typer(localnet.app, name="localnet")
 app.add_typer(record.group, name="record")
 app.add_typer(network.group, name="node")
 for command in (*operating.COMMANDS, *hosting.COMMANDS, *checkpoints.COMMANDS):
-    network.group.command(command.__name__.rstrip("_"))(command)
+    network.group.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 for room in (network, record, sharing, proof, leaving):
     for command in room.COMMANDS:
-        app.command(command.__name__.rstrip("_"))(command)
+        app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 
 
 @app.callback()

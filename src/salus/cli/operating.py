@@ -112,6 +112,38 @@ def restore(
     emit(as_json, value, "\n".join(lines))
 
 
+def rotate_keys(home: Home = HOME, as_json: Json = False) -> None:
+    """Let this node's validator vote with a new key; also after it lost what its key had signed (see `resync`)."""
+    from salus.agent.services.governing import renew_validator
+    from salus.bootstrap import clock
+    from salus.cli.session import session
+    from salus.ledger.lightblock import address
+    from salus.node.comet.signing import begin_key, next_number, public_key
+    from salus.node.identity import read_node_seed
+
+    folder, seed = home / "node" / "comet", read_node_seed(home / "node" / "node.key")
+    if not folder.is_dir():
+        raise NodeRefused("not-validating", "this node orders no blocks together with others")
+    with session(home) as agent:
+        number = next_number(folder, clock())
+        begin_key(folder, number)
+        renew_validator(agent, public_key(seed, number))
+    key = public_key(seed, number)
+    value = {"number": number, "key": key.hex(), "address": address(key).hex()}
+    emit(as_json, value, "The node begins again by itself, and its validator votes with the new key two blocks later.")
+
+
+def resync(home: Home = HOME, as_json: Json = False) -> None:
+    """Take all blocks from the other members again: what this node has of ledger and engine is moved aside. Stop it first."""
+    from salus.bootstrap import resync_node
+
+    aside, signed = resync_node(home)
+    text = f"What was there is in {aside}. Serve the node: it takes all blocks from the others."
+    if not signed:
+        text += "\nWhat its validator had signed is lost, so it does not vote: salus node rotate-keys, once it has caught up."
+    emit(as_json, {"aside": aside, "votes": signed}, text)
+
+
 def _report(as_json: bool, findings: Iterable[Any], value: dict[str, object], lines: Iterable[str] = ()) -> None:
     """A line a finding, then ``lines``; exit with 1 and ``in-trouble`` when anything is."""
     rows = [(found.what, found.code, found.text) for found in findings]
@@ -127,4 +159,4 @@ def _report(as_json: bool, findings: Iterable[Any], value: dict[str, object], li
         raise refusal
 
 
-COMMANDS = (check, scrub, backup, restore)
+COMMANDS = (check, scrub, backup, restore, rotate_keys, resync)

@@ -13,6 +13,8 @@ from salus.exchange.founding import member_from_text
 from salus.ids import MemberId
 from salus.ledger.genesis import Genesis, member_id
 
+FOUNDING = "founding"  # there from the making of a home until its node has begun for the first time
+RESYNC = "resync"  # there while a node that lost its ledger is to take all blocks from others
 PREPARED = "prepared"  # beside node.key: what the member told others of itself before it was one
 
 
@@ -41,9 +43,9 @@ def read_node_seed(path: Path) -> bytes:
     return seed
 
 
-def validator_seed(seed: bytes) -> bytes:
-    """The seed of the key that the node votes with."""
-    return derive(seed, "validator")
+def validator_seed(seed: bytes, number: int = 0) -> bytes:
+    """The seed of the key of that number which the node may vote with; 0 is the first one."""
+    return derive(seed, "validator", *([str(number)] if number else []))
 
 
 def peer_seed(seed: bytes) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from salus.crypto.signing import SigningKey
@@ -27,6 +28,7 @@ from salus.exchange.peering import (
 )
 from salus.ids import MemberId, Millis, NetworkId
 
+GREET = 30_000  # ms after which one that was not asked anything is greeted
 PEER_SECONDS = 20.0  # that another member's node may take for an answer
 
 
@@ -59,6 +61,7 @@ class Peers:
     def __init__(self, own: Own, clock: Callable[[], Millis]) -> None:
         self._own, self._clock, self.address = own, clock, ""  # the address at which others are to call back
         self._lock, self._clients = threading.Lock(), dict[bytes, tuple[str, PeerClient]]()
+        self._asked = dict[bytes, Millis]()  # when each was asked last
 
     def know(self, member: bytes, address: str) -> None:
         """The member's node answers at ``address`` from now on; "" tells nothing."""
@@ -87,7 +90,7 @@ class Peers:
     ) -> PeerAnswer:
         """Ask the member's node, and learn from it where others answer."""
         own = Peer(self._own.member, self.address)
-        now = self._clock()
+        now = self._asked[member] = self._clock()
         bare = PeerAsk(self._own.network, own, member, first, blocks, tuple(blobs), tuple(listings), now, bytes(64))
         answer = self.of(member).peer(sign_ask(self._own.key, bare))
         for peer in answer.peers:
@@ -98,6 +101,16 @@ class Peers:
         """Which of the ``named`` blobs the member's node holds, once it has taken ``given``: all of them in order, or none."""
         bare = PeerPush(self._own.network, self._own.member, member, tuple(named), self._clock(), bytes(64))
         return self.of(member).push(Pushed(sign_push(self._own.key, bare), tuple(given)))
+
+    def greet(self) -> None:
+        """Ask those who were not asked anything for a while, so that they know where this node answers; silence is no matter.
+
+        Without it nobody would learn the address of a member that came later, and take from it what was sealed there.
+        """
+        for peer in self.known():
+            if self.address and self._clock() - self._asked.get(peer.member, 0) > GREET:
+                with suppress(SalusError):
+                    self.ask(peer.member)
 
     def close(self) -> None:
         """Close all connections."""

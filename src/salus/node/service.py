@@ -29,11 +29,14 @@ from salus.ledger.genesis import Genesis, member_id, network_id, orderer, valida
 from salus.ledger.header import ProvenHeader, TxResult
 from salus.ledger.modules.directory.messages import PublishListing
 from salus.ledger.modules.members.queries import current_members, member
+from salus.ledger.modules.members.state import Member, member_key
 from salus.ledger.modules.receipts.messages import AnchorReceipts
-from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash, protects_rights
+from salus.ledger.store import Reader, load
+from salus.ledger.tx import Body, Transaction, body_hash, protects_rights
 from salus.ledger.verifying import StateAnswer
 from salus.node.comet.engine import NOT_ORDERED, CometEngine
 from salus.node.comet.runtime import LocalRuntime
+from salus.node.comet.signing import numbers, public_key, voting_number
 from salus.node.config import Config
 from salus.node.copying import Copying
 from salus.node.directory import Directory
@@ -41,13 +44,14 @@ from salus.node.engine import Engine, Outcome
 from salus.node.following import FollowingEngine
 from salus.node.giving import CLOCKS_APART, Giving
 from salus.node.guests.admitting import Door
-from salus.node.identity import Identity
+from salus.node.identity import FOUNDING, Identity
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.operating.looking import is_buried
 from salus.node.peers import OrderingPeer, Own, Peers
 from salus.node.places import Places, Room
 from salus.node.solo import SoloEngine
+from salus.node.sponsoring import sponsor_signature, sponsored_by
 from salus.node.tally import Tally
 from salus.node.vault.anchoring import Anchoring
 from salus.node.vault.arriving import Arriving, anchored, held, require_blobs
@@ -83,6 +87,7 @@ class NodeService:
         self.config, self._home, self.tally = config, home, Tally()
         self.places, self.room = Places(), Room()
         self._background = background
+        self._validating: CometEngine | None = None  # once it has begun
         self._passing = threading.BoundedSemaphore(MAX_PASSING)
         with ExitStack() as opened:
             store = LedgerStore(home / "ledger")
@@ -153,9 +158,18 @@ class NodeService:
         if self.config.comet is None:
             raise NodeRefused("no-engine-config", "config.toml does not say how the other members' engines are reached (comet)")
         self.peers.address = self.config.address
-        runtime = LocalRuntime(self._home / "comet", self._genesis, self._seed, self.config.comet)
+        folder, founding = self._home / "comet", (self._home / FOUNDING).exists()
+        number = voting_number(folder, self._seed, self._named_key(store), founding=founding, now=self._clock())
+        self._votes_with = public_key(self._seed, number)
+        runtime = LocalRuntime(folder, self._genesis, self._seed, self.config.comet, number)
         own = (self._clock, self._failed, self._committed)
-        return CometEngine(self._genesis, store, runtime, runtime.listen, *own)
+        self._validating = CometEngine(self._genesis, store, runtime, runtime.listen, *own)
+        return self._validating
+
+    def _named_key(self, state: Reader) -> bytes | None:
+        """The key that this member's validator votes with, as the ledger has it; None while it knows of no such member."""
+        found = load(state, member_key(self._member), Member)
+        return None if found is None else found.validator
 
     def _failed(self) -> None:
         self.on_failure()
@@ -213,7 +227,7 @@ class NodeService:
         The same body again returns what became of it. Raises what refuses it.
         """
         transaction = self._transaction(submission)
-        sponsored = self._sponsored(transaction)
+        sponsored = sponsored_by(Own(self._network, self._member, self._key), self.engine.state, transaction)
         if sponsored is None:
             return self._pass_on(transaction.body.sponsor, lambda peer: peer.submit(submission))
         body = body_hash(transaction.body)
@@ -358,27 +372,20 @@ class NodeService:
     def _committed(self, results: tuple[TxResult, ...], changes: Mapping[bytes, bytes | None]) -> None:
         self.tally.block([result.refusal for result in results])
         self._erasing.notice(changes)
+        if self._validating is not None and member_key(self._member) in changes:
+            self._take_new_key(self._validating)
         if self.replicating is not None:
             self.replicating.notice(changes)
 
-    def _sponsored(self, transaction: Transaction) -> Transaction | None:
-        """The transaction with its sponsor's signature: this member's, or another's that is there; None where that is missing.
-
-        Rights-protecting ones are never turned away.
-        """
-        sponsor = member(self.engine.state, transaction.body.sponsor)
-        if transaction.body.sponsor != self._member:
-            signed = any(s.key == sponsor.node and any(s.signature) for s in transaction.signatures)
-            return transaction if signed else None
-        own = Signature(self._key.public, self._key.sign(SIGNATURE_TAG, body_hash(transaction.body)))
-        others = [signature for signature in transaction.signatures if signature.key != own.key]
-        return Transaction(transaction.body, tuple(sorted((*others, own), key=lambda signature: signature.key)))
+    def _take_new_key(self, engine: CometEngine) -> None:
+        """Begin again where the ledger names another key of this node's validator than the one that it votes with."""
+        named = self._named_key(engine.state)
+        if named != self._votes_with and named in [public_key(self._seed, n) for n in numbers(self._home / "comet")]:
+            engine.begin_again("the validator votes with its new key from here on")
 
     def _submit_own(self, action: AnchorReceipts) -> None:
-        expires = self._clock() + _ANCHOR_EXPIRY
-        body = Body(self._network, expires, fresh_nonce(), self._member, (action,))
-        own = Signature(self._key.public, self._key.sign(SIGNATURE_TAG, body_hash(body)))
-        outcome = self.engine.submit(encode(Transaction(body, (own,))))
+        body = Body(self._network, self._clock() + _ANCHOR_EXPIRY, fresh_nonce(), self._member, (action,))
+        outcome = self.engine.submit(encode(Transaction(body, (sponsor_signature(self._key, body),))))
         if outcome.result.refusal:
             raise refusal(outcome.result.refusal, "the ledger refused the anchor")
 

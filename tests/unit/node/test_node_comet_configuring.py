@@ -13,14 +13,16 @@ from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused
 from salus.ids import Millis
 from salus.node.comet.configuring import EngineHome, peer_id, write_engine_home
+from salus.node.comet.signing import begin_key, numbers, public_key, signed_name, voting_number
 
 VALIDATOR, PEER = SigningKey(b"\1" * 32), SigningKey(b"\2" * 32)
 OTHER = peer_id(SigningKey(b"\3" * 32).public)
-SIGNED = "data/priv_validator_state.json"
+SIGNED = signed_name(0)
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> EngineHome:
+    begin_key(tmp_path / "engine", 0)
     return EngineHome(
         folder=tmp_path / "engine",
         chain="salus-0a0b",
@@ -29,6 +31,7 @@ def home(tmp_path: Path) -> EngineHome:
         validators=((VALIDATOR.public, "a"), (PEER.public, "b")),
         validator_seed=b"\1" * 32,
         peer_seed=b"\2" * 32,
+        signed=SIGNED,
         app_socket=Path("/run/salus/app.sock"),
         rpc_socket=Path("/run/salus/rpc.sock"),
         peers=(f"{OTHER}@node.example:26656",),
@@ -43,6 +46,7 @@ def code(home: EngineHome) -> str:
 
 def test_the_genesis_document_is_the_same_at_every_member(home: EngineHome, tmp_path: Path) -> None:
     write_engine_home(home)
+    begin_key(tmp_path / "b", 0)
     write_engine_home(replace(home, folder=tmp_path / "b", validator_seed=b"\5" * 32, peer_seed=b"\6" * 32, peers=()))
     texts = [(folder / "config" / "genesis.json").read_bytes() for folder in (home.folder, tmp_path / "b")]
     assert texts[0] == texts[1]
@@ -77,7 +81,6 @@ def test_what_was_signed_is_never_reset(home: EngineHome) -> None:
 
 def test_lost_knowledge_of_what_was_signed_is_not_made_anew(home: EngineHome) -> None:
     write_engine_home(home)
-    (home.folder / "data" / "blockstore.db").mkdir()
     (home.folder / SIGNED).unlink()
     assert code(home) == "signing-state-lost"
     assert not (home.folder / SIGNED).exists()
@@ -110,8 +113,27 @@ def test_new_peers_change_the_configuration_alone(home: EngineHome) -> None:
 )
 def test_what_the_engine_would_misread_is_refused(home: EngineHome, wrong: dict[str, object]) -> None:
     assert code(replace(home, **wrong)) == "bad-config"
-    assert not home.folder.exists()
+    assert not (home.folder / "config").exists()
 
 
 def test_a_home_does_not_show_its_seeds(home: EngineHome) -> None:
     assert "seed" not in repr(home)
+
+
+def test_a_validator_votes_with_the_key_that_the_ledger_names_if_it_knows_what_that_has_signed(tmp_path: Path) -> None:
+    """NET-17."""
+    seed, now = b"\7" * 32, 1_800_000_000_000
+    assert voting_number(tmp_path, seed, None, founding=True, now=now) == 0
+    begin_key(tmp_path, 5)
+    assert voting_number(tmp_path, seed, public_key(seed, 0), founding=False, now=now) == 0
+    assert voting_number(tmp_path, seed, public_key(seed, 5), founding=False, now=now) == 5
+    assert voting_number(tmp_path, seed, None, founding=False, now=now) == 5
+    assert public_key(seed, 5) != public_key(seed, 0)
+
+
+def test_one_that_lost_what_its_key_has_signed_follows_with_a_key_that_never_signed(tmp_path: Path) -> None:
+    """NET-17."""
+    seed, now = b"\7" * 32, 1_800_000_000_000
+    assert voting_number(tmp_path, seed, public_key(seed, 0), founding=False, now=now) == now // 1000
+    assert numbers(tmp_path) == [now // 1000]
+    assert voting_number(tmp_path, seed, public_key(seed, 0), founding=False, now=now + 9999) == now // 1000

@@ -1,4 +1,4 @@
-"""Vaults that keep a share: copies before order, what another may leave here, repair, letting go (MEM-9, MEM-17 to MEM-24)."""
+"""Vaults that keep a share: copies before order, what another may leave here, repair, letting go (MEM-9, MEM-17 to MEM-25)."""
 
 from __future__ import annotations
 
@@ -337,7 +337,7 @@ def test_where_a_member_goes_what_it_kept_moves_to_others_and_no_more_moves(five
 
 
 def test_a_vault_that_neither_has_nor_keeps_what_is_asked_says_so_and_leaves_no_receipt(five: Copies) -> None:
-    """MEM-24."""
+    """MEM-25."""
     five.fill("ann")
     data = next(data for data in MANY if 0 not in five.keepers(sha256(data)))
     five.submit(five.entry("ann", data), keys=[key("ann")], blobs=[data])

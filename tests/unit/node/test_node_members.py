@@ -204,6 +204,16 @@ def test_a_vault_that_lost_its_blobs_gets_them_from_the_other_and_keeps_only_wha
     assert replicating.lacking() == 1  # asked for again, and never kept under another's hash
 
 
+def test_a_node_that_lacks_nothing_tells_the_others_all_the_same_where_it_answers(members: Members) -> None:
+    """MEM-24: what is sealed there is asked for there."""
+    members.follow()
+    first, second = members.first.node, members.second.node
+    first.peers.know(second.status().member, "http://127.0.0.1:1")  # it has moved, and nobody has told
+    members.second.clock.now += 31_000
+    replicate(second)
+    assert first.peers.known()[0].address == members.urls[1]
+
+
 def test_what_another_node_gives_under_a_wrong_hash_is_not_kept(members: Members, monkeypatch: pytest.MonkeyPatch) -> None:
     members.first.person(PATIENT)
     members.first.take_in(CLEMENTE)

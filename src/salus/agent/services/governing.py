@@ -25,6 +25,7 @@ from salus.ledger.modules.governance.messages import (
     Upgrade,
 )
 from salus.ledger.modules.governance.state import PROPOSALS, Proposal, ProposalCount, proposal_key
+from salus.ledger.modules.members.messages import RenewValidator
 from salus.ledger.modules.members.state import (
     NO_KEY,
     NO_PEER,
@@ -111,6 +112,12 @@ def vote(agent: Agent, number: int, *, favour: bool) -> ProposalInfo:
     wallet = member_wallet(agent)
     send(agent, prepare(agent, [CastVote(member_id(wallet.authority.public), number, favour)], [wallet.authority]))
     return _shown(agent, number, number)[0]
+
+
+def renew_validator(agent: Agent, key: bytes) -> None:
+    """Let this home's member vote with another key of its validator."""
+    wallet = member_wallet(agent)
+    send(agent, prepare(agent, [RenewValidator(member_id(wallet.authority.public), key)], [wallet.authority]))
 
 
 def show_proposals(agent: Agent) -> list[ProposalInfo]:

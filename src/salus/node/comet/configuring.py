@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from salus.crypto.signing import SigningKey
-from salus.durable import make_folder, write_atomically, write_new
+from salus.durable import make_folder, write_atomically
 from salus.errors import NodeRefused, storage_failed
 from salus.ids import Millis
 
 MEMPOOL = 64 * 1024 * 1024  # bytes of all that wait
 GENESIS = "genesis.json"
-SIGNED = "priv_validator_state.json"
 EVIDENCE = 64 * 1024  # bytes of evidence in a block
 SOCKET_PATH = 100  # bytes; the kernel's limit is 108 on Linux and 104 elsewhere
 PEER = re.compile(r"([0-9a-f]{40})@[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}")
@@ -35,7 +34,8 @@ class EngineHome:
     """What the engine is set up with.
 
     ``chain``: at most 50 characters; ``genesis_time``: ms since the epoch, the same at every member; ``validators``: public key
-    and name, each of power 1, in the network's order. ``validator_seed`` and ``peer_seed``: 32 bytes each. ``listen``: where
+    and name, each of power 1, in the network's order. ``validator_seed`` and ``peer_seed``: 32 bytes each; ``signed``: the file
+    in ``folder`` of what the validator signed last. ``listen``: where
     peers reach this node; ``peers``: the others, as ``nodeid@host:port``. ``app_socket``, ``rpc_socket``: absolute and short.
     ``max_block``, ``max_transaction``: bytes; ``header_interval``: ms between blocks without transactions; ``local``: all
     members on one machine.
@@ -48,6 +48,7 @@ class EngineHome:
     validators: tuple[tuple[bytes, str], ...]
     validator_seed: bytes = field(repr=False)
     peer_seed: bytes = field(repr=False)
+    signed: str
     app_socket: Path
     rpc_socket: Path
     listen: str = "127.0.0.1:26656"
@@ -66,10 +67,9 @@ def peer_id(public: bytes) -> str:
 def write_engine_home(home: EngineHome, app: str | None = None) -> None:
     """Write the engine's folder; once more with the same is no change. ``app``: one of its own in place of ``app_socket``.
 
-    What was signed last (``data/priv_validator_state.json``) is written only for a new chain and never reset: an engine that
-    forgot it could sign two blocks of one height. `NodeRefused` ``signing-state-lost`` where blocks are there without it;
-    ``other-chain`` where the folder's genesis document is another, which the engine would not notice; ``bad-config`` for
-    what the engine could not be started with; ``storage-failed`` where the disk refuses.
+    What was signed last (``home.signed``) is never written here, see `salus.node.comet.signing`. `NodeRefused`
+    ``signing-state-lost`` where it is missing; ``other-chain`` where the folder's genesis document is another, which the engine
+    would not notice; ``bad-config`` for what the engine could not be started with; ``storage-failed`` where the disk refuses.
     """
     _require_sound(home)
     config, data = home.folder / "config", home.folder / "data"
@@ -81,9 +81,6 @@ def write_engine_home(home: EngineHome, app: str | None = None) -> None:
         write_atomically(config / GENESIS, _json(_genesis(home)))
         write_atomically(config / "node_key.json", _json({"priv_key": _private(home.peer_seed)}))
         write_atomically(config / "priv_validator_key.json", _json(_validator_key(home.validator_seed)))
-        state = data / SIGNED
-        if not state.exists():
-            write_new(state, _json({"height": "0", "round": 0, "step": 0}))
     except OSError as error:
         raise storage_failed(error) from error
 
@@ -106,8 +103,8 @@ def _require_same_chain(home: EngineHome, genesis: bytes) -> None:
     present = home.folder / "config" / GENESIS
     if present.exists() and present.read_bytes() != genesis:
         raise NodeRefused("other-chain", "the engine's folder was set up with another genesis document")
-    if (home.folder / "data" / "blockstore.db").exists() and not (home.folder / "data" / SIGNED).exists():
-        raise NodeRefused("signing-state-lost", "the engine has blocks, but what it signed last is missing")
+    if not (home.folder / home.signed).exists():
+        raise NodeRefused("signing-state-lost", "what this key has signed last is missing, so it must not sign again")
 
 
 def _settings(home: EngineHome, app: str | None) -> dict[str, dict[str, str | int | bool]]:
@@ -119,6 +116,7 @@ def _settings(home: EngineHome, app: str | None) -> dict[str, dict[str, str | in
             "moniker": "salus",  # the default is the machine's name, told to every peer
             "abci": "socket",
             "filter_peers": True,  # the application says whose engines are members'
+            "priv_validator_state_file": home.signed,
             "log_level": LOG_LEVEL,
             "log_format": "json",
         },

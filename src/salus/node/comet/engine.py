@@ -188,6 +188,11 @@ class CometEngine(Chain):
             height = min(self.app.info().height, self._newest().header.height)
         return replay(self.genesis, self._store, height)
 
+    def begin_again(self, why: str) -> None:
+        """Let node and engine end, to be begun again by whoever serves them."""
+        _LOG.warning("%s", why)
+        self._fail(NodeRefused("engine-stopped", why))
+
     @property
     def waiting(self) -> int:
         """How many transactions wait here for their block."""

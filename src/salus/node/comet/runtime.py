@@ -17,6 +17,7 @@ from salus.node.comet.headers import committed_header
 from salus.node.comet.process import EngineProcess
 from salus.node.comet.rpc import Rpc
 from salus.node.comet.server import AbciServer, Answer
+from salus.node.comet.signing import signed_name
 from salus.node.config import CometConfig
 from salus.node.identity import peer_seed, validator_seed
 
@@ -25,9 +26,9 @@ BESIDES = 256 * 1024  # bytes of a block that are not transactions: its header, 
 
 
 class LocalRuntime:
-    """CometBFT as a process of this machine, over the folder ``folder``."""
+    """CometBFT as a process of this machine, over the folder ``folder``; its validator votes with the key of ``number``."""
 
-    def __init__(self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig) -> None:
+    def __init__(self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig, number: int) -> None:
         binary = find_engine()
         self._sockets = Path(tempfile.mkdtemp(prefix="salus-"))  # its path is short, as those of sockets must be
         self._app, self._rpc_socket = self._sockets / "app.sock", self._sockets / "rpc.sock"
@@ -43,8 +44,9 @@ class LocalRuntime:
                 app_version=FIRST_RULES,
                 genesis_time=genesis.time,
                 validators=tuple((member.validator, member_id(member.authority).hex()[:8]) for member in named),
-                validator_seed=validator_seed(seed),
+                validator_seed=validator_seed(seed, number),
                 peer_seed=peer_seed(seed),
+                signed=signed_name(number),
                 listen=config.listen,
                 peers=self._peers,
                 app_socket=self._app,

@@ -23,7 +23,7 @@ from salus.durable import sync_file, sync_folder
 from salus.errors import NodeRefused
 from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import ProvenHeader, header_hash
-from salus.node.identity import own_member, read_node_seed
+from salus.node.identity import PREPARED, own_member, read_node_seed
 from salus.node.mailbox.letters import TABLES
 from salus.node.operating.looking import anchored, looking, own_share, require_sound
 from salus.node.operating.manifest import File, Manifest, fingerprint, write_manifest
@@ -99,7 +99,7 @@ def _copy(home: Path, genesis: Genesis, partial: Path, told: Told, *, with_key: 
     node = home / "node"
     for place, name, tables in DATABASES:
         copy_database(node / place, partial / name, tables)
-    for path in (home / "genesis.bin", node / "config.toml", *([node / "node.key"] if with_key else [])):
+    for path in (home / "genesis.bin", node / "config.toml", node / PREPARED, *([node / "node.key"] if with_key else [])):
         if path.exists():
             copy_file(path, partial / path.name)
     held = Blobs(node / "vault" / "blobs", reading=True)

@@ -68,8 +68,8 @@ def write_manifest(folder: Path, manifest: Manifest, key: SigningKey) -> None:
             os.fsync(file.fileno())
 
 
-def read_manifest(folder: Path, genesis: Genesis) -> Manifest:
-    """The table; `NodeRefused` ``bad-backup`` unless a node of this network signed it."""
+def read_manifest(folder: Path, genesis: Genesis, own: bytes | None = None) -> Manifest:
+    """The table; `NodeRefused` ``bad-backup`` unless a node of genesis signed it, or the one with the key ``own``."""
     try:
         with (folder / MANIFEST).open("rb") as file:
             data = file.read(_MOST)
@@ -79,7 +79,8 @@ def read_manifest(folder: Path, genesis: Genesis) -> Manifest:
         raise NodeRefused("bad-backup", "no readable manifest; name the folder or file that was backed up to") from error
     if found.network != network_id(genesis).hex():
         raise NodeRefused("wrong-backup", "the backup is of another network")
-    if not any(_signed(member.node, data, signature) for member in genesis.members):
+    keys = [*(member.node for member in genesis.members), *([own] if own else [])]
+    if not any(_signed(key, data, signature) for key in keys):
         raise NodeRefused("bad-backup", "no node of this network signed the backup's manifest")
     return found
 

@@ -8,13 +8,20 @@ import shutil
 from pathlib import Path
 
 from salus.durable import sync_folder
+from salus.node.identity import PREPARED, RESYNC
 
 READY = "node.restored"
 MERGED = "blobs"  # blobs that join those on the disk, one by one
 #: Folders of the node that are replaced as a whole.
 AS_WHOLE = ("ledger", "mailbox", "guests", "vault/receipts", "vault/blobs")
 #: Single files by their names in a backup, and where in the home they go if there is none.
-SINGLE = {"genesis.bin": "genesis.bin", "config.toml": "node/config.toml", "node.key": "node/node.key"}
+SINGLE = {
+    "genesis.bin": "genesis.bin",
+    "config.toml": "node/config.toml",
+    "node.key": "node/node.key",
+    PREPARED: f"node/{PREPARED}",
+    RESYNC: f"node/{RESYNC}",
+}
 
 _ASIDE = "aside"
 _REPLACED = "node.replaced-"

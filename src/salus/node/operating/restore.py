@@ -14,12 +14,14 @@ from pathlib import Path
 import lmdb
 
 from salus.codec import decode
+from salus.crypto.keys import derive
+from salus.crypto.signing import SigningKey
 from salus.durable import sync_file, sync_folder
 from salus.errors import NodeRefused, SalusError
-from salus.ledger.genesis import MAX_GENESIS, Genesis
+from salus.ledger.genesis import MAX_GENESIS, Genesis, validators
 from salus.ledger.header import ProvenHeader, header_hash
 from salus.node.guests.book import close_invitations
-from salus.node.identity import own_member
+from salus.node.identity import RESYNC, own_member, read_node_seed
 from salus.node.mailbox.letters import raise_cursors
 from salus.node.operating.backup import copy_blob, copy_file, unpack
 from salus.node.operating.checking import Findings, check_guests, check_mailbox, check_receipts
@@ -81,7 +83,7 @@ def restore(home: Path, genesis: Genesis | None, backup: Path, seen: Seen | None
         genesis = genesis or _genesis_of(source)
         if (node / "node.key").exists():
             own_member(genesis, node)
-        manifest = read_manifest(source, genesis)
+        manifest = read_manifest(source, genesis, _own_key(node))
         require_files(source, manifest, told)
         place = work / "place"
         place.mkdir(mode=0o700)
@@ -89,6 +91,8 @@ def restore(home: Path, genesis: Genesis | None, backup: Path, seen: Seen | None
         whole = _stage_databases(found, node, seen, replace=replace)
         blobs, missing = _stage_blobs(found, node, told, from_disk="ledger" not in whole, replace=replace)
         single = _stage_files(found, home)
+        if "ledger" in whole and validators(genesis):
+            _leave_to_engine(place, whole)
         if not (whole or blobs or single):
             raise NodeRefused("node-exists", "the node is intact; nothing was restored (--replace moves it aside)")
         aside = next_aside(home)
@@ -99,6 +103,20 @@ def restore(home: Path, genesis: Genesis | None, backup: Path, seen: Seen | None
         complete(home)
     height = max(manifest.height, found.disk.header.height if found.disk and "ledger" not in whole else 0)
     return Restored((*whole, *single), blobs, missing, height, aside if (home / aside).exists() else "")
+
+
+def _leave_to_engine(place: Path, whole: list[str]) -> None:
+    """Where members order together the ledger comes from the others' blocks, however old the backup is; never from a copy."""
+    shutil.rmtree(place / "ledger")
+    whole.remove("ledger")
+    (place / RESYNC).touch(0o600)
+
+
+def _own_key(node: Path) -> bytes | None:
+    """The key of this node, where it has one: a member that came later does not stand in genesis."""
+    if not (node / "node.key").exists():
+        return None
+    return SigningKey(derive(read_node_seed(node / "node.key"), "node")).public
 
 
 def _genesis_of(source: Path) -> Genesis:
@@ -179,13 +197,15 @@ def require_fresh(found: _Found, newest: ProvenHeader, seen: Seen | None) -> Non
     if found.disk is not None:
         known.append(Seen(found.disk.header.height, header_hash(found.disk.header)))
     for one in known:
-        if newest.header.height < one.height:
+        if newest.header.height < one.height and not validators(found.genesis):
             ends, reached = newest.header.height, one.height
             text = f"the backup ends with block {ends}, and block {reached} was seen here; blocks {ends + 1} to {reached}"
             raise NodeRefused("stale-backup", f"{text} would be lost, and the ledger would fork; restore a newer backup")
     with looking(found.place / "ledger") as ledger:
         for one in known:
             there = ledger.header(one.height)
+            if there is None and one.height > newest.header.height:
+                continue  # others have it, where members order together
             if there is None or header_hash(there.header) != one.hash:
                 raise NodeRefused("wrong-backup", "the backup is of another ledger than was seen here")
     (found.place / "ledger" / "lock.mdb").unlink(missing_ok=True)

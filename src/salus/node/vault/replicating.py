@@ -97,6 +97,7 @@ class Replicating:
         A node that does not answer is asked again next time.
         """
         self._erasing.catch_up(self._state)
+        self._peers.greet()
         self._follow_members()
         self._adopt()
         with self._noting:

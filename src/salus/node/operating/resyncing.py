@@ -1,0 +1,34 @@
+"""Beginning again with others' blocks, where members order together: what this node has of ledger and engine goes aside.
+
+What the validator's keys have signed stays: whoever forgets that could sign two blocks of one height.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from salus.durable import make_folder, sync_folder, write_atomically
+from salus.node.comet.signing import numbers
+from salus.node.identity import RESYNC
+from salus.node.operating.placing import next_aside
+
+
+def set_aside(home: Path) -> tuple[str, bool]:
+    """Move the ledger and the engine's blocks aside: where to, and whether it is known what the validator has signed.
+
+    The caller holds the node. May be repeated after a power cut.
+    """
+    node, name = home / "node", next_aside(home)
+    aside = home / name
+    write_atomically(node / RESYNC, b"")
+    make_folder(aside)
+    if (node / "ledger").exists():
+        (node / "ledger").rename(aside / "ledger")
+    data = node / "comet" / "data"
+    make_folder(aside / "comet")
+    for path in sorted(data.glob("*")) if data.exists() else ():
+        if not path.name.startswith("signed-"):
+            path.rename(aside / "comet" / path.name)
+    for folder in (aside, node, home):
+        sync_folder(folder)
+    return name, bool(numbers(node / "comet"))
