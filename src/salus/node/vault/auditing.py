@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
-from salus.crypto.hashing import sha256
 from salus.errors import SalusError
 from salus.node.operating.looking import blob_at, section_keys
 from salus.node.vault.blobs import Blobs
@@ -45,14 +45,13 @@ class Auditing:
         """Whether the blob is here, and was not found to be altered."""
         return blob not in self._altered and self._blobs.has(blob)
 
-    def put(self, data: bytes) -> None:
-        """Keep ``data`` durably, in the place of what was altered."""
-        blob = sha256(data)
+    def make_room(self, blobs: Iterable[bytes]) -> None:
+        """Delete those of the blobs that were found to be altered: whole ones are about to come."""
         with self._lock:
-            if blob in self._altered:
-                self._blobs.remove(blob)
-                self._altered.discard(blob)
-        self._blobs.put(data)
+            altered = self._altered.intersection(blobs)
+            self._altered -= altered
+        for blob in altered:
+            self._blobs.remove(blob)
 
     def _read(self, blob: bytes) -> int | None:
         try:
