@@ -14,7 +14,7 @@ from salus.exchange.cards import Role, SignedCard
 from salus.exchange.envelopes import LetterKind
 from salus.homes import init_home, join_home, prepare_home
 from salus.ledger.genesis import member_id
-from world import ALONE, Clock, World, introduce, opened, served
+from world import Clock, World, introduce, opened, served
 
 
 class TwoMembers:
@@ -46,7 +46,7 @@ class TwoMembers:
 def two_members(folder: Path) -> Iterator[TwoMembers]:
     """Ana lives with the first member, Ben with the second; each has the other's card."""
     far_member = prepare_home(folder / "far", None, "Clinic")
-    genesis = init_home(folder / "near", None, "Practice", (far_member,), rules=ALONE)
+    genesis = init_home(folder / "near", None, "Practice", (far_member,))
     with opened(folder / "near", Clock()) as near, served(near.node) as url:
         join_home(folder / "far", encode(genesis), url, "", str)
         two = TwoMembers(near, folder / "far")

@@ -27,7 +27,6 @@ from salus.exchange.client import NodeClient
 from salus.exchange.inviting import GuestKeys, redeem
 from salus.homes import init_home
 from salus.ids import Millis
-from salus.ledger.genesis import Parameters
 from salus.node.api import make_api
 from salus.node.http import listen
 from salus.node.service import NodeService
@@ -36,9 +35,6 @@ from salus.warrants.link import Purpose, Right
 HOUR = 3_600_000
 PATIENT, DOCTOR, OTHER = "Clemente", "Dr. Reyes", "Dr. Doe"
 CLEMENTE = (files("salus.demo") / "patients" / "Clemente_Kreiger.json").read_bytes()
-
-#: For a network of several members of which only the first is there: it is told at once what it has.
-ALONE = Parameters(durable_copies=1)
 
 
 @dataclass

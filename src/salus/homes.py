@@ -32,7 +32,6 @@ from salus.ledger.genesis import (
     Genesis,
     GenesisMember,
     LicenceRight,
-    Parameters,
     ValidatingMember,
     member_id,
     network_id,
@@ -53,7 +52,6 @@ def init_home(
     others: Sequence[GenesisMember] = (),
     *,
     validating: bool = False,
-    rules: Parameters | None = None,
 ) -> Genesis:
     """Found a network in ``home``: node, member's wallet, agent's store. ``home-exists`` otherwise.
 
@@ -61,7 +59,7 @@ def init_home(
     ``validating``, it orders together with those of them that are.
     """
     founder, record, cold = _make_member(home, passphrase, member, validating=validating)
-    genesis = Genesis(fresh_nonce(), clock(), (founder, *others), rules or Parameters())
+    genesis = Genesis(fresh_nonce(), clock(), (founder, *others))
     _settle_member(home, genesis, record, cold, lambda: passphrase or "")
     return genesis
 

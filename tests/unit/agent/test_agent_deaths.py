@@ -38,7 +38,7 @@ from salus.errors import SalusError
 from salus.exchange.cards import Duty, Role
 from salus.homes import init_guest, init_home, move_home, prepare_home
 from salus.ledger.modules.revocations.state import revocation_key
-from world import ALONE, DOCTOR, HOUR, OTHER, PATIENT, World, beside, bundle, served
+from world import DOCTOR, HOUR, OTHER, PATIENT, World, beside, bundle, served
 
 VITALS = (SectionKind.VITALS,)
 ALWAYS = Lasting(True, True)
@@ -117,7 +117,7 @@ def test_a_note_is_there_once_with_its_letter_and_its_copy_or_not_begun(tmp_path
 
 def test_a_copy_that_waits_is_neither_lost_nor_doubled(tmp_path: Path) -> None:
     """At the first of two members: a note, and half a day later its copy."""
-    init_home(tmp_path / "now" / "home", None, FIRST, [prepare_home(tmp_path / "second", None, SECOND)], rules=ALONE)
+    init_home(tmp_path / "now" / "home", None, FIRST, [prepare_home(tmp_path / "second", None, SECOND)])
 
     def act(world: World) -> None:
         writing.write_note(world.agent, DOCTOR, PATIENT, b"Feels well.", amends=None, entered_in_error=None)

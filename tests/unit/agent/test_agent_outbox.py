@@ -36,7 +36,7 @@ from salus.exchange.cards import Role
 from salus.homes import init_home, prepare_home
 from salus.ledger.modules.sections.messages import AppendEntry
 from salus.ledger.tx import Transaction
-from world import ALONE, DOCTOR, HOUR, PATIENT, Clock, World, beside, thread
+from world import DOCTOR, HOUR, PATIENT, Clock, World, beside, thread
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def served(home: Path) -> Iterator[None]:
 
 def founded(folder: Path) -> Path:
     """The home of the first of two members, the second of which has not joined yet."""
-    init_home(folder / "home", None, FIRST, [prepare_home(folder / "second", None, "Valley Clinic")], rules=ALONE)
+    init_home(folder / "home", None, FIRST, [prepare_home(folder / "second", None, "Valley Clinic")])
     return folder / "home"
 
 
