@@ -12,7 +12,7 @@ from salus.charts.fold import NOBODY, Placed, Status, fold, source_key
 from salus.charts.grant import Grant
 from salus.charts.sealing import commitment
 from salus.charts.sections import SectionKind
-from salus.codec import decode, encode
+from salus.codec import encode
 from salus.crypto.signing import require_signature
 from salus.errors import SalusError
 from salus.ids import Height, Millis, VerifyKey
@@ -20,11 +20,9 @@ from salus.ledger.app import Application
 from salus.ledger.machine import Block
 from salus.ledger.modules.sections.state import Entry, Section, entry_key, section_key
 from salus.ledger.store import MemoryStore, load
-from salus.ledger.tx import Transaction, protects_rights
-from salus.node.vault.arriving import anchored
 from salus.warrants.receipting import next_head, open_receipt
 from simulation.faults import Step
-from simulation.ledger_model import LIMIT, Broken, LedgerModel, SealedEntry
+from simulation.ledger_model import Broken, LedgerModel, SealedEntry
 from simulation.reading_model import Asked, ReadingModel
 from simulation.world import PEOPLE
 
@@ -308,19 +306,10 @@ class Checks:
     # -- acknowledged, taken back
 
     def _require_acknowledged(self) -> None:
-        for home, submission, status in self.run.passed.committed:
+        for home, _, status in self.run.passed.committed:
             if self.ledger.bodies.get(status.body) != status.height:
                 raise Broken("durable", f"what {home} was told to be in block {status.height} is not there")
-            self._require_copies(home, submission)
         self.run.passed.committed.clear()
-
-    def _require_copies(self, home: str, submission: Any) -> None:
-        """What was acknowledged is in every member's vault: there are no more of them than copies that must be durable."""
-        body = decode(submission.transaction, Transaction, limit=LIMIT).body
-        for blob in () if protects_rights(body) else anchored(body):
-            nodes = [host.node for host in self.world.hosts.values()]
-            if blob not in self.ledger.buried and not all(node.blobs.has(blob) or node.pushed.has(blob) for node in nodes):
-                raise Broken("copies", f"{home} was told of a blob that is not in the vaults of all members")
 
     def _require_taken_back(self) -> None:
         for made in self.owed:

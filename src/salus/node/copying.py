@@ -29,25 +29,25 @@ class Copying:
     def spread(self, blobs: Mapping[bytes, bytes], *, insist: bool) -> None:
         """Returns once each blob is durable often enough, or, where nobody need ``insist`` on it, as often as it can be.
 
-        `NodeRefused` ``too-few-copies`` where too few of the members that are to keep a blob have it within the time.
+        `NodeRefused` ``too-few-copies`` where too few of the members that are to keep a blob have it within the time. A network
+        that has lost one member goes on: there is no insisting on a copy at the last one.
         """
         members, durable = self._share.members(), self._share.rules.durable_copies
         others = {blob: [m for m in self._share.keepers(blob, members) if m != self._share.own] for blob in blobs}
-        wanted = Counter({blob: min(durable - 1, len(keepers)) for blob, keepers in others.items()})
-        wanted = +wanted
-        pushes = {m: [blob for blob in wanted if m in others[blob]] for m in members}
+        lacking = +Counter({blob: min(durable - 1, len(keepers)) for blob, keepers in others.items()})
+        pushes = {m: [blob for blob in lacking if m in others[blob]] for m in members}
         pending = [self._begin(m, [(blob, blobs[blob]) for blob in named]) for m, named in pushes.items() if named]
         try:
             for future in as_completed(pending, COPY_SECONDS):
-                wanted = wanted - Counter(future.result())
-                if not wanted:
+                lacking = lacking - Counter(future.result())
+                if not lacking:
                     return
         except TimeoutError:
             pass
         finally:
             for future in pending:
                 future.cancel()
-        if wanted and insist:
+        if insist and max(lacking.values(), default=0) > durable - promised(durable, len(members)):
             raise NodeRefused("too-few-copies", "too few members' vaults have taken a copy of what is to be sealed; try again")
 
     def stop(self) -> None:
@@ -75,6 +75,11 @@ class Copying:
         except SalusError:
             pass  # what counts is who has it
         return held & {blob for blob, _ in given}
+
+
+def promised(durable: int, members: int) -> int:
+    """How many copies there are at least before a writer is told: ``durable``, or all but one where there are too few members."""
+    return min(durable, max(1, members - 1))
 
 
 def portions(given: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:

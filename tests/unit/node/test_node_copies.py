@@ -18,7 +18,7 @@ from salus.ledger.modules.governance.messages import RemoveMember
 from salus.ledger.modules.sections.messages import Epoch, Rotate
 from salus.ledger.modules.sections.queries import section
 from salus.ledger.modules.sections.state import schedule_hash
-from salus.node.copying import portions
+from salus.node.copying import portions, promised
 from salus.node.vault.blobs import Blobs
 from salus.node.vault.pushed import PushedBlobs
 
@@ -124,6 +124,27 @@ def test_what_protects_rights_is_ordered_with_as_many_copies_as_there_are(five: 
     five.revoke(bytes(32))
     rotate = Rotate(five.section("ann"), schedule_hash(found.schedule), (*found.schedule, after))
     assert five.submit(rotate, keys=[key("ann")], blobs=[MANY[0]]).height
+
+
+def test_of_two_members_the_one_that_is_left_goes_on_and_of_three_two(tmp_path: Path) -> None:
+    """MEM-18."""
+    assert [promised(2, count) for count in range(1, 6)] == [1, 1, 2, 2, 2]
+    assert [promised(3, count) for count in range(1, 6)] == [1, 1, 2, 3, 3]
+    with several(tmp_path / "two", 2) as two:
+        two.fill("ann", MANY[0])
+        assert two.nodes[1].pushed.has(sha256(MANY[0]))
+        two.silence(1)
+        assert two.submit(two.entry("ann", MANY[1]), keys=[key("ann")], blobs=[MANY[1]]).height
+        two.speak(1)
+        two.look()
+        assert two.holders(sha256(MANY[1])) == [0, 1]
+    with several(tmp_path / "three", 3) as three:
+        three.fill("ann")
+        three.silence(1)
+        assert three.submit(three.entry("ann", MANY[0]), keys=[key("ann")], blobs=[MANY[0]]).height
+        three.silence(2)
+        refused = code(lambda: three.submit(three.entry("ann", MANY[1]), keys=[key("ann")], blobs=[MANY[1]]))
+        assert refused == "node/too-few-copies"
 
 
 def test_copies_are_pushed_at_once_and_one_that_hangs_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,7 @@ def test_a_node_without_the_first_members_says_so_and_serves_what_it_has(tmp_pat
         members.second.take_in(CLEMENTE)
         members.second.node.peers.know(members.first.node.status().member, "http://127.0.0.1:9")
         assert charting.open_chart(members.second.agent, PATIENT, PATIENT).shown
-        assert code_of(members.second.take_in, CLEMENTE, PATIENT, "Elsewhere") == "node/too-few-copies"
+        assert code_of(members.second.take_in, CLEMENTE, PATIENT, "Elsewhere") == "node/peer-unreachable"
 
 
 class Tampering:
