@@ -22,6 +22,7 @@ from bench import (
     importing,
     ledger_in_process,
     ledger_over_http,
+    repairing,
     vault_reading,
 )
 from bench.ratios import Effort, Row
@@ -33,6 +34,7 @@ QUESTIONS = (
     evm_chain,
     entry_sealing,
     vault_reading,
+    repairing,
     importing,
     chart_opening,
     access_growth,

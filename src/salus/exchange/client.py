@@ -26,7 +26,7 @@ from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.guests import Redemption
 from salus.exchange.inviting import GuestKeys, body_of
 from salus.exchange.listings import SignedListing
-from salus.exchange.peering import PeerAnswer, PeerAsk
+from salus.exchange.peering import PeerAnswer, PeerAsk, PeerHeld, Pushed
 from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import ProvenHeader, decode_header
@@ -127,6 +127,10 @@ class NodeClient:
     def peer(self, ask: PeerAsk) -> PeerAnswer:
         """What a member's node asks of another's."""
         return self._send("POST", "/v1/peers", ask, PeerAnswer)
+
+    def push(self, pushed: Pushed) -> PeerHeld:
+        """Have a member's node keep copies of another's blobs."""
+        return self._send("PUT", "/v1/peers/blobs", pushed, PeerHeld)
 
     def close(self) -> None:
         """Close the connections."""
