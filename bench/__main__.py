@@ -22,6 +22,7 @@ from bench import (
     importing,
     ledger_in_process,
     ledger_over_http,
+    repairing,
     state_syncing,
     vault_reading,
 )
@@ -34,6 +35,7 @@ QUESTIONS = (
     evm_chain,
     entry_sealing,
     vault_reading,
+    repairing,
     importing,
     chart_opening,
     access_growth,

@@ -24,6 +24,7 @@ from salus.crypto.hashing import tagged
 from salus.crypto.keys import fresh_nonce
 from salus.errors import SalusError
 from salus.exchange.client import NodeClient
+from salus.exchange.placing import responsible
 from salus.ledger.genesis import network_id
 from salus.ledger.header import header_hash
 from salus.ledger.modules.revocations.state import revocation_id
@@ -103,14 +104,18 @@ class Chaos(Members):
         return found
 
     def _await_replicas(self, found: Judged, patience: float) -> None:
-        """Every member's vault has every sealed blob, once the members have had a moment for it."""
-        wanted = {sent.blob for sent in self.came.acknowledged}
+        """Every vault that is to keep a sealed blob has it, once the members have had a moment for it."""
+        ids, copies = [self._member(at) for at in range(MEMBERS)], self.genesis.parameters.copies
+        wanted = {(at, sent.blob) for sent in self.came.acknowledged for at in self._keepers(ids, sent.blob, copies)}
+        vaults = [Blobs(self.net.home(member) / "node" / "vault" / "blobs", reading=True) for member in self.members]
         deadline = time.monotonic() + patience
-        for member in self.members:
-            blobs = Blobs(self.net.home(member) / "node" / "vault" / "blobs", reading=True)
-            while (missing := [blob for blob in wanted if not blobs.has(blob)]) and time.monotonic() < deadline:
-                time.sleep(0.5)
-            found.lost += [f"blob {blob.hex()[:8]} at {member.name}" for blob in missing]
+        while (missing := [one for one in wanted if not vaults[one[0]].has(one[1])]) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        found.lost += [f"blob {blob.hex()[:8]} at {self.members[at].name}" for at, blob in sorted(missing)]
+
+    def _keepers(self, ids: list[bytes], blob: bytes, copies: int) -> list[int]:
+        """The numbers of the members that are to keep the blob."""
+        return [ids.index(member) for member in responsible(ids, blob, copies)]
 
     def _resend(self, clients: list[NodeClient]) -> None:
         """What nobody had decided is sent once more, as its agents would."""

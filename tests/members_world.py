@@ -59,6 +59,29 @@ def two_members(folder: Path) -> Iterator[Members]:
 
 
 @contextmanager
+def many_members(folder: Path, count: int) -> Iterator[list[World]]:
+    """The same of so many members, each of which knows where all others answer."""
+    clock, homes = Clock(), [folder / str(number) for number in range(count)]
+    others = [prepare_home(home, None, f"Member {number}") for number, home in enumerate(homes[1:], 2)]
+    genesis, quiet = init_home(homes[0], None, FIRST, others), 'follow_seconds = 3600\nguests = "open"\n'
+    with open_node(homes[0]) as founding, served(founding) as url:
+        for home in homes[1:]:
+            join_home(home, encode(genesis), url, "", str)
+    with ExitStack() as stack:
+        worlds, urls = list[World](), list[str]()
+        for home in homes:
+            follow = f'follow = "{urls[0]}"\n' if urls else ""
+            (home / "node" / "config.toml").write_text(follow + quiet)
+            worlds.append(stack.enter_context(opened(home, clock)))
+            urls.append(stack.enter_context(served(worlds[-1].node)))
+            worlds[-1].node.announce(urls[-1])
+        for world in worlds:
+            for other, url in zip(worlds, urls, strict=True):
+                world.node.peers.know(other.node.status().member, url)
+        yield worlds
+
+
+@contextmanager
 def guest(members: Members, folder: Path, *urls: str) -> Iterator[World]:
     """An agent-only home over these nodes, the one to be asked first in front."""
     with beside(members.first, folder) as made:

@@ -35,7 +35,8 @@ from salus.ledger.modules.sections.state import commit_owner, section_id
 from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash, licence_id
 from salus.node.api import MEDIA, make_api
 from salus.node.config import Config
-from salus.node.service import Identity, NodeService
+from salus.node.identity import Identity
+from salus.node.service import NodeService
 from salus.warrants.checking import NOBODY, sign_link, spans_of, warrant_id
 from salus.warrants.holding import sign_owner, sign_read
 from salus.warrants.link import Link, Purpose, Right, Warrant

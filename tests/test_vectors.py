@@ -30,7 +30,8 @@ from salus.exchange.founding import member_from_text
 from salus.exchange.guests import Redemption
 from salus.exchange.inviting import read_invitation, require_redemption, require_vouched
 from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
-from salus.exchange.peering import PeerAsk, require_peer
+from salus.exchange.peering import MAX_PUSH, PeerAsk, Pushed, require_peer, require_push
+from salus.exchange.placing import responsible
 from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner, require_stamp
 from salus.exchange.proofs import read_proofs, require_proofs
 from salus.exchange.references import CardDeposit, open_card, reference_from_text
@@ -173,6 +174,13 @@ def guest(fields: Fields) -> None:
     assert require_vouched(claim, raw(fields, "network"), raw(fields, "member")) == raw(fields, "guest")
 
 
+def place(fields: Fields) -> None:
+    """Those members keep the blob, in this order."""
+    members = [raw(fields, "members")[at : at + 32] for at in range(0, len(raw(fields, "members")), 32)]
+    found = responsible(members, raw(fields, "blob"), int(fields["copies"]))
+    assert b"".join(found) == raw(fields, "keepers")
+
+
 def stamp(fields: Fields) -> None:
     """The drop has a stamp, and it is for this drop."""
     drop = decode(raw(fields, "drop"), Drop, limit=8192)
@@ -238,6 +246,10 @@ KINDS: dict[str, Callable[[Fields], object]] = {
     "peer": lambda f: require_peer(
         decode(raw(f, "ask"), PeerAsk, limit=8192), raw(f, "network"), raw(f, "asked"), VerifyKey(raw(f, "node"))
     ),
+    "push": lambda f: require_push(
+        decode(raw(f, "pushed"), Pushed, limit=MAX_PUSH), raw(f, "network"), raw(f, "asked"), VerifyKey(raw(f, "node"))
+    ),
+    "place": place,
     "reference": lambda f: require_card(open_card(reference_from_text(raw(f, "text")), raw(f, "sealed")), raw(f, "network")),
     "deposit": lambda f: require_mailbox_owner(decode(raw(f, "deposit"), CardDeposit, limit=32_768), raw(f, "network")),
     "member": lambda f: member_from_text(raw(f, "text")),

@@ -44,13 +44,13 @@ from salus.node.comet.engine import ENGINE_STOPPED
 from salus.node.comet.restarting import Restarts
 from salus.node.config import read_config
 from salus.node.guests.book import GuestBook
-from salus.node.identity import FOUNDING, RESYNC, own_member, read_node_seed
+from salus.node.identity import FOUNDING, RESYNC, Identity, own_member, read_node_seed
 from salus.node.operating.partials import database_refusals, storage_refusals
 from salus.node.operating.placing import complete
 from salus.node.operating.restore import Restored, Seen, restore
 from salus.node.operating.resyncing import set_aside
 from salus.node.replaying import Told
-from salus.node.service import Identity, NodeService
+from salus.node.service import NodeService
 
 _LOG = logging.getLogger("salus.node")
 PATIENCE = 30.0  # seconds that a command waits for another one

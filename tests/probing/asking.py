@@ -19,7 +19,8 @@ from salus.ids import MemberId, Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis
 from salus.node.api import MEDIA, make_api
 from salus.node.config import Config
-from salus.node.service import Identity, NodeService
+from salus.node.identity import Identity
+from salus.node.service import NodeService
 
 CHANCE = b"x-request-id"  # the one header that differs from answer to answer
 

@@ -43,9 +43,8 @@ from salus.ledger.modules.sections.messages import Epoch
 from salus.ledger.modules.sections.queries import entry
 from salus.ledger.modules.sections.state import epoch_key
 from salus.ledger.store import load
-from salus.node.identity import own_member, read_node_seed
+from salus.node.identity import Identity, own_member, read_node_seed
 from salus.node.mailbox.letters import TABLES
-from salus.node.service import Identity
 from salus.node.tables import Tables
 from salus.node.vault.receipts import ReceiptLog
 from salus.warrants.checking import spans_of

@@ -30,7 +30,7 @@ from salus.crypto.signing import SigningKey
 from salus.exchange.cards import Role
 from salus.ids import MemberId
 from salus.ledger.modules.sections.messages import Epoch
-from salus.node.service import Identity
+from salus.node.identity import Identity
 from salus.warrants.checking import NOBODY
 from salus.warrants.link import Purpose, Right, Warrant
 from world import HOUR, World, bundle

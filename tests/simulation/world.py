@@ -35,7 +35,8 @@ from salus.exchange.cards import Role
 from salus.ids import MemberId, Millis
 from salus.ledger.genesis import Genesis, GenesisMember, LicenceRight, Parameters, member_id
 from salus.node.config import Config
-from salus.node.service import Identity, NodeService
+from salus.node.identity import Identity
+from salus.node.service import NodeService
 from simulation.disk import Databases, Disk, Points, copied
 from simulation.peering import Between, address
 from world import bundle

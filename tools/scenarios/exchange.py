@@ -17,7 +17,8 @@ from salus.exchange.founding import member_to_text
 from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys, invitation_text, redeem
 from salus.exchange.listings import NO_LICENCE, Listing, sign_listing
-from salus.exchange.peering import Peer, PeerAsk, sign_ask
+from salus.exchange.peering import Peer, PeerAsk, PeerPush, Pushed, sign_ask, sign_push
+from salus.exchange.placing import responsible
 from salus.exchange.posting import mailbox_id, seal_letter, sign_claim, sign_collect, sign_stamp
 from salus.exchange.references import CardReference, reference_to_text, seal_card, sign_deposit
 from salus.ledger.genesis import GenesisMember, LicenceRight
@@ -39,6 +40,8 @@ def scenarios() -> Iterator[Scenario]:
     yield from guests()
     yield from stamps()
     yield from peers()
+    yield from pushes()
+    yield from places()
     yield from references()
     yield from founders()
     yield from listings()
@@ -279,6 +282,49 @@ def peers() -> Iterator[Scenario]:
         yield "peer", what, expect, {**base, "ask": encode(ask)}
     for what, raw, expect in (*malformed(encode(good)), *reshaped(encode(good))):
         yield "peer", what, expect, {**base, "ask": raw}
+
+
+def pushes() -> Iterator[Scenario]:
+    """Copies of blobs that a member's node leaves at another's."""
+    node, first, second = key("vector node"), b"one blob", b"another blob"
+    asked = PeerPush(NETWORK, some("asking"), MEMBER, (sha256(first), sha256(second)), 5, bytes(64))
+    base: Fields = {"network": NETWORK, "asked": MEMBER, "node": node.public}
+    good, elsewhere, altered = sign_push(node, asked), "warrants/wrong-network", "warrants/wrong-blob"
+    for what, expect, pushed in (
+        ("gives", "accepted", Pushed(good, (first, second))),
+        ("asks-only", "accepted", Pushed(good, ())),
+        ("at-another-member", elsewhere, Pushed(sign_push(node, change(asked, asked=some("x"))), ())),
+        ("in-another-network", elsewhere, Pushed(sign_push(node, change(asked, network=some("x"))), ())),
+        ("as-another", UNSIGNED, Pushed(sign_push(OWNER, asked), (first, second))),
+        ("not-signed", UNSIGNED, Pushed(asked, (first, second))),
+        ("names-another", UNSIGNED, Pushed(change(good, named=(sha256(first),)), (first,))),
+        ("gives-another", altered, Pushed(good, (first, first))),
+        ("gives-in-another-order", altered, Pushed(good, (second, first))),
+        ("gives-one-of-two", altered, Pushed(good, (first,))),
+        ("gives-one-too-many", altered, Pushed(good, (first, second, first))),
+        ("names-nothing", NOT_DECODABLE, Pushed(sign_push(node, change(asked, named=())), ())),
+    ):
+        yield "push", what, expect, {**base, "pushed": encode(pushed)}
+    for what, raw, expect in (
+        *malformed(encode(Pushed(good, (first, second)))),
+        *reshaped(encode(Pushed(good, (first, second)))),
+    ):
+        yield "push", what, expect, {**base, "pushed": raw}
+
+
+def places() -> Iterator[Scenario]:
+    """Which members keep a blob."""
+    members = [some(f"member {number}") for number in range(7)]
+    for what, number, copies in (
+        ("three-of-seven", 7, 3),
+        ("one-of-seven", 7, 1),
+        ("none-means-one", 7, 0),
+        ("three-of-six", 6, 3),
+        ("three-of-two", 2, 3),
+    ):
+        keepers = responsible(members[:number], some("blob"), copies)
+        given: Fields = {"members": b"".join(members[:number]), "blob": some("blob"), "copies": copies}
+        yield "place", what, "accepted", {**given, "keepers": b"".join(keepers)}
 
 
 def references() -> Iterator[Scenario]:

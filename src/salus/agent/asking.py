@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from salus.agent.at_once import MAX_AT_ONCE, AtOnce, one_by_one
 from salus.agent.home import Agent
@@ -19,6 +20,8 @@ from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, SalusError
+from salus.exchange.peering import UNANSWERED
+from salus.exchange.placing import responsible
 from salus.ids import VerifyKey
 from salus.ledger.header import AnyHeader, header_hash
 from salus.ledger.modules.members.state import Member, member_key
@@ -32,9 +35,12 @@ from salus.warrants.receipting import require_promise
 from salus.warrants.receipts import SignedPromise
 from salus.warrants.requests import ReadRequest, SignedRead
 
+T = TypeVar("T")
+
 _OWN_WINDOW = 3_600_000  # ms that a warrant to oneself holds
 _PAGE = 32  # entries fetched at once
 _PAGE_BYTES = 32 * 1024 * 1024
+NOT_KEPT = "node/not-kept"  # what a vault says that neither has anything of it nor is to keep it
 _PACKAGES = 64  # key packages fetched at once
 
 
@@ -83,33 +89,45 @@ class Page:
     """Entries of one section, then key packages, that are asked for in one request; and what came of it.
 
     ``blobs`` stand in that order, as a vault served them, still to be checked by `require_blob`; empty where none had it.
-    ``refused``: what each vault that was asked raised, where it raised anything.
+    ``refused``: {vault: what it raised}, of those that were asked and raised anything.
     """
 
     asking: Asking
     entries: Sequence[Entry]
     epochs: Sequence[Epoch] = ()
     blobs: list[bytes] = field(default_factory=list)
-    refused: list[SalusError] = field(default_factory=list)
+    refused: dict[bytes, SalusError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._hashes = [*(entry.blob for entry in self.entries), *(epoch.package for epoch in self.epochs)]
         self.blobs = [b""] * len(self._hashes)
+        self._asked = [set[bytes]() for _ in self._hashes]
 
     def lacking(self) -> list[int]:
         """Which blobs are not those that the ledger names."""
         return [index for index, blob in enumerate(self.blobs) if sha256(blob) != self._hashes[index]]
 
-    def request(self, agent: Agent, vault: bytes, header: AnyHeader) -> SignedRead:
-        """The signed request for what is lacking."""
-        asking, lacking = self.asking, self.lacking()
+    def still_of(self, vault: bytes) -> list[int]:
+        """Which of the lacking blobs the vault may still have: all that it was not asked for, unless it has refused."""
+        return [] if vault in self.refused else [index for index in self.lacking() if vault not in self._asked[index]]
+
+    def next_keeper(self, index: int, others: Sequence[bytes], copies: int) -> bytes | None:
+        """Who of the ``others`` that are to keep a blob is asked for it next: the one of most weight that was not."""
+        keepers = responsible(others, self._hashes[index], copies)
+        return next((vault for vault in keepers if vault not in self._asked[index] and vault not in self.refused), None)
+
+    def request(self, agent: Agent, vault: bytes, header: AnyHeader, wanted: Sequence[int]) -> SignedRead:
+        """The signed request for those blobs."""
+        asking = self.asking
+        for index in wanted:
+            self._asked[index].add(vault)
         request = ReadRequest(
             agent.network_id,
             vault,
             warrant_id(asking.warrant),
             asking.section,
-            tuple(self.entries[index].number for index in lacking if index < len(self.entries)),
-            tuple(self.epochs[index - len(self.entries)].number for index in lacking if index >= len(self.entries)),
+            tuple(self.entries[index].number for index in wanted if index < len(self.entries)),
+            tuple(self.epochs[index - len(self.entries)].number for index in wanted if index >= len(self.entries)),
             asking.warrant.links[-1].link.purposes[0],
             licence_of(agent, asking.wallet.person) or NOBODY,
             asking.on_behalf_of,
@@ -119,12 +137,11 @@ class Page:
         )
         return sign_read(asking.key, request, asking.warrant)
 
-    def take(self, blobs: Sequence[bytes]) -> None:
-        """Keep what a vault served of what was lacking."""
-        lacking = self.lacking()
-        if len(blobs) != len(lacking):
+    def take(self, wanted: Sequence[int], blobs: Sequence[bytes]) -> None:
+        """Keep what a vault served of what was asked for."""
+        if len(blobs) != len(wanted):
             raise AgentRefused("blob-missing", "the vault served another number of entries than was asked for")
-        for index, blob in zip(lacking, blobs, strict=True):
+        for index, blob in zip(wanted, blobs, strict=True):
             self.blobs[index] = blob or self.blobs[index]
 
 
@@ -190,30 +207,56 @@ def vaults(agent: Agent) -> tuple[bytes, ...]:
 
 
 def ask(agent: Agent, pages: Sequence[Page]) -> None:
-    """Fill the pages with what the vault at hand has; what it lacks, spoils or refuses is asked of the other members' vaults."""
-    together = agent.at_once
-    for vault in vaults(agent):
-        lacking = [page for page in pages if page.lacking()]
-        if not lacking:
+    """Fill the pages with what the vault at hand has; what it lacks, spoils or refuses is asked of the other members' vaults.
+
+    Of those that are to keep it first, in the order of their weight, so that each is asked for little and most has an answer
+    at once; then of all that are left. Each is asked for a blob once.
+    """
+    own, *others = vaults(agent)
+    copies = agent.genesis.parameters.copies
+    _ask_vault(agent, own, [(page, page.still_of(own)) for page in pages], agent.at_once)
+    while True:
+        wanted = dict[bytes, dict[int, list[int]]]()  # by vault and page
+        for at, page in enumerate(pages):
+            for index in page.lacking():
+                if (keeper := page.next_keeper(index, others, copies)) is not None:
+                    wanted.setdefault(keeper, {}).setdefault(at, []).append(index)
+        if not wanted:
             break
-        _ask_vault(agent, vault, lacking, together)
-        together = one_by_one  # the next ones are asked through the node at hand, which passes on little at a time
+        for vault, by_page in wanted.items():
+            _ask_vault(agent, vault, [(pages[at], indexes) for at, indexes in by_page.items()], until_silent)
+    for vault in others:
+        _ask_vault(agent, vault, [(page, page.still_of(vault)) for page in pages], until_silent)
+
+
+def until_silent(calls: Sequence[Callable[[], T]]) -> list[T | SalusError]:
+    """One after the other, as the node at hand passes on little at a time; none more once it says that nobody answers."""
+    answers: list[T | SalusError] = []
+    for call in calls:
+        last = answers[-1] if answers else None
+        silent = isinstance(last, SalusError) and last.full_code in UNANSWERED
+        answers += [last] if silent and last is not None else one_by_one([call])
+    return answers
 
 
 def require_answered(agent: Agent, page: Page) -> None:
-    """Raise the first refusal where every vault refused the page."""
+    """Raise the first refusal where every vault refused the page: if it can be, one that says more than that others keep it."""
     if page.refused and len(page.refused) == len(vaults(agent)):
-        raise page.refused[0]
+        first, *_ = page.refused.values()
+        raise next((error for error in page.refused.values() if error.full_code != NOT_KEPT), first)
 
 
-def _ask_vault(agent: Agent, vault: bytes, pages: Sequence[Page], together: AtOnce) -> None:
+def _ask_vault(agent: Agent, vault: bytes, wanted: Sequence[tuple[Page, Sequence[int]]], together: AtOnce) -> None:
     """A request a page: a vault has a receipt for each, and makes those that wait at once durable together."""
+    wanted = [(page, indexes) for page, indexes in wanted if indexes]
+    if not wanted:
+        return
     header = newest_header(agent, fresh=True)
-    requests = [page.request(agent, vault, header) for page in pages]
+    requests = [page.request(agent, vault, header, indexes) for page, indexes in wanted]
     answers = together([partial(agent.network.read, request) for request in requests])
     member = record(agent, member_key(vault), Member)
     kept: list[tuple[bytes, SignedPromise]] = []
-    for page, request, served in zip(pages, requests, answers, strict=True):
+    for (page, indexes), request, served in zip(wanted, requests, answers, strict=True):
         try:
             if isinstance(served, SalusError):
                 raise served
@@ -221,9 +264,9 @@ def _ask_vault(agent: Agent, vault: bytes, pages: Sequence[Page], together: AtOn
                 raise AgentRefused("unknown-node", "the vault is not of a member of this network")
             require_promise(served.promise, vault, VerifyKey(member.node), request)
             kept.append((page.asking.wallet.person, served.promise))
-            page.take(served.blobs)
+            page.take(indexes, served.blobs)
         except SalusError as error:
-            page.refused.append(error)
+            page.refused[vault] = error
     with agent.store.writing():  # before anything that was served is looked at
         for person, promise in kept:
             agent.store.put(person, promise.promise.request, KeptPromise(promise))

@@ -26,7 +26,7 @@ from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.guests import Redemption
 from salus.exchange.inviting import GuestKeys, body_of
 from salus.exchange.listings import SignedListing
-from salus.exchange.peering import EngineAnswer, EngineAsk, PeerAnswer, PeerAsk
+from salus.exchange.peering import EngineAnswer, EngineAsk, PeerAnswer, PeerAsk, PeerHeld, Pushed
 from salus.exchange.references import CardDeposit, SealedCard
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import ProvenHeader, decode_header
@@ -131,6 +131,10 @@ class NodeClient:
     def engine(self, ask: EngineAsk) -> EngineAnswer:
         """What a member's node asks of another's engine."""
         return self._send("POST", "/v1/peers/engine", ask, EngineAnswer)
+
+    def push(self, pushed: Pushed) -> PeerHeld:
+        """Have a member's node keep copies of another's blobs."""
+        return self._send("PUT", "/v1/peers/blobs", pushed, PeerHeld)
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,4 +1,4 @@
-"""What members' nodes ask of one another: blocks, sealed blobs and listings that one lacks.
+"""What members' nodes ask of one another: blocks, sealed blobs and listings that one lacks; and to keep copies of blobs.
 
 Each request is signed by the asking member's node key: nobody else may list what a ledger holds. What comes back is believed by
 nobody: blocks are executed again, blobs and listings are held against their hashes.
@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from salus.codec import Record, encode
+from salus.crypto.hashing import sha256
 from salus.crypto.signing import SigningKey, require_signature
 from salus.errors import WarrantRefused
 from salus.exchange.listings import SignedListing
@@ -19,9 +20,11 @@ from salus.ids import Bytes32, Bytes64, Count, VerifyKey
 from salus.ledger.header import SignedHeader
 
 PEER_TAG = "salus/peer/1"
+PUSH_TAG = "salus/peer-push/1"
 MAX_BLOCKS = 256
 MAX_WANTED = 64
 MAX_ANSWER = 32 * 1024 * 1024  # bytes of blocks, and of blobs, in one answer; the first of each always fits
+MAX_PUSH = MAX_ANSWER + 65_536  # bytes of a push with the blobs that it gives
 
 MAX_ENGINE_ANSWER = 8 * 1024 * 1024  # bytes
 
@@ -102,6 +105,31 @@ class PeerAnswer(Record, frozen=True, tag="peer-answer"):
     peers: Annotated[tuple[Peer, ...], msgspec.Meta(max_length=1024)]
 
 
+class PeerPush(Record, frozen=True, tag="peer-push"):
+    """Which of the ``named`` blobs does the node of ``asked`` hold, once it has taken those that are given? ``time`` in ms."""
+
+    network: Bytes32
+    asking: Bytes32
+    asked: Bytes32
+    named: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=MAX_WANTED)]
+    time: Count
+    signature: Bytes64
+
+
+class Pushed(Record, frozen=True, tag="pushed"):
+    """A push with the blobs that are given: those of ``push.named``, all of them in order, or none."""
+
+    push: PeerPush
+    blobs: Annotated[tuple[Annotated[bytes, msgspec.Meta(max_length=8_388_608)], ...], msgspec.Meta(max_length=MAX_WANTED)]
+
+
+class PeerHeld(Record, frozen=True, tag="peer-held"):
+    """Those of the named blobs that are durable and whole at the asked node (``held``), and of them those that it is to keep."""
+
+    held: Wanted
+    kept: Wanted
+
+
 Ask = TypeVar("Ask", PeerAsk, EngineAsk)
 
 
@@ -117,3 +145,23 @@ def require_peer(ask: PeerAsk | EngineAsk, network: bytes, asked: bytes, node: V
         raise WarrantRefused("wrong-network", "the request is for another network or member")
     bare = msgspec.structs.replace(ask, signature=_UNSIGNED)
     require_signature(node, PEER_TAG, encode(bare), ask.signature)
+
+
+def sign_push(key: SigningKey, push: PeerPush) -> PeerPush:
+    """The push, signed by the asking member's node key."""
+    bare = msgspec.structs.replace(push, signature=_UNSIGNED)
+    return msgspec.structs.replace(push, signature=key.sign(PUSH_TAG, encode(bare)))
+
+
+def require_push(pushed: Pushed, network: bytes, asked: bytes, node: VerifyKey) -> None:
+    """Raise unless the push is for this network and member, signed by the ``node`` key, and gives what it names or nothing.
+
+    `WarrantRefused` ``wrong-network``, ``wrong-blob``; `CryptoRefused` ``bad-signature``.
+    """
+    push = pushed.push
+    if (push.network, push.asked) != (network, asked):
+        raise WarrantRefused("wrong-network", "the request is for another network or member")
+    bare = msgspec.structs.replace(push, signature=_UNSIGNED)
+    require_signature(node, PUSH_TAG, encode(bare), push.signature)
+    if pushed.blobs and tuple(map(sha256, pushed.blobs)) != push.named:
+        raise WarrantRefused("wrong-blob", "a blob is not the one that the member's node has signed for")

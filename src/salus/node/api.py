@@ -24,7 +24,7 @@ from salus.exchange.api import MAX_SUBMISSION, ListingSearch, StatesAnswer, Stat
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect
 from salus.exchange.guests import Redemption
 from salus.exchange.listings import SignedListing
-from salus.exchange.peering import EngineAsk, PeerAsk
+from salus.exchange.peering import MAX_PUSH, EngineAsk, PeerAsk, Pushed
 from salus.exchange.references import CardDeposit
 from salus.node import metrics, problems
 from salus.node.describing import MEDIA, Described, describe
@@ -121,6 +121,15 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
         lambda node, body: node.peer_engine(body),
         (*_BODY, 403, 422),
         "Ask a member's engine, for one that begins with a snapshot",
+    ),
+    (
+        "PUT",
+        "/v1/peers/blobs",
+        Pushed,
+        MAX_PUSH,
+        lambda node, body: node.push(body),
+        (*_BODY, 403, 422, 507),
+        "Leave copies of blobs as a member's node",
     ),
     (
         "PUT",

@@ -1,4 +1,4 @@
-"""What this node gives to other members' nodes: blocks, sealed blobs and listings, within one answer's size."""
+"""What this node gives to other members' nodes, within one answer's size: blocks, sealed blobs, listings; and room for copies."""
 
 from __future__ import annotations
 
@@ -7,30 +7,51 @@ from typing import TypeVar
 
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.listings import SignedListing
-from salus.exchange.peering import MAX_ANSWER, EngineAnswer, EngineAsk, PeerAnswer, PeerAsk, PeerBlock, require_peer
-from salus.ids import MemberId, Millis, VerifyKey
+from salus.exchange.peering import (
+    MAX_ANSWER,
+    EngineAnswer,
+    EngineAsk,
+    PeerAnswer,
+    PeerAsk,
+    PeerBlock,
+    PeerHeld,
+    Pushed,
+    require_peer,
+    require_push,
+)
+from salus.ids import Millis, VerifyKey
 from salus.ledger.genesis import network_id
 from salus.ledger.header import SignedHeader
 from salus.ledger.modules.members.queries import member
 from salus.node.comet.engine import CometEngine
 from salus.node.directory import Directory
 from salus.node.engine import Engine
+from salus.node.operating.looking import is_live
 from salus.node.peers import Peers
 from salus.node.vault.blobs import Blobs
+from salus.node.vault.pushed import PushedBlobs
+from salus.node.vault.sharing import Share
 
 T = TypeVar("T")
 
-_CLOCKS_APART = 300_000  # ms that two nodes' clocks may differ
+CLOCKS_APART = 300_000  # ms that two nodes' clocks may differ
 
 
 class Giving:
-    """Answers members' nodes alone. ``own`` is this node's member; ``clock`` gives ms since the epoch."""
+    """Answers members' nodes alone. ``share`` is what this vault is to keep; ``clock`` gives ms since the epoch."""
 
     def __init__(
-        self, own: MemberId, engine: Engine, blobs: Blobs, directory: Directory, peers: Peers, clock: Callable[[], Millis]
+        self,
+        share: Share,
+        engine: Engine,
+        blobs: Blobs,
+        pushed: PushedBlobs,
+        directory: Directory,
+        peers: Peers,
+        clock: Callable[[], Millis],
     ) -> None:
-        self._own, self._engine, self._blobs, self._directory = own, engine, blobs, directory
-        self._peers, self._clock = peers, clock
+        self._share, self._own, self._engine, self._directory = share, share.own, engine, directory
+        self._blobs, self._pushed, self._peers, self._clock = blobs, pushed, peers, clock
 
     def answer(self, ask: PeerAsk) -> PeerAnswer:
         """What of it this node has; raises unless a member's node asks now. Where it answers is remembered."""
@@ -47,11 +68,31 @@ class Giving:
 
     def _let_in(self, ask: PeerAsk | EngineAsk) -> None:
         """Raise unless a member's node asks now. Where it answers is remembered."""
-        node = VerifyKey(member(self._engine.state, ask.asking.member).node)
-        require_peer(ask, network_id(self._engine.genesis), self._own, node)
-        if abs(ask.time - self._clock()) > _CLOCKS_APART:
-            raise NodeRefused("stale-ask", "the request of a member's node is too old, or its clock is off")
+        require_peer(ask, network_id(self._engine.genesis), self._own, self._node(ask.asking.member))
+        self._require_now(ask.time)
         self._peers.know(ask.asking.member, ask.asking.address)
+
+    def take(self, pushed: Pushed) -> PeerHeld:
+        """Keep what is pushed and this vault is to keep, and say what of it, and of what else was named, it holds."""
+        push = pushed.push
+        require_push(pushed, network_id(self._engine.genesis), self._own, self._node(push.asking))
+        self._require_now(push.time)
+        own = [blob for blob in push.named if self._share.has(blob)]
+        mine, standing = set(own), {blob for blob in push.named if is_live(self._engine.state, blob) and self._whole(blob)}
+        given = zip(push.named, pushed.blobs, strict=False)
+        self._pushed.take(push.asking, {blob: data for blob, data in given if blob in mine - standing})
+        held = tuple(blob for blob in push.named if blob in standing or self._pushed.has(blob))
+        return PeerHeld(held, tuple(blob for blob in own if self._whole(blob)))
+
+    def _node(self, asking: bytes) -> VerifyKey:
+        return VerifyKey(member(self._engine.state, asking).node)
+
+    def _require_now(self, time: int) -> None:
+        if abs(time - self._clock()) > CLOCKS_APART:
+            raise NodeRefused("stale-ask", "the request of a member's node is too old, or its clock is off")
+
+    def _whole(self, blob: bytes) -> bool:
+        return any(True for _ in self._held([blob]))
 
     def _blocks(self, first: int, most: int) -> Iterator[PeerBlock]:
         newest = self._engine.newest_header().header.height

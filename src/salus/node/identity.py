@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from salus.crypto.keys import derive
@@ -15,6 +16,20 @@ from salus.ledger.genesis import Genesis, member_id
 FOUNDING = "founding"  # there from the making of a home until its node has begun for the first time
 RESYNC = "resync"  # there while a node that lost its ledger is to take all blocks from others
 PREPARED = "prepared"  # beside node.key: what the member told others of itself before it was one
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A node's place in the network: whose it is, and the seed of its keys."""
+
+    genesis: Genesis
+    member: MemberId
+    seed: bytes
+
+    @property
+    def key(self) -> SigningKey:
+        """The node key: sponsors, signs headers and promises."""
+        return SigningKey(derive(self.seed, "node"))
 
 
 def read_node_seed(path: Path) -> bytes:

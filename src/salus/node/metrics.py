@@ -24,6 +24,8 @@ class Figures(Collector):
     def collect(self) -> Iterator[Metric]:
         """All of them."""
         newest = self._node.engine.newest_header().header
+        replicas = self._node.replicating  # none where there is one member
+        lacking, surplus = (replicas.lacking(), replicas.surplus.count()) if replicas else (0, 0)
         blobs, size = self._node.blobs.totals()
         for name, text, value in (
             ("salus_height", "Height of the newest block", newest.height),
@@ -31,7 +33,17 @@ class Figures(Collector):
             ("salus_queue", "Transactions that wait for their block", self._node.engine.waiting),
             ("salus_blobs", "Sealed blobs on disk", blobs),
             ("salus_blob_bytes", "Bytes of sealed blobs on disk", size),
-            ("salus_blobs_lacking", "Sealed blobs that the ledger anchors and this vault lacks", self._node.lacking()),
+            (
+                "salus_blobs_lacking",
+                "Sealed blobs that the ledger anchors and this vault lacks",
+                lacking,
+            ),
+            (
+                "salus_blobs_surplus",
+                "Sealed blobs here that others are to keep and may not have yet",
+                surplus,
+            ),
+            ("salus_blobs_pushed", "Blobs that others have pushed here and nothing anchors yet", self._node.pushed.waiting()[0]),
             ("salus_letters", "Letters in all mailboxes", self._node.letters()),
             ("salus_disk_free_bytes", "Bytes that are free on the node's disk", self._node.disk_free()),
         ):

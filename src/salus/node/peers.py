@@ -14,7 +14,20 @@ from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.api import Submission, TxStatus
 from salus.exchange.client import NodeClient
-from salus.exchange.peering import MAX_BLOCKS, EngineAsk, Peer, PeerAnswer, PeerAsk, PeerBlock, Question, sign_ask
+from salus.exchange.peering import (
+    MAX_BLOCKS,
+    EngineAsk,
+    Peer,
+    PeerAnswer,
+    PeerAsk,
+    PeerBlock,
+    PeerHeld,
+    PeerPush,
+    Pushed,
+    Question,
+    sign_ask,
+    sign_push,
+)
 from salus.ids import MemberId, Millis, NetworkId
 
 GREET = 30_000  # ms after which one that was not asked anything is greeted
@@ -96,6 +109,11 @@ class Peers:
         own = Peer(self._own.member, self.address)
         bare = EngineAsk(self._own.network, own, member, question, height, page, self._clock(), bytes(64))
         return self.of(member).engine(sign_ask(self._own.key, bare)).answer
+
+    def push(self, member: bytes, named: Sequence[bytes], given: Sequence[bytes] = ()) -> PeerHeld:
+        """Which of the ``named`` blobs the member's node holds, once it has taken ``given``: all of them in order, or none."""
+        bare = PeerPush(self._own.network, self._own.member, member, tuple(named), self._clock(), bytes(64))
+        return self.of(member).push(Pushed(sign_push(self._own.key, bare), tuple(given)))
 
     def greet(self) -> None:
         """Ask those who were not asked anything for a while, so that they know where this node answers; silence is no matter.

@@ -6,7 +6,6 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,17 +15,16 @@ from salus import __version__
 from salus.codec import Record, decode, encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive, fresh_nonce
-from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError, refusal
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.client import NodeClient
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.inviting import vouch_as_member
 from salus.exchange.listings import SignedListing
-from salus.exchange.peering import EngineAnswer, EngineAsk, PeerAnswer, PeerAsk
+from salus.exchange.peering import EngineAnswer, EngineAsk, PeerAnswer, PeerAsk, PeerHeld, Pushed
 from salus.exchange.posting import sign_stamp
 from salus.exchange.references import CardDeposit, SealedCard
-from salus.ids import BodyHash, MemberId, Millis
+from salus.ids import BodyHash, Millis
 from salus.ledger.genesis import Genesis, member_id, network_id, orderer, validators
 from salus.ledger.header import ProvenHeader, TxResult
 from salus.ledger.modules.directory.messages import PublishListing
@@ -34,19 +32,20 @@ from salus.ledger.modules.members.queries import current_members, member
 from salus.ledger.modules.members.state import Member, member_key
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.store import Reader, load
-from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash, protects_rights
+from salus.ledger.tx import Body, Transaction, body_hash, protects_rights
 from salus.ledger.verifying import StateAnswer
 from salus.node.comet.engine import NOT_ORDERED, CometEngine
 from salus.node.comet.joining import Handing, find_start, forget_unproven
 from salus.node.comet.runtime import LocalRuntime
 from salus.node.comet.signing import numbers, public_key, voting_number
 from salus.node.config import Config, reachable_engine
+from salus.node.copying import Copying
 from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
 from salus.node.following import FollowingEngine
-from salus.node.giving import Giving
+from salus.node.giving import CLOCKS_APART, Giving
 from salus.node.guests.admitting import Door
-from salus.node.identity import FOUNDING
+from salus.node.identity import FOUNDING, Identity
 from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.operating.looking import anchored as standing_blobs
@@ -54,14 +53,17 @@ from salus.node.operating.looking import is_buried
 from salus.node.peers import OrderingPeer, Own, Peers
 from salus.node.places import Places, Room
 from salus.node.solo import SoloEngine
+from salus.node.sponsoring import sponsor_signature, sponsored_by
 from salus.node.tally import Tally
 from salus.node.vault.anchoring import Anchoring
-from salus.node.vault.arriving import Arriving, anchored, require_blobs
+from salus.node.vault.arriving import Arriving, anchored, held, require_blobs
 from salus.node.vault.blobs import Blobs
 from salus.node.vault.erasing import Erasing
+from salus.node.vault.pushed import PushedBlobs
 from salus.node.vault.receipts import ReceiptLog
 from salus.node.vault.replicating import Replicating
 from salus.node.vault.serving import Vault
+from salus.node.vault.sharing import Share
 from salus.warrants.receipts import ReceiptsAnswer
 from salus.warrants.requests import SignedOwner, SignedRead
 
@@ -70,20 +72,6 @@ T = TypeVar("T")
 MAX_STATES = 512
 MAX_PASSING = 8  # requests that wait for other members' nodes at once: one that hangs must not take all of this node with it
 _ANCHOR_EXPIRY = 60_000  # ms
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A node's place in the network: whose it is, and the seed of its keys."""
-
-    genesis: Genesis
-    member: MemberId
-    seed: bytes
-
-    @property
-    def key(self) -> SigningKey:
-        """The node key: sponsors, signs headers and promises."""
-        return SigningKey(derive(self.seed, "node"))
 
 
 class NodeService:
@@ -112,8 +100,13 @@ class NodeService:
             self.peers = Peers(Own(self._network, self._member, self._key), clock)
             opened.callback(self.peers.close)
             self.replicating: Replicating | None = None
+            patience = self._genesis.parameters.max_expiry + CLOCKS_APART
+            self.pushed = PushedBlobs(self.blobs, home / "vault" / "pushed", patience, clock)
             self.engine: Engine = self._make_engine(store)
             opened.callback(self.engine.stop)
+            share = Share(self._member, self.engine.state, identity.genesis.parameters)
+            self._copying = Copying(share, self.peers, background=background)
+            opened.callback(self._copying.stop)
             self._log = ReceiptLog(home / "vault" / "receipts")
             opened.callback(self._log.close)
             self._mailboxes = Mailboxes(
@@ -126,7 +119,7 @@ class NodeService:
             self.door = Door(home / "guests", self._network, self._member, clock, self._applied, known, everybody=everybody)
             opened.callback(self.door.close)
             secret = derive(identity.seed, "vault")
-            self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally)
+            self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally, share)
             opened.callback(self.blobs.settle)
             longest = self._genesis.parameters.max_expiry / 1000 if isinstance(self.engine, CometEngine) else 0.0
             standing = standing_blobs(self.engine.state) if store.base() else {}
@@ -142,8 +135,8 @@ class NodeService:
                 self.tally,
                 background=background,
             )
-            self._giving = Giving(self._member, self.engine, self.blobs, self.directory, self.peers, clock)
-            self._begin_replicating(opened)
+            self._giving = Giving(share, self.engine, self.blobs, self.pushed, self.directory, self.peers, clock)
+            self._begin_replicating(opened, share)
             self._opened = opened.pop_all()
 
     def _make_engine(self, store: LedgerStore) -> Engine:
@@ -194,13 +187,14 @@ class NodeService:
         """The code of what this node must not go on after; "" while there is nothing."""
         return self.engine.failure if isinstance(self.engine, CometEngine) else ""
 
-    def _begin_replicating(self, opened: ExitStack) -> None:
-        """Where there are several members, each keeps what all have sealed."""
-        if validators(self._genesis) or len(current_members(self.engine.state)) > 1:
+    def _begin_replicating(self, opened: ExitStack, share: Share) -> None:
+        """Where there are several members, each keeps its share of what all have sealed."""
+        if validators(self._genesis) or len(share.members()) > 1:
             seconds = self.config.follow_seconds if self._background else None
-            self.replicating = Replicating(
-                self.engine.state, self.blobs, self.directory, self.peers, self._erasing, self._arriving.alone, seconds
-            )
+            held, others = (share, self.blobs, self.pushed), (self.directory, self.peers)
+            times = (lambda: self.engine.newest_header().header.time, seconds)
+            self.replicating = Replicating(*held, *others, self._erasing, self._arriving.alone, *times)
+            self.vault.on_altered = self.replicating.altered
             self.replicating.start()
             opened.callback(self.replicating.stop)
 
@@ -215,6 +209,10 @@ class NodeService:
     def peer_engine(self, ask: EngineAsk) -> EngineAnswer:
         """What another member's node asks of this one's engine."""
         return self._giving.answer_engine(ask)
+
+    def push(self, pushed: Pushed) -> PeerHeld:
+        """What another member's node leaves here, and what this vault holds."""
+        return self._giving.take(pushed)
 
     def status(self) -> NodeStatus:
         """What this node says of itself."""
@@ -241,7 +239,7 @@ class NodeService:
         The same body again returns what became of it. Raises what refuses it.
         """
         transaction = self._transaction(submission)
-        sponsored = self._sponsored(transaction)
+        sponsored = sponsored_by(Own(self._network, self._member, self._key), self.engine.state, transaction)
         if sponsored is None:
             return self._pass_on(transaction.body.sponsor, lambda peer: peer.submit(submission))
         body = body_hash(transaction.body)
@@ -256,10 +254,14 @@ class NodeService:
         return decode(submission.transaction, Transaction, limit=self._genesis.parameters.max_transaction)
 
     def _take(self, transaction: Transaction, body: BodyHash, given: tuple[bytes, ...]) -> TxStatus:
-        require_blobs(transaction.body, given, self.blobs)
+        """Copies come before order: nothing is anchored that is not durable often enough, but for what protects rights."""
+        own = transaction.body.sponsor == self._member  # another's blobs its own node has seen to
+        require_blobs(transaction.body, given, self.blobs if own else None)
         fresh = self._arriving.bring(body, given)
         try:
-            outcome = self.engine.submit(encode(transaction), self._passed_on(transaction.body))
+            if own:
+                self._copying.spread(held(transaction.body, self.blobs), insist=not protects_rights(transaction.body))
+            outcome = self.engine.submit(encode(transaction))
             if outcome.result.refusal:
                 raise refusal(outcome.result.refusal, "the ledger refused the transaction")
         except SalusError as error:
@@ -331,10 +333,6 @@ class NodeService:
         """How many letters lie in all mailboxes together."""
         return self._mailboxes.letters()
 
-    def lacking(self) -> int:
-        """How many sealed blobs this vault knows that it lacks, where there are several members."""
-        return 0 if self.replicating is None else self.replicating.lacking()
-
     def disk_free(self) -> int:
         """Bytes that are free on the disk of the node's folder."""
         return shutil.disk_usage(self._home).free
@@ -397,30 +395,9 @@ class NodeService:
         if named != self._votes_with and named in [public_key(self._seed, n) for n in numbers(self._home / "comet")]:
             engine.begin_again("the validator votes with its new key from here on")
 
-    def _sponsored(self, transaction: Transaction) -> Transaction | None:
-        """The transaction with its sponsor's signature: this member's, or another's that is there; None where that is missing.
-
-        Rights-protecting ones are never turned away.
-        """
-        sponsor = member(self.engine.state, transaction.body.sponsor)
-        if transaction.body.sponsor != self._member:
-            signed = any(s.key == sponsor.node and any(s.signature) for s in transaction.signatures)
-            return transaction if signed else None
-        own = Signature(self._key.public, self._key.sign(SIGNATURE_TAG, body_hash(transaction.body)))
-        others = [signature for signature in transaction.signatures if signature.key != own.key]
-        return Transaction(transaction.body, tuple(sorted((*others, own), key=lambda signature: signature.key)))
-
-    def _passed_on(self, body: Body) -> tuple[bytes, ...]:
-        """The blobs that the body anchors, for a node that orders elsewhere and keeps them too."""
-        if not isinstance(self.engine, FollowingEngine):
-            return ()
-        return tuple(data for blob in anchored(body) if (data := self.blobs.get(blob)) is not None)
-
     def _submit_own(self, action: AnchorReceipts) -> None:
-        expires = self._clock() + _ANCHOR_EXPIRY
-        body = Body(self._network, expires, fresh_nonce(), self._member, (action,))
-        own = Signature(self._key.public, self._key.sign(SIGNATURE_TAG, body_hash(body)))
-        outcome = self.engine.submit(encode(Transaction(body, (own,))))
+        body = Body(self._network, self._clock() + _ANCHOR_EXPIRY, fresh_nonce(), self._member, (action,))
+        outcome = self.engine.submit(encode(Transaction(body, (sponsor_signature(self._key, body),))))
         if outcome.result.refusal:
             raise refusal(outcome.result.refusal, "the ledger refused the anchor")
 

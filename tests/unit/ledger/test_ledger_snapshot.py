@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger_world import some
+from ledger_world import Ledger, some
 from salus.codec import encode
 from salus.errors import LedgerRefused, Malformed
+from salus.ids import Height, Millis
+from salus.ledger.app import Application
+from salus.ledger.machine import Block
 from salus.ledger.merkle import Tree
+from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.snapshot import (
     FILLED,
     MAX_CHUNK,
@@ -112,3 +116,20 @@ def test_a_description_is_read_strictly() -> None:
     for data in (b"", encode(snapshot) + b"x", encode(snapshot)[:-1]):
         with pytest.raises(Malformed):
             read_snapshot(data)
+
+
+def test_an_application_goes_on_from_a_state_that_came_back() -> None:
+    """NET-41."""
+    there = Ledger()
+    there.section()
+    leaves = [(key, there.store.get(key) or b"") for key in there.store.keys(b"", b"\xff" * 8)]
+    chunks = list(cut(leaves))
+    info = there.app.info()
+    found = restored(Snapshot(some("network"), info.height, info.root, tuple(map(chunk_hash, chunks))), chunks)
+    store = MemoryStore()
+    here = Application(there.genesis, store, 0)
+    store.apply(dict(found.state))
+    here.begin_at(info.height, found.tree)
+    assert here.info() == info
+    block = Block(Height(info.height + 1), Millis(there.time + 1), (there.tx(Revoke(some("x"))),))
+    assert here.finalize_block(block) == there.app.finalize_block(block)

@@ -228,6 +228,7 @@ def test_the_bound_of_a_submission_is_64_mebibytes() -> None:
         "/v1/guests": 262_144,
         "/v1/peers": 262_144,
         "/v1/peers/engine": 262_144,
+        "/v1/peers/blobs": 33_619_968,
         "/v1/cards": 262_144,
         "/v1/listings": 262_144,
         "/v1/listings/search": 262_144,

@@ -245,10 +245,16 @@ def test_what_another_node_gives_under_a_wrong_hash_is_not_kept(members: Members
         answer = real(member, **asked)
         return msgspec.structs.replace(answer, blobs=tuple(blob[::-1] for blob in answer.blobs))
 
-    members.second.node.engine.newest_header(fresh=True)
+    members.follow()
+    lost = next(members.second.node.blobs.names())
+    members.second.node.blobs.remove(lost)
+    replicating = members.second.node.replicating
+    assert replicating is not None
+    replicating.search()
     monkeypatch.setattr(members.second.node.peers, "ask", lying)
     replicate(members.second.node)
-    assert not set(members.second.node.blobs.names())
+    assert not members.second.node.blobs.has(lost)
+    assert replicating.lacking() == 1
 
 
 def test_a_listing_is_found_at_the_other_member(members: Members) -> None:

@@ -84,6 +84,15 @@ export const PeerAsk = record("peer-ask", {
   time: count,
   signature: bytes64,
 });
+const PeerPush = record("peer-push", {
+  network: bytes32,
+  asking: bytes32,
+  asked: bytes32,
+  named: list(bytes32, 1, 64),
+  time: count,
+  signature: bytes64,
+});
+export const Pushed = record("pushed", { push: PeerPush, blobs: list(bytes(0, 8_388_608), 0, 64) });
 const CardReference = record("card-reference-1", { network: bytes32, members: list(bytes32, 1, 4), card: bytes32, key: bytes32 });
 export const Deposit = record("card-deposit", {
   network: bytes32,
@@ -219,6 +228,20 @@ export function requireStamp(drop: Of<typeof Drop>, network: Uint8Array, node: U
 export function requirePeer(ask: Of<typeof PeerAsk>, network: Uint8Array, asked: Uint8Array, node: Uint8Array): void {
   if (!same(ask.network, network) || !same(ask.asked, asked)) refuse("warrants/wrong-network");
   requireSignature(node, "salus/peer/1", encode(PeerAsk, { ...ask, signature: UNSIGNED }), ask.signature);
+}
+
+/** MEM-19: the pushing member's node signed for these blobs, and gives them or none. */
+export function requirePush({ push, blobs }: Of<typeof Pushed>, network: Uint8Array, asked: Uint8Array, node: Uint8Array): void {
+  if (!same(push.network, network) || !same(push.asked, asked)) refuse("warrants/wrong-network");
+  requireSignature(node, "salus/peer-push/1", encode(PeerPush, { ...push, signature: UNSIGNED }), push.signature);
+  if (blobs.length > 0 && !same(join(...blobs.map((blob) => sha256(blob))), join(...push.named))) refuse("warrants/wrong-blob");
+}
+
+/** MEM-17: which members keep a blob, the one of most weight first. */
+export function keepers(members: Uint8Array[], blob: Uint8Array, copies: number): Uint8Array[] {
+  const weighed = members.map((member) => ({ member, weight: tagged("salus/place/1", member, blob) }));
+  weighed.sort((one, other) => Buffer.compare(other.weight, one.weight));
+  return weighed.slice(0, Math.max(1, copies)).map(({ member }) => member);
 }
 
 /** DIR-3 to DIR-5. */

@@ -124,6 +124,13 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
   invitation: (f) => exchange.readInvitation(f.words("text")),
   stamp: (f) => exchange.requireStamp(decode(f.raw("drop"), exchange.Drop, 8192), f.raw("network"), f.raw("node")),
   peer: (f) => exchange.requirePeer(decode(f.raw("ask"), exchange.PeerAsk, 8192), f.raw("network"), f.raw("asked"), f.raw("node")),
+  push: (f) =>
+    exchange.requirePush(decode(f.raw("pushed"), exchange.Pushed, 33_619_968), f.raw("network"), f.raw("asked"), f.raw("node")),
+  place: (f) => {
+    const members = Array.from({ length: f.raw("members").length / 32 }, (_, at) => f.raw("members").subarray(32 * at, 32 * at + 32));
+    const found = exchange.keepers(members, f.raw("blob"), f.number("copies"));
+    if (!same(Buffer.concat(found), f.raw("keepers"))) throw new Error("other keepers");
+  },
   reference: (f) => exchange.requireCard(exchange.openCard(f.words("text"), f.raw("sealed")), f.raw("network")),
   deposit: (f) => exchange.requireDeposit(decode(f.raw("deposit"), exchange.Deposit, 32_768), f.raw("network")),
   member: (f) => exchange.memberFromText(f.words("text")),

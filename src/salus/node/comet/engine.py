@@ -118,10 +118,11 @@ class CometEngine(Chain):
         self._unkept = dict[int, CommittedHeader]()  # written with the next block, which flushes anyway
         self._answered = False  # whether the engine has shown a header since the start
         self._view, self._earlier = self.app.view(), dict[int, View]()
+        last = self._shown.header.time if self._shown is not None else 0
         self._handing, self._start = handing, handing.start if handing is not None else None
         self._trusted = self._start or self._trusted
         self._sharing = SharingSnapshots(network_id(genesis), handing.snapshots, self) if handing is not None else SHARING_NONE
-        application = AbciApplication(genesis, self.app, self, clock, self._lets_in, self._sharing)
+        application = AbciApplication(genesis, self.app, self, clock, self._lets_in, last, self._sharing)
         self._server = listen(self._answer(application), self._fail)
         self._following = threading.Thread(target=self._follow, name="headers", daemon=True)
         try:

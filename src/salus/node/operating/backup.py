@@ -25,7 +25,7 @@ from salus.ledger.genesis import Genesis, network_id
 from salus.ledger.header import ProvenHeader, header_hash
 from salus.node.identity import PREPARED, own_member, read_node_seed
 from salus.node.mailbox.letters import TABLES
-from salus.node.operating.looking import anchored, looking, require_sound
+from salus.node.operating.looking import anchored, looking, own_share, require_sound
 from salus.node.operating.manifest import File, Manifest, fingerprint, write_manifest
 from salus.node.operating.partials import filling, finish
 from salus.node.replaying import Told
@@ -105,14 +105,15 @@ def _copy(home: Path, genesis: Genesis, partial: Path, told: Told, *, with_key: 
     held = Blobs(node / "vault" / "blobs", reading=True)
     with looking(partial / "ledger") as copied:
         newest = require_sound(genesis, copied)
-        wanted = sorted(anchored(copied))
+        wanted, own = sorted(anchored(copied)), own_share(genesis, node, copied)
+        mine = set(filter(own, wanted))
     (partial / "ledger" / "lock.mdb").unlink(missing_ok=True)
     lost = []
     for number, blob in enumerate(wanted, 1):
         try:
             copy_blob(held, blob, partial / "blobs")
         except (FileNotFoundError, NodeRefused):
-            lost.append(blob)
+            lost += [blob] if blob in mine else []  # the rest is in other members' vaults
         told("blobs", number, len(wanted))
     if lost:
         with looking(node / "ledger") as now:

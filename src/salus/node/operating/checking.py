@@ -21,7 +21,7 @@ from salus.node.config import read_config
 from salus.node.guests.book import BOOK, GUESTS
 from salus.node.identity import own_member, read_node_seed
 from salus.node.mailbox.letters import TABLES
-from salus.node.operating.looking import Ledger, buried, entries, is_buried, is_live, looking, packages, require_sound
+from salus.node.operating.looking import Ledger, buried, entries, is_buried, is_live, looking, own_share, packages, require_sound
 from salus.node.solo import TOLERATED_LAG
 from salus.node.tables import Tables
 from salus.node.vault.blobs import Blobs
@@ -80,7 +80,7 @@ def check(home: Path, genesis: Genesis, now: int, last: int | None = None) -> Fi
         with found.of("clock"):
             require_clock(newest, now)
             found.well("clock", "this machine's clock is not behind the newest block")
-        _check_blobs(found, node, ledger, newest.header.time)
+        _check_blobs(found, node, genesis, ledger, newest.header.time)
     with found.of("receipts"):
         check_receipts(found, node, genesis)
     with found.of("mailbox"):
@@ -137,17 +137,19 @@ def _check_chain(found: Findings, genesis: Genesis, ledger: Ledger, newest: Prov
     found.well("chain", f"headers {first} to {top} are signed and linked")
 
 
-def _check_blobs(found: Findings, node: Path, ledger: Ledger, time: int) -> None:
+def _check_blobs(found: Findings, node: Path, genesis: Genesis, ledger: Ledger, time: int) -> None:
+    """What this vault is to keep, and that nothing of what was erased is here."""
+    own = own_share(genesis, node, ledger)
     blobs = Blobs(node / "vault" / "blobs", reading=True)
     with found.of("blobs"):
-        wanted = {entry.blob: entry.size for entry in entries(ledger)}
+        wanted = {entry.blob: entry.size for entry in entries(ledger) if own(entry.blob)}
         bad = [blob for blob, size in wanted.items() if blobs.size(blob) != size]
         lost = _standing(ledger, bad, is_live)
         if lost:
             raise NodeRefused("blobs-lost", f"{len(lost)} of {len(wanted)} sealed entries are missing or cut off")
         found.well("blobs", f"{len(wanted)} sealed entries are there, in their sizes")
     with found.of("packages"):
-        wanted_packages = set(packages(ledger, time))
+        wanted_packages = set(filter(own, packages(ledger, time)))
         missing = [blob for blob in wanted_packages if not blobs.has(blob) and not is_buried(ledger, blob)]
         if missing:
             raise NodeRefused("blobs-lost", f"{len(missing)} of {len(wanted_packages)} key packages are missing")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from salus.ledger.header import ProvenHeader, TxResult
 from salus.ledger.modules.sections.messages import Epoch
 from salus.ledger.modules.sections.state import BLOBS, TOMBSTONES, Entry, Section, current_epoch
 from salus.ledger.store import Reader, load
+from salus.node.identity import own_member
 from salus.node.ledger_store import StoredBlock, as_block, as_header, at_height, placed
 from salus.node.replaying import require_signed, require_state
 from salus.node.storage import open_reading
+from salus.node.vault.sharing import Share
 
 _SECTIONS, _ID = b"sections/", 32
 _SECTION_KEY, _PART = len(_SECTIONS) + _ID, len(b"/entry/")
@@ -162,7 +164,7 @@ def packages(state: Reader, time: int | None = None) -> Iterator[bytes]:
     if time is None:
         yield from (epoch.package for key in _parts(state, b"/epoch/") if (epoch := load(state, key, Epoch)))
         return
-    for key in state.keys(_SECTIONS, _SECTIONS[:-1] + b"0"):
+    for key in section_keys(state):
         if len(key) == _SECTION_KEY and (found := load(state, key, Section)):
             current = current_epoch(found.schedule, time)
             yield from (epoch.package for epoch in found.schedule if epoch.number >= current.number)
@@ -175,7 +177,32 @@ def anchored(state: Reader) -> dict[bytes, int | None]:
     return found
 
 
+def own_share(genesis: Genesis, node: Path, state: Reader) -> Callable[[bytes], bool]:
+    """Whether a blob is to be kept by the member whose node's key lies in the folder ``node``; each is where none does."""
+    try:
+        share = Share(own_member(genesis, node), state, genesis.parameters)
+    except NodeRefused:
+        return lambda _: True
+    members = share.members()
+    return lambda blob: share.own in share.keepers(blob, members)
+
+
+def section_keys(state: Reader, first: bytes = b"") -> Iterator[bytes]:
+    """The keys of all that is kept of sections, in order, from ``first`` on."""
+    return state.keys(max(first, _SECTIONS), _SECTIONS[:-1] + b"0")
+
+
+def blob_at(state: Reader, key: bytes) -> bytes | None:
+    """The blob that the entry or epoch at ``key`` anchors and that is not buried; None of any other key."""
+    part, blob = key[_SECTION_KEY : _SECTION_KEY + _PART], None
+    if part == b"/entry/" and (entry := load(state, key, Entry)) is not None:
+        blob = None if entry.erased else entry.blob
+    elif part == b"/epoch/" and (epoch := load(state, key, Epoch)) is not None:
+        blob = None if is_buried(state, epoch.package) else epoch.package
+    return blob
+
+
 def _parts(state: Reader, part: bytes) -> Iterator[bytes]:
-    for key in state.keys(_SECTIONS, _SECTIONS[:-1] + b"0"):
+    for key in section_keys(state):
         if key[_SECTION_KEY : _SECTION_KEY + _PART] == part:
             yield key

@@ -25,7 +25,7 @@ from salus.node.identity import RESYNC, own_member, read_node_seed
 from salus.node.mailbox.letters import raise_cursors
 from salus.node.operating.backup import copy_blob, copy_file, unpack
 from salus.node.operating.checking import Findings, check_guests, check_mailbox, check_receipts
-from salus.node.operating.looking import anchored, looking, require_sound
+from salus.node.operating.looking import anchored, looking, own_share, require_sound
 from salus.node.operating.manifest import Manifest, fingerprint, read_manifest, require_files
 from salus.node.operating.partials import filling
 from salus.node.operating.placing import MERGED, READY, SINGLE, complete, next_aside, note_aside, sync_tree
@@ -224,7 +224,9 @@ def _require_older(found: _Found, node: Path, newest: ProvenHeader) -> None:
 def _stage_blobs(found: _Found, node: Path, told: Told, *, from_disk: bool, replace: bool) -> tuple[int, int]:
     """Copy what the ledger that will stand anchors, and the disk lacks or has altered; how many blobs, and how many stay lost."""
     with looking(node / "ledger" if from_disk else found.place / "ledger") as ledger:
-        wanted = sorted(anchored(ledger))
+        keyed = node if (node / "node.key").exists() else found.source
+        wanted, own = sorted(anchored(ledger)), own_share(found.genesis, keyed, ledger)
+        mine = set(filter(own, wanted))
     if not from_disk:
         (found.place / "ledger" / "lock.mdb").unlink(missing_ok=True)
     held, offered = Blobs(node / "vault" / "blobs", reading=True), Blobs(found.source / "blobs", reading=True)
@@ -236,7 +238,7 @@ def _stage_blobs(found: _Found, node: Path, told: Told, *, from_disk: bool, repl
                 copy_blob(offered, blob, target)
                 copied += 1
             except FileNotFoundError:
-                missing += 1
+                missing += blob in mine
         told("blobs", number, len(wanted))
     return copied, missing
 

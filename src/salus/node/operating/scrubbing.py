@@ -9,12 +9,13 @@ from pathlib import Path
 from salus.errors import NodeRefused, SalusError
 from salus.ledger.genesis import Genesis
 from salus.node.operating.checking import Findings
-from salus.node.operating.looking import Ledger, anchored, looking, require_sound
+from salus.node.operating.looking import Ledger, anchored, looking, own_share, require_sound
 from salus.node.replaying import Told, replay
 from salus.node.snapshots import Snapshots
 from salus.node.vault.arriving import arrived
 from salus.node.vault.blobs import Blobs
 
+_REMEDY = "restore a backup, or serve the node: it gets from other members' vaults what they have"
 YOUNG = 3600  # seconds: a blob that came within them may belong to a submission that is under way
 
 
@@ -47,16 +48,17 @@ def scrub(home: Path, genesis: Genesis, told: Told, *, delete_orphans: bool = Fa
             found.well("chain", f"all blocks from {begins} up to {newest.header.height} give the state that their headers name")
         present = list(blobs.names())
         damaged = _damaged(blobs, present, told)
-        missing = [blob for blob in anchored(ledger) if not blobs.has(blob)]
+        own = own_share(genesis, node, ledger)
+        missing = [blob for blob in anchored(ledger) if own(blob) and not blobs.has(blob)]
         with ledger.later() as now:
             wanted = anchored(now)
             missing = [blob for blob in missing if blob in wanted and not blobs.has(blob)]
         orphaned = [] if found.troubles else _orphaned(node, ledger, blobs, present)
-        hurt = [blob for blob in damaged if blob in wanted]
+        hurt = [blob for blob in damaged if blob in wanted and own(blob)]
     with found.of("blobs"):
         if hurt or missing:
-            raise NodeRefused("blobs-lost", f"{len(hurt)} blobs are altered and {len(missing)} missing; restore a backup")
-        found.well("blobs", f"{len(wanted)} blobs are what they were")
+            raise NodeRefused("blobs-lost", f"{len(hurt)} blobs are altered and {len(missing)} missing; {_REMEDY}")
+        found.well("blobs", f"{sum(map(own, wanted))} blobs are what they were")
     found.well("orphans", f"{len(orphaned)} blobs that nothing anchors")
     if delete_orphans:
         for blob in orphaned:

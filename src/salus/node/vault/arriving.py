@@ -97,14 +97,19 @@ def arrived(folder: Path) -> list[tuple[Path, bytes, bytes]]:
     return [(path, bytes.fromhex(match[1]), bytes.fromhex(match[2])) for path, match in found]
 
 
-def require_blobs(body: Body, given: tuple[bytes, ...], held: Blobs) -> None:
-    """Raise unless every blob that the body anchors is given or held, in its stated size, and nothing else is given."""
+def require_blobs(body: Body, given: tuple[bytes, ...], blobs: Blobs | None) -> None:
+    """Raise unless every blob that the body anchors is given or held, in its stated size, and nothing else is given.
+
+    Where ``blobs`` is None, the body's sponsor is another member and has them: what is given is looked at alone.
+    """
     sizes: dict[bytes, int | None] = {sha256(data): len(data) for data in given}
     wanted = anchored(body)
     if any(blob not in wanted for blob in sizes):
         raise NodeRefused("blob-unanchored", "a blob was sent that the transaction does not anchor")
     for blob, stated in wanted.items():
-        size = sizes.get(blob, held.size(blob))
+        size = sizes.get(blob, blobs.size(blob) if blobs is not None else None)
+        if size is None and blobs is None:
+            continue
         if size is None:
             raise NodeRefused("blob-missing", "the transaction anchors a blob that was not sent")
         if stated - {size}:
@@ -121,3 +126,8 @@ def anchored(body: Body) -> dict[bytes, set[int]]:
             for epoch in action.schedule:
                 found.setdefault(epoch.package, set())
     return found
+
+
+def held(body: Body, blobs: Blobs) -> dict[bytes, bytes]:
+    """Those of the blobs that the body anchors that are here."""
+    return {blob: data for blob in anchored(body) if (data := blobs.get(blob)) is not None}

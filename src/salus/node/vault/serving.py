@@ -22,6 +22,7 @@ from salus.node.engine import Engine
 from salus.node.tally import Tally
 from salus.node.vault.blobs import Blobs
 from salus.node.vault.receipts import ReceiptLog
+from salus.node.vault.sharing import Share
 from salus.warrants.checking import Effective, require_warrant
 from salus.warrants.holding import (
     request_hash,
@@ -52,8 +53,10 @@ class Vault:
         secret: bytes,
         clock: Callable[[], Millis],
         tally: Tally,
+        share: Share,
     ) -> None:
-        self._tally = tally
+        self._tally, self._share = tally, share
+        self.on_altered: Callable[[bytes], None] = lambda _: None  # told of a blob here that is not what it was
         self._engine, self._blobs, self._log = engine, blobs, receipts
         self._member, self._key, self._secret, self._clock = member, key, secret, clock
         self._network = network_id(engine.genesis)
@@ -74,6 +77,7 @@ class Vault:
         require_covered(effective, {found.number: found.writer for found in entries})
         require_bounded(entries)
         packages = self._packages(read, effective)
+        self._require_any([found.blob for found in entries if not found.erased] + [epoch.package for epoch in packages])
         promise = self._write_receipt(read, effective, now)
         return self._served(entries, packages, promise)
 
@@ -166,7 +170,13 @@ class Vault:
         try:
             return self._blobs.get(blob)
         except SalusError:
+            self.on_altered(blob)
             return None
+
+    def _require_any(self, wanted: list[bytes]) -> None:
+        """Raise `NodeRefused` ``not-kept`` where nothing that is wanted is here, nor is this vault's to keep: no receipt then."""
+        if wanted and not any(self._blobs.has(blob) or self._share.has(blob) for blob in wanted):
+            raise NodeRefused("not-kept", "other members' vaults keep what was asked for")
 
 
 def require_bounded(entries: list[Entry]) -> None:
