@@ -107,8 +107,9 @@ network: $(READY) engine  ## Four members that order blocks together: the story 
 
 members: $(READY) engine  ## A fifth member joins four by votes, gets a seat, is voted out, and its patient moves away
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/members.sh
+	PATH="$(CURDIR)/$(BIN):$$PATH" examples/validator.sh
 
-chaos: $(READY) engine  ## Four members under load, while power is cut and members stand still, for MINUTES by SEED; then all is counted
+chaos: $(READY) engine  ## Four members under load, while power and wires are cut and members stand still, for MINUTES by SEED; then all is counted
 	PYTHONPATH=tests:. $(BIN)/python tools/chaos.py $(or $(MINUTES),5) $(or $(SEED),1)
 
 proto: $(READY)  ## Generate the protocol code from our own definitions; a test finds what has drifted

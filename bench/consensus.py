@@ -108,7 +108,7 @@ class _Net:
 def _members(count: int) -> Iterator[_Net]:
     with tempfile.TemporaryDirectory(prefix="salus-") as folder:
         net = Localnet(Path(folder))
-        net.make(count)
+        net.make(count, wired=False)
         for member in net.members():
             config = net.home(member) / "node" / "config.toml"
             config.write_text('guests = "open"\n' + config.read_text("utf-8"), "utf-8")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Four members that order blocks together, none of them above the others: a patient at home with the first, a physician at the third,
-# and the story goes on while one of them is killed, stands still, and comes back. Needs what examples/stage.sh needs, and the engine
-# (make engine).
+# and the story goes on while one of them is killed, stands still, is cut off, and comes back. Needs what examples/stage.sh needs, and
+# the engine (make engine).
 . "$(dirname "$0")/stage.sh"
 export SALUS_LOCALNET="$work/net"
 finish() { salus localnet down >/dev/null 2>&1; rm -rf "$work"; }
@@ -9,11 +9,18 @@ finish() { salus localnet down >/dev/null 2>&1; rm -rf "$work"; }
 # member LETTER FIELD: what the localnet says of a member
 member() { salus localnet status --json >"$work/out" && field "members.$(printf '%d' "'$1" | awk '{print $1 - 97}').$2"; }
 with() { local home=$1; shift; SALUS_HOME="$work/$home" ok "$@"; }
+undecided() {  # FILE: what Ana sends is not decided, and said not to be
+    steps=$((steps + 1))
+    SALUS_HOME="$work/ana" salus import "$work/$1.json" --as Ana --source Home --json >"$work/out" 2>"$work/err"
+    is "what becomes of it" "$(field error.code)" agent/undecided
+    printf '  agent/undecided  what Ana sends\n'
+}
 agreed() {  # every running member has the same application hash at the highest block that all have
     for _ in $(seq 100); do
         for letter in "$@"; do
-            SALUS_HOME="$work/net/$letter" salus node blocks --last 60 --json >"$work/blocks.$letter" || fail "node blocks of $letter"
+            SALUS_HOME="$work/net/$letter" salus node blocks --last 60 --json >"$work/blocks.$letter" &
         done
+        wait
         python3 -I - "$work" "$@" <<'PY' && return
 import json, sys
 chains = [{b["height"]: b["hash"] for b in json.load(open(f"{sys.argv[1]}/blocks.{letter}"))["blocks"]} for letter in sys.argv[2:]]
@@ -70,10 +77,25 @@ pulse two; with ana salus import "$work/two.json" --as Ana --source Home
 ok salus localnet heal d
 agreed a b c d
 
+echo "The wires to B are cut: nobody else notices"
+ok salus localnet cut b
+is "whom B does not reach" "$(field members.1.cut_off)" "['a', 'c', 'd']"
+pulse four; with ana salus import "$work/four.json" --as Ana --source Home
+agreed a c d
+ok salus localnet heal b
+
+echo "A and B on one side, C and D on the other: nothing is decided on either, and what Ana sent is completed once they are one again"
+ok salus localnet cut a b
+pulse five; undecided five
+ok salus localnet heal
+with ana salus import "$work/five.json" --as Ana --source Home
+is "how often it was taken in anew" "$(field new)" 0
+agreed a b c d
+
 echo "B and D are gone: nothing is decided and nothing is said to be; Ana reads, and what she sent is completed once they are back"
 ok salus localnet kill b
 ok salus localnet kill d
-pulse three; SALUS_HOME="$work/ana" no 1 agent/undecided salus import "$work/three.json" --as Ana --source Home
+pulse three; undecided three
 with ana salus chart --as Ana
 ok salus localnet heal b
 ok salus localnet heal d

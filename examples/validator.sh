@@ -23,17 +23,21 @@ of b salus node backup --out "$work/b.tar"
 before=$(SALUS_HOME="$work/net/b" salus node rotate-keys --json >"$work/out" && field address) || fail "rotate-keys"
 signs "$before"
 
+of b salus node doctor
 echo "B's disk is lost, but for its key and configuration: it takes all blocks from the others, and does not vote with a key whose past is lost"
 ok salus localnet kill b
 for part in ledger comet vault mailbox guests directory; do rm -rf "${work:?}/net/b/node/$part"; done
 SALUS_HOME="$work/net/b" no 1 node/no-ledger salus serve
 of b salus node restore "$work/b.tar"
 ok salus localnet heal b
+SALUS_HOME="$work/net/b" no 1 node/in-trouble salus node doctor
+grep -q node/signing-state-lost "$work/out" || fail "the doctor does not say that the validator cannot vote"
 of b salus node check
 of b salus node scrub
 after=$(SALUS_HOME="$work/net/b" salus node rotate-keys --json >"$work/out" && field address) || fail "rotate-keys"
 [ "$before" != "$after" ] || fail "the same key again"
 signs "$after"
+of b salus node doctor
 
 echo "D's ledger is damaged: it begins again with the others' blocks, and keeps what its key has signed"
 SALUS_HOME="$work/net/d" no 1 node/node-busy salus node resync

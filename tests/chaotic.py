@@ -1,8 +1,8 @@
 """Members that order together, under load and faults by chance from a seed; and what became of all that was acknowledged.
 
 Each member is a process of its own, with real CometBFT. Clients submit through whichever member they like, send what nobody has
-decided once more, and read at the members' vaults. Faults: a member's power is cut, or it stands still; seldom two at once, so
-that nothing is ordered meanwhile.
+decided once more, and read at the members' vaults. Faults: a member's power is cut, it stands still, or its wires are cut; seldom
+two at once, so that nothing is ordered meanwhile, and with cut wires on neither side.
 """
 
 from __future__ import annotations
@@ -11,48 +11,33 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.networks import BLOB, EXPIRY, Owner, owners
-from salus.bootstrap import clock, read_genesis
-from salus.codec import encode
+from bench.networks import Owner
+from localnet_world import MEMBERS, OWNERS, SETTLED, Members, Sent
+from salus.bootstrap import clock
 from salus.crypto import hpke
-from salus.crypto.hashing import sha256, tagged
+from salus.crypto.hashing import tagged
 from salus.crypto.keys import fresh_nonce
 from salus.errors import SalusError
-from salus.exchange.api import Submission
 from salus.exchange.client import NodeClient
 from salus.exchange.placing import responsible
-from salus.ledger.genesis import Genesis, member_id, network_id
+from salus.ledger.genesis import network_id
 from salus.ledger.header import header_hash
 from salus.ledger.modules.revocations.state import revocation_id
-from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash
-from salus.localnet import Localnet
 from salus.node.vault.blobs import Blobs
 from salus.warrants.checking import NOBODY, sign_link, spans_of, warrant_id
 from salus.warrants.holding import sign_owner, sign_read
 from salus.warrants.link import Link, Purpose, Right, Warrant
 from salus.warrants.requests import OwnerRequest, ReadRequest
 
-MEMBERS, OWNERS = 4, 16
 NONE = bytes(32)
 RECEIPTS = hpke.public_key(tagged("chaos/receipts"))
 HOUR = 3_600_000
-SETTLED = 60.0  # seconds for the members to have the same once all are well
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A transaction with its blob, and at which member it was handed in."""
-
-    at: int
-    submission: Submission
-    body: bytes
-    blob: bytes
+UNDER_WAY = 3.0  # seconds for what two sides had exchanged before they were divided
 
 
 @dataclass
@@ -65,6 +50,8 @@ class Came:
     refusals: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)  # seconds to each acknowledgement
+    divided: list[str] = field(default_factory=list)  # what half of the members decided, or all did not when they were one again
+    resumed: list[float] = field(default_factory=list)  # seconds from wires that are whole to the next block everywhere
 
 
 @dataclass
@@ -77,26 +64,17 @@ class Judged:
     unreceipted: list[str] = field(default_factory=list)
 
 
-class Chaos:
+class Chaos(Members):
     """The network, its clients, and its faults."""
 
     def __init__(self, folder: Path, seed: int, environment: Mapping[str, str] | None = None) -> None:
-        self.net, self.chance, self.came = Localnet(folder, environment or {}), random.Random(seed), Came()
-        self._lock, self._over, self._numbers = threading.Lock(), threading.Event(), iter(range(10**9))
-        self.net.make(MEMBERS)
-        self.members = self.net.members()
-        for member in self.members:  # clients here are strangers, not guests
-            config = self.net.home(member) / "node" / "config.toml"
-            config.write_text('guests = "open"\n' + config.read_text("utf-8"), "utf-8")
-        self.genesis: Genesis = read_genesis(self.net.home(self.members[0]))
-        self.owners = owners(self.genesis, OWNERS)
+        super().__init__(folder, environment)
+        self.chance, self.came = random.Random(seed), Came()
+        self._lock, self._over = threading.Lock(), threading.Event()
 
     def run(self, seconds: float, told: Callable[[str], None] = lambda _: None) -> Came:
         """Ask and break for so long; all members are well again afterwards."""
-        self.net.start()
-        with self._client(0) as node:
-            for owner in self.owners:
-                node.submit(self._signed(0, [owner.creation(self.genesis.time)], owner, (BLOB,)).submission)
+        self.start()
         end = time.monotonic() + seconds
         with ThreadPoolExecutor(6) as pool:
             writing = [pool.submit(self._write, n) for n in range(4)]
@@ -114,14 +92,9 @@ class Chaos:
         found = Judged()
         clients = [NodeClient(member.url, 20.0) for member in self.members]
         self._resend(clients)
-        newest = self._settled(clients)
-        found.height = newest
-        for height in range(1, newest + 1):
-            if len({header_hash(client.header(height).header) for client in clients}) != 1:
-                found.forks.append(height)
-        for number, sent in enumerate(self.came.acknowledged):
-            if any(not client.result(sent.body).height for client in clients):
-                found.lost.append(f"transaction {number}")
+        found.height = self.settled()
+        found.forks = self.forks()
+        found.lost = [f"transaction {number}" for number in self.lost(self.came.acknowledged)]
         for (member, owner), times in self.came.served.items():
             if (kept := self._receipts(clients[member], member, owner)) < times:
                 found.unreceipted.append(f"member {member}, section {owner}: {kept} receipts of {times} readings")
@@ -132,7 +105,7 @@ class Chaos:
 
     def _await_replicas(self, found: Judged, patience: float) -> None:
         """Every vault that is to keep a sealed blob has it, once the members have had a moment for it."""
-        ids, copies = [self._member(at) for at in range(MEMBERS)], self.genesis.parameters.copies
+        ids, copies = [self.member(at) for at in range(MEMBERS)], self.genesis.parameters.copies
         wanted = {(at, sent.blob) for sent in self.came.acknowledged for at in self._keepers(ids, sent.blob, copies)}
         vaults = [Blobs(self.net.home(member) / "node" / "vault" / "blobs", reading=True) for member in self.members]
         deadline = time.monotonic() + patience
@@ -153,39 +126,51 @@ class Chaos:
             except SalusError as refused:
                 self.came.refusals[f"again: {refused.full_code}"] += 1
 
-    def _settled(self, clients: list[NodeClient]) -> int:
-        """The height that every member has reached."""
-        wanted = max(client.status().height for client in clients)
-        deadline = time.monotonic() + SETTLED
-        while min(client.status().height for client in clients) < wanted and time.monotonic() < deadline:
-            time.sleep(0.2)
-        return min(client.status().height for client in clients)
-
     def _fault(self, told: Callable[[str], None]) -> None:
         """One fault and its end."""
         time.sleep(self.chance.uniform(1, 3))
-        kind = self.chance.choice(("kill", "pause", "kill"))
-        count = 2 if self.chance.random() < 0.2 else 1
+        kind = self.chance.choice(("kill", "pause", "cut"))
+        count = 2 if self.chance.random() < 0.3 else 1
         broken = self.chance.sample([member.name for member in self.members], count)
         told(f"{kind} {' and '.join(broken)}")
+        self.came.faults[kind if count == 1 else f"{kind}, two at once"] += 1
+        if kind == "cut":
+            self.part(broken, self.chance.uniform(1, 6))
+            return
         for name in broken:
-            self.came.faults[kind if count == 1 else f"{kind}, two at once"] += 1
             getattr(self.net, kind)(name)
         time.sleep(self.chance.uniform(1, 6))
         for name in broken:
             self.net.resume(name)
         self.net.start()
 
+    def part(self, names: Sequence[str], seconds: float) -> None:
+        """Cut members off for so long. Where these are half of all, neither side may decide, and both must go on afterwards."""
+        self.net.cut(names)
+        if 2 * len(names) == MEMBERS:
+            time.sleep(UNDER_WAY)
+        before = self.heights()
+        time.sleep(seconds)
+        after = self.heights()
+        if 2 * len(names) == MEMBERS and before != after:
+            self.came.divided.append(f"{' and '.join(names)} cut off: from {before} to {after}")
+        self.net.mend()
+        mended = time.monotonic()
+        while min(self.heights()) <= max(after) and time.monotonic() < mended + SETTLED:
+            time.sleep(0.1)
+        self.came.resumed.append(time.monotonic() - mended)
+        if min(self.heights()) <= max(after):
+            self.came.divided.append(f"{' and '.join(names)} are back, and not at {max(after)}: {self.heights()}")
+
     def _write(self, number: int) -> None:
         """Append at members by chance, one after the other."""
         chance = random.Random(number)
         while not self._over.is_set():
-            at, owner = chance.randrange(MEMBERS), self.owners[chance.randrange(OWNERS)]
-            blob = BLOB[:-8] + next(self._numbers).to_bytes(8, "big")
-            sent = self._signed(at, [owner.anchor(blob)], owner, (blob,))
+            at = chance.randrange(MEMBERS)
+            sent = self.anchor(at, chance.randrange(OWNERS))
             begun = time.monotonic()
             try:
-                with self._client(at) as node:
+                with self.client(at) as node:
                     node.submit(sent.submission)
             except SalusError as refused:
                 with self._lock:
@@ -203,7 +188,7 @@ class Chaos:
         while not self._over.is_set():
             at, which = chance.randrange(MEMBERS), chance.randrange(OWNERS)
             try:
-                with self._client(at) as node:
+                with self.client(at) as node:
                     node.read(self._reading(node, at, self.owners[which]))
             except SalusError as refused:
                 with self._lock:
@@ -220,32 +205,15 @@ class Chaos:
         warrant = Warrant((sign_link(owner.key, Link(network, owner.section, owner.section, owner.key.public, *rights)),))
         block = (newest.height, header_hash(newest))
         what = (owner.section, (0,), (), Purpose.TREAT, NONE, NONE, fresh_nonce(), *block)
-        return sign_read(owner.key, ReadRequest(network, self._member(at), warrant_id(warrant), *what), warrant)
+        return sign_read(owner.key, ReadRequest(network, self.member(at), warrant_id(warrant), *what), warrant)
 
     def _receipts(self, node: NodeClient, at: int, which: int) -> int:
         """How many receipts the member's vault keeps for the section."""
         owner, count = self.owners[which], 0
         while True:
             newest = node.header(None).header
-            asked = (self._member(at), owner.section, count, fresh_nonce(), newest.height, header_hash(newest))
+            asked = (self.member(at), owner.section, count, fresh_nonce(), newest.height, header_hash(newest))
             got = node.receipts(sign_owner(owner.key, OwnerRequest(network_id(self.genesis), *asked))).receipts
             if not got:
                 return count
             count += len(got)
-
-    def _signed(self, at: int, actions: list[Action], owner: Owner, blobs: tuple[bytes, ...]) -> Sent:
-        body = Body(network_id(self.genesis), clock() + EXPIRY, fresh_nonce(), self._member(at), tuple(actions))
-        identity = body_hash(body)
-        signatures = (Signature(owner.key.public, owner.key.sign(SIGNATURE_TAG, identity)),)
-        return Sent(at, Submission(encode(Transaction(body, signatures)), blobs), identity, sha256(blobs[0]))
-
-    def _member(self, at: int) -> bytes:
-        return member_id(self.genesis.members[at].authority)
-
-    @contextmanager
-    def _client(self, at: int) -> Iterator[NodeClient]:
-        node = NodeClient(self.members[at].url, 30.0)
-        try:
-            yield node
-        finally:
-            node.close()

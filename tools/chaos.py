@@ -1,8 +1,9 @@
-"""Members that order together, under load, while their power is cut or they stand still, for minutes; then all is counted.
+"""Members that order together, under load, while power and wires are cut or they stand still, for minutes; then all is counted.
 
 ``PYTHONPATH=tests:. python tools/chaos.py [MINUTES] [SEED]``. Ends with a report; exit 1 for a fork, for something acknowledged
-that a member lacks, or for a reading without its receipt. Before, a minute with members that forget the blobs of what they have
-handed on when they are killed: if nothing is found to be lost then, the harness is blind.
+that a member lacks, for a reading without its receipt, or for half of the members that decide alone. Before, a minute with
+members that forget the blobs of what they have handed on when they are killed: if nothing is found to be lost then, the harness
+is blind.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main() -> int:
         finally:
             chaos.net.stop()
     kept = report.write("chaos", "Chaos", made_of, lines(minutes, seed, came, found))
-    held = not (blind or found.forks or found.lost or found.unreceipted)
+    held = not blind and clean(came, found)
     print("\n".join(lines(minutes, seed, came, found)))
     if blind:
         print("blind: members that forget were not found out")
@@ -65,6 +66,11 @@ def forgetful(seed: int) -> bool:
             chaos.net.stop()
 
 
+def clean(came: Came, found: Judged) -> bool:
+    """Whether all that was promised held."""
+    return not (found.forks or found.lost or found.unreceipted or came.divided)
+
+
 def lines(minutes: float, seed: int, came: Came, found: Judged) -> list[str]:
     """The report."""
     waits = sorted(came.waits) or [0.0]
@@ -76,6 +82,8 @@ def lines(minutes: float, seed: int, came: Came, found: Judged) -> list[str]:
         f"- Forks: {len(found.forks)}, of {found.height:,} blocks at four members.",
         f"- Acknowledged: {len(came.acknowledged):,}; lost at any member, ledger or vault: {len(found.lost)}.",
         f"- Readings: {came.served.total():,}; without a receipt: {len(found.unreceipted)}.",
+        f"- Decided by half of the members, or not after they were one again: {len(came.divided)}.",
+        f"- Seconds from wires that are whole again to the next block everywhere: longest {max(came.resumed, default=0.0):.1f}.",
         f"- Seconds to an acknowledgement: median {statistics.median(waits):.2f}, 95 of 100 {waits[int(len(waits) * 0.95)]:.2f},",
         f"  longest {waits[-1]:.1f}.",
         "",
@@ -86,7 +94,7 @@ def lines(minutes: float, seed: int, came: Came, found: Judged) -> list[str]:
         "| Refusal | Times |",
         "|---|---:|",
         *(f"| {code} | {times} |" for code, times in sorted(came.refusals.items())),
-        *(["", *map(str, found.lost[:20]), *found.unreceipted[:20]] if found.lost or found.unreceipted else []),
+        *(["", *map(str, found.lost[:20]), *found.unreceipted[:20], *came.divided[:20]] if not clean(came, found) else []),
     ]
 
 

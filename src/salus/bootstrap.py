@@ -13,6 +13,7 @@ The HTTP server and client load only where they are used: most commands need nei
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import signal
 import time
@@ -39,6 +40,8 @@ from salus.exchange.inviting import GuestKeys
 from salus.ids import Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
 from salus.ledger.trusting import Trusted
+from salus.node.comet.engine import ENGINE_STOPPED
+from salus.node.comet.restarting import Restarts
 from salus.node.config import read_config
 from salus.node.guests.book import GuestBook
 from salus.node.identity import FOUNDING, RESYNC, Identity, own_member, read_node_seed
@@ -49,6 +52,7 @@ from salus.node.operating.resyncing import set_aside
 from salus.node.replaying import Told
 from salus.node.service import NodeService
 
+_LOG = logging.getLogger("salus.node")
 PATIENCE = 30.0  # seconds that a command waits for another one
 
 
@@ -215,21 +219,45 @@ def resync_node(home: Path) -> tuple[str, bool]:
 
 
 def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None = None) -> None:
-    """Serve the node's API until a signal; ``ready`` is told the address.
+    """Serve the node's API until a signal; ``ready`` is told the address. Where the engine fails, both begin again a few times.
 
+    `NodeRefused` ``engine-stopped`` where it fails too often or at the first start; ``node-failed`` for another fault.
     With ``ask``, the agent's half is opened now and then to do what is due, on a network where something can be.
     ``node/port`` (0600) has the address, and by what the other commands on this home are let in, which is made anew each time.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    restarts, served = Restarts(), ready
+    while True:
+        try:
+            port = _serve_once(home, port, served, ask)
+            if port is None:
+                return
+            why, served = "it has ended, or orders nothing any more", _silently
+        except NodeRefused as error:
+            if served is ready or error.code != "engine-stopped":
+                raise
+            why = error.text
+        pause = restarts.pause()
+        if pause is None:
+            raise NodeRefused("engine-stopped", f"the engine has failed too often ({why}); the log says more")
+        _LOG.warning("the engine has failed (%s): node and engine begin again in %d s", why, pause)
+        time.sleep(pause)
+
+
+def _serve_once(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None) -> int | None:
+    """Serve until the engine fails: then on which port that was; None where nothing has failed.
+
+    Whatever else fails is `NodeRefused` ``node-failed``.
     """
     from salus.node.http import listen, run
 
     config = read_config(home / "node" / "config.toml")
     with open_node(home, PATIENCE) as node:
         listener = listen(config.host, config.port if port is None else port)
-        host = f"[{config.host}]" if ":" in config.host else config.host
-        address = f"http://{host}:{listener.getsockname()[1]}"
+        host, port = f"[{config.host}]" if ":" in config.host else config.host, int(listener.getsockname()[1])
+        address = f"http://{host}:{port}"
         note, secret = home / "node" / "port", new_seed()
         attending = _attending(home, ask) if ask else None
-        node.on_failure = lambda: os.kill(os.getpid(), signal.SIGTERM)
         node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
         try:
             node.announce(address)
@@ -241,8 +269,18 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
             if attending:
                 attending.stop()
             note.unlink(missing_ok=True)
-        if node.failure:
-            raise NodeRefused("engine-stopped", f"the node has stopped itself ({node.failure}); its log says more")
+        if node.failure not in ("", ENGINE_STOPPED):
+            raise NodeRefused("node-failed", f"the node must not go on ({node.failure}); its log says more")
+        return port if node.failure else None
+
+
+def _silently(address: str) -> None:
+    """Say nothing of an address that was told before."""
+
+
+def _end(number: int, frame: object) -> None:
+    """End in order, as at an interrupt: without this a process that is asked to end just ends."""
+    raise SystemExit(0)
 
 
 def _attending(home: Path, ask: Callable[[], str]) -> Attending | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+
+import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.members import current_members
@@ -27,11 +27,13 @@ from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.cards import Role
 from salus.exchange.founding import Reached, WayIn, member_to_text
 from salus.exchange.guests import Invitation
+from salus.ids import Count
 from salus.ledger.genesis import (
     MAX_GENESIS,
     Genesis,
     GenesisMember,
     LicenceRight,
+    Parameters,
     ValidatingMember,
     member_id,
     network_id,
@@ -39,10 +41,11 @@ from salus.ledger.genesis import (
 )
 from salus.ledger.trusting import trusting
 from salus.node.comet.configuring import peer_id
-from salus.node.config import CometConfig, Config, following_file, read_config, validating_file
+from salus.node.config import CometConfig, following_file, reachable_engine, read_config, validating_file
 from salus.node.identity import FOUNDING, PREPARED, founding_member, peer_seed, read_node_seed, validator_seed
 
 MEMBER_NAME = "Practice"
+USUAL = Parameters()
 
 
 def init_home(
@@ -52,16 +55,26 @@ def init_home(
     others: Sequence[GenesisMember] = (),
     *,
     validating: bool = False,
+    rules: Parameters = USUAL,
 ) -> Genesis:
     """Found a network in ``home``: node, member's wallet, agent's store. ``home-exists`` otherwise.
 
     This member's node orders blocks; ``others`` are members from the start, as `prepare_home` made them, and follow. Where it is
-    ``validating``, it orders together with those of them that are.
+    ``validating``, it orders together with those of them that are. ``rules``: what holds for the whole network.
     """
     founder, record, cold = _make_member(home, passphrase, member, validating=validating)
-    genesis = Genesis(fresh_nonce(), clock(), (founder, *others))
+    genesis = Genesis(fresh_nonce(), clock(), (founder, *others), rules)
     _settle_member(home, genesis, record, cold, lambda: passphrase or "")
     return genesis
+
+
+def read_parameters(data: bytes) -> Parameters:
+    """Rules for a new network from TOML; what is not said is as usual. `AgentRefused` ``bad-parameters`` for anything else."""
+    try:
+        made = Parameters(**msgspec.toml.decode(data, type=dict[str, Count]))
+        return decode(encode(made), Parameters, limit=1024)
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
+        raise AgentRefused("bad-parameters", "a rule has a name of genesis's parameters, and a whole number") from error
 
 
 def prepare_home(
@@ -110,27 +123,9 @@ def make_way_in(agent: Agent, home: Path, member: bytes, engine: str) -> WayIn:
         raise AgentRefused("not-a-member", "no member of this id was admitted (salus members list)")
     own = member_id(member_wallet(agent).authority.public)
     peers, nodes = config.comet.peers, dict(config.members)
-    others = [Reached(own, f"{own_peer(home)}@{engine or _reachable(config)}", config.address)]
+    others = [Reached(own, f"{own_peer(home)}@{engine or reachable_engine(config)}", config.address)]
     others += [Reached(bytes.fromhex(name), peers[name], nodes.get(name, "")) for name in sorted(peers) if name != member.hex()]
     return WayIn(encode(agent.genesis), checkpoint(agent), tuple(others), config.comet.local)
-
-
-def _reachable(config: Config) -> str:
-    """Where others reach the engine: where it listens, or there at the node's own host."""
-    host, _, port = config.comet.listen.rpartition(":") if config.comet else ("", "", "")
-    if not _is_everywhere(host.strip("[]")):
-        return f"{host}:{port}"
-    outside = urlsplit(config.address).hostname
-    if not outside:
-        raise NodeRefused("bad-config", "config.toml does not say where others reach this node (address)")
-    return f"{outside}:{port}"
-
-
-def _is_everywhere(host: str) -> bool:
-    try:
-        return ip_address(host).is_unspecified
-    except ValueError:
-        return False
 
 
 def complete_home(home: Path, genesis: bytes, config: bytes, ask: Callable[[], str], *, admitted: bool = False) -> Genesis:

@@ -4,17 +4,17 @@
 
     FOLDER/a/, FOLDER/b/ ...     a member's home each, and its server.log
     FOLDER/localnet.json         which members there are, and where their nodes answer
+    FOLDER/ways.json, cuts.json  the wires between them, and which of these are cut (`salus.relay`); relay.log
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,12 @@ from salus.exchange.client import NodeClient
 from salus.homes import complete_home, own_peer, prepare_home
 from salus.ledger.genesis import Genesis, Parameters, member_id
 from salus.node.config import CometConfig, validating_file
+from salus.processes import begin, last_words, noted, signal_noted, stands_still
+from salus.relay import SEEN, WAYS, Pair, Way, pair, read_cuts, write_cuts
 
 MAX_MEMBERS = 16
+PORTS = range(10_000, 32_768)  # below those that systems take for outgoing connections
+RELAYED = 10.0  # seconds for the wires to be as they were asked to be
 # What members decide together has its effect while one looks on: a block without transactions has the time of the one before.
 QUICK = Parameters(header_interval=2_000, voting_period=600_000, time_lock=3_000)
 STARTED = 60.0  # seconds for all members' nodes to answer
@@ -49,12 +53,16 @@ class Member(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Seen:
-    """A member as it is now: ``state`` running, paused or down; ``height`` None where its node does not answer."""
+    """A member as it is now: ``state`` running, paused or down; ``height`` None where its node does not answer.
+
+    ``cut_off``: whom no wire reaches from here.
+    """
 
     member: Member
     state: str
     height: int | None
     time: int | None
+    cut_off: tuple[str, ...] = ()
 
 
 class Localnet:
@@ -81,31 +89,41 @@ class Localnet:
         """The member's home folder."""
         return self.folder / member.name
 
-    def make(self, count: int) -> None:
-        """Found a network of so many members, each of which validates."""
+    def make(self, count: int, *, wired: bool = True) -> None:
+        """Found a network of so many members, each of which validates.
+
+        Members are ``wired`` to one another, so that wires can be cut; otherwise they reach one another directly.
+        """
         if not 1 <= count <= MAX_MEMBERS:
             raise AgentRefused("wrong-count", f"a localnet has 1 to {MAX_MEMBERS} members")
+        names = ascii_lowercase[:count]
         with ExitStack() as held:
-            ports = [_free_port(held) for _ in range(2 * count)]
-        members = [
-            Member(name, f"http://127.0.0.1:{ports[2 * at]}", f"127.0.0.1:{ports[2 * at + 1]}")
-            for at, name in enumerate(ascii_lowercase[:count])
-        ]
+            places = {name: [f"127.0.0.1:{_free_port(held)}" for _ in range(2)] for name in names}
+            between = [(one, other) for one in names for other in names if one != other and wired]
+            wires = {each: [f"127.0.0.1:{_free_port(held)}" for _ in range(2)] for each in between}
+        members = [Member(name, f"http://{node}", listen) for name, (node, listen) in places.items()]
         made = [prepare_home(self.home(member), None, f"Member {member.name.upper()}", validating=True) for member in members]
         genesis = Genesis(fresh_nonce(), clock(), tuple(made), QUICK)
-        for at, member in enumerate(members):
-            others = [(member_id(made[i].authority).hex(), other) for i, other in enumerate(members) if i != at]
-            comet = CometConfig(
-                member.listen, {name: f"{own_peer(self.home(other))}@{other.listen}" for name, other in others}, local=True
-            )
-            urls = {name: other.url for name, other in others}
+        ids = {member.name: member_id(one.authority).hex() for member, one in zip(members, made, strict=True)}
+        for member in members:
+            others = {other: wires.get((member.name, other.name), places[other.name]) for other in members if other != member}
+            engines = {ids[other.name]: f"{own_peer(self.home(other))}@{listen}" for other, (_, listen) in others.items()}
+            urls = {ids[other.name]: f"http://{node}" for other, (node, _) in others.items()}
+            comet = CometConfig(member.listen, engines, local=True)
             config = validating_file(member.url, comet, urls, int(member.url.rpartition(":")[2]))
             complete_home(self.home(member), encode(genesis), config, lambda: "")
+        ways = [
+            Way(one, other, begins, leads)
+            for (one, other), wire in wires.items()
+            for begins, leads in zip(wire, places[other], strict=True)
+        ]
+        write_atomically(self.folder / WAYS, msgspec.json.encode(ways))
         write_atomically(self.folder / "localnet.json", msgspec.json.encode(members))
 
     def start(self, told: Callable[[str], None] = lambda _: None) -> None:
         """Start every member that does not run, and wait until each answers; `NodeRefused` ``engine-stopped`` otherwise."""
         members = self.members()
+        self._wire()
         for member in members:
             if self.pid(member) is None:
                 self._serve(member)
@@ -113,7 +131,9 @@ class Localnet:
         for member in members:
             while self.seen(member).height is None:
                 if self.pid(member) is None:
-                    raise NodeRefused("engine-stopped", f"member {member.name} has ended: {self._last_words(member)}")
+                    raise NodeRefused(
+                        "engine-stopped", f"member {member.name} has ended: {last_words(self.home(member) / 'server.log')}"
+                    )
                 if time.monotonic() > deadline:
                     raise NodeRefused("engine-stopped", f"member {member.name} does not answer; see its server.log")
                 time.sleep(0.1)
@@ -129,6 +149,7 @@ class Localnet:
             while self.pid(member) is not None and time.monotonic() < deadline:
                 time.sleep(0.05)
             self._signal(member, signal.SIGKILL)
+        signal_noted(self._relay, signal.SIGTERM)
 
     def kill(self, name: str) -> None:
         """Cut the member's power: its node and its engine end at once."""
@@ -142,39 +163,84 @@ class Localnet:
         """Let a paused member go on."""
         self._signal(self.member(name), signal.SIGCONT)
 
+    def cut(self, names: Sequence[str]) -> None:
+        """Cut every wire between these members and the others, until `mend`; each one's own API is reached as before.
+
+        ``wrong-cut`` where nobody would be cut off.
+        """
+        side = {self.member(name).name for name in names}
+        wires = {pair(way.source, way.target) for way in self._ways()}
+        parted = {wire for wire in wires if len(side.intersection(wire)) == 1}
+        if not parted:
+            raise AgentRefused("wrong-cut", "name some of the members, and not all: from those the others are cut off")
+        self._set(read_cuts(self.folder) | parted)
+
+    def mend(self, names: Sequence[str] = ()) -> None:
+        """Make every wire of these members whole; without names, every wire."""
+        of = {self.member(name).name for name in names} or {member.name for member in self.members()}
+        cuts = read_cuts(self.folder)
+        if cuts:
+            self._set({wire for wire in cuts if not of.intersection(wire)})
+
+    def wires(self) -> str:
+        """How the wires are: ``running``, ``down``, or ``none`` where members reach one another directly."""
+        if not self._ways():
+            return "none"
+        return "running" if noted(self._relay) is not None else "down"
+
     def pid(self, member: Member) -> int | None:
         """The process of the member's node; None where it does not run."""
-        try:
-            pid, began = (self.home(member) / "server.pid").read_text("ascii").split()
-        except (FileNotFoundError, ValueError):
-            return None
-        return int(pid) if _began(int(pid)) == began else None
+        return noted(self.home(member) / "server.pid")
 
     def seen(self, member: Member) -> Seen:
         """How the member is."""
         pid = self.pid(member)
-        if pid is None:
-            return Seen(member, "down", None, None)
-        if _status(pid) == "T":
-            return Seen(member, "paused", None, None)
+        cuts = sorted(name for wire in read_cuts(self.folder) if member.name in wire for name in wire if name != member.name)
+        if pid is None or stands_still(pid):
+            return Seen(member, "down" if pid is None else "paused", None, None, tuple(cuts))
         client = NodeClient(member.url, 2.0)
         try:
             status = client.status()
         except SalusError:
-            return Seen(member, "running", None, None)
+            return Seen(member, "running", None, None, tuple(cuts))
         finally:
             client.close()
-        return Seen(member, "running", status.height, status.time)
+        return Seen(member, "running", status.height, status.time, tuple(cuts))
+
+    @property
+    def _relay(self) -> Path:
+        return self.folder / "relay.pid"
+
+    def _ways(self) -> list[Way]:
+        path = self.folder / WAYS
+        return msgspec.json.decode(path.read_bytes(), type=list[Way]) if path.exists() else []
+
+    def _wire(self) -> None:
+        """Have the relay run, where there are wires."""
+        if self.wires() == "down":
+            (self.folder / SEEN).unlink(missing_ok=True)
+            begin("salus.relay", [str(self.folder)], self.folder / "relay.log", self._relay, self._environment)
+            self._await_wires(write_cuts(self.folder, read_cuts(self.folder)))
+
+    def _set(self, cuts: set[Pair]) -> None:
+        """Cut these wires and no others. Where no relay runs, the next one does so."""
+        wanted = write_cuts(self.folder, cuts)
+        if (self.folder / SEEN).exists() and noted(self._relay) is not None:
+            signal_noted(self._relay, signal.SIGHUP)
+            self._await_wires(wanted)
+
+    def _await_wires(self, wanted: bytes) -> None:
+        """Wait until the relay does what was written down; `NodeRefused` ``relay-stopped``."""
+        deadline, seen = time.monotonic() + RELAYED, self.folder / SEEN
+        while not seen.exists() or seen.read_bytes() != wanted:
+            if noted(self._relay) is None or time.monotonic() > deadline:
+                raise NodeRefused("relay-stopped", "what carries between the members does not run; see relay.log")
+            time.sleep(0.02)
 
     def _serve(self, member: Member) -> None:
         home = self.home(member)
         (home / "node" / "port").unlink(missing_ok=True)
-        command = [sys.executable, "-m", "salus", "serve", "--home", str(home)]
-        with (home / "server.log").open("ab") as log:
-            started = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, start_new_session=True
-            )
-        (home / "server.pid").write_text(f"{started.pid} {_began(started.pid)}\n", "ascii")
+        begin("salus", ["serve", "--home", str(home)], home / "server.log", home / "server.pid", self._environment)
 
     def _signal(self, member: Member, number: signal.Signals) -> None:
         """To the node, and to its engine where that would not follow it."""
@@ -186,32 +252,11 @@ class Localnet:
             with suppress(FileNotFoundError, ValueError, ProcessLookupError):
                 os.kill(int(engine.read_text("ascii")), number)
 
-    def _last_words(self, member: Member) -> str:
-        lines = (self.home(member) / "server.log").read_text("utf-8", "replace").splitlines()
-        return lines[-1][:200] if lines else "it said nothing"
-
 
 def _free_port(held: ExitStack) -> int:
-    """A free port of this machine, held until all are chosen."""
-    listener = held.enter_context(socket.socket())
-    listener.bind(("127.0.0.1", 0))
-    return int(listener.getsockname()[1])
-
-
-def _stat(pid: int) -> list[str]:
-    """What the kernel says of a process, from its state on; nothing where there is none, or it has ended already."""
-    try:
-        found = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
-    except OSError:
-        return []
-    return [] if found[0] == "Z" else found
-
-
-def _status(pid: int) -> str:
-    return (_stat(pid) or [""])[0]
-
-
-def _began(pid: int) -> str:
-    """When the process began, so that another one of the same number is not taken for it."""
-    found = _stat(pid)
-    return found[19] if found else ""
+    """A free port of this machine, held until all are chosen; none of those that outgoing connections take meanwhile."""
+    while True:
+        listener, port = held.enter_context(socket.socket()), PORTS.start + secrets.randbelow(len(PORTS))
+        with suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

@@ -29,6 +29,7 @@ def engine() -> Path | None:
     "story",
     [
         "network",  # NET-1, NET-3, NET-9, NET-10: nothing acknowledged is lost, nobody's blocks part, whoever is killed
+        "validator",  # NET-17, NET-18: a new key, a lost disk, a damaged ledger
         "members",  # GOV-4, GOV-7, GOV-9, GOV-10, GOV-13, NET-14, NET-15: a fifth member comes by votes, and goes
     ],
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from salus.cli.options import HOME, Home, Json, read_input, write_output
-from salus.cli.output import emit, when
+from salus.cli.output import emit, rfc3339, when
 
 
 def checkpoint(
@@ -24,7 +24,7 @@ def checkpoint(
     text = checkpoint_to_text(found)
     if out is not None:
         write_output(out, text.encode("ascii"))
-    value = {"height": found.header.height, "time": found.header.time, "checkpoint": text.strip()}
+    value = {"height": found.header.height, "time": rfc3339(found.header.time), "checkpoint": text.strip()}
     emit(as_json, value, text.strip() if out is None else f"{out}: block {found.header.height}, {when(found.header.time)}")
 
 
@@ -43,7 +43,11 @@ def trust(
     genesis = read_genesis(home)
     with opened_store(home, passphrase) as store:
         found = take_checkpoint(store, genesis, clock(), signed)
-    emit(as_json, {"height": found.height, "time": found.time}, f"this home goes by block {found.height}, {when(found.time)}")
+    emit(
+        as_json,
+        {"height": found.height, "time": rfc3339(found.time)},
+        f"this home goes by block {found.height}, {when(found.time)}",
+    )
 
 
 COMMANDS = (checkpoint, trust)

@@ -13,6 +13,10 @@ app = typer.Typer(help="A network of several members on this machine, to look at
 Folder = Annotated[Path, typer.Option("--folder", envvar="SALUS_LOCALNET", help="Where the members' homes are.")]
 FOLDER = Path("localnet")
 Name = Annotated[str, typer.Argument(help="The member's letter.")]
+Names = Annotated[list[str], typer.Argument(metavar="MEMBER...", help="Members' letters.")]
+Perhaps = Annotated[
+    list[str] | None, typer.Argument(metavar="[MEMBER]...", help="Members' letters; all of them where none is named.")
+]
 
 
 @app.command()
@@ -69,12 +73,24 @@ def resume(member: Name, folder: Folder = FOLDER, as_json: Json = False) -> None
 
 
 @app.command()
-def heal(member: Name, folder: Folder = FOLDER, as_json: Json = False) -> None:
-    """Start a member again that was killed, let it go on if it was paused, and wait until it answers."""
+def cut(members: Names, folder: Folder = FOLDER, as_json: Json = False) -> None:
+    """Cut these members off from the others, as by a network that carries nothing; clients of each go on reaching it."""
     from salus.localnet import Localnet
 
     net = Localnet(folder)
-    net.resume(member)
+    net.cut(members)
+    _show(net, as_json)
+
+
+@app.command()
+def heal(members: Perhaps = None, folder: Folder = FOLDER, as_json: Json = False) -> None:
+    """Start members again that were killed, let go on who was paused, make their wires whole, and wait until they answer."""
+    from salus.localnet import Localnet
+
+    net = Localnet(folder)
+    net.mend(members or ())
+    for name in members or [member.name for member in net.members()]:
+        net.resume(name)
     net.start(say)
     _show(net, as_json)
 
@@ -92,6 +108,7 @@ def _show(net: Any, as_json: bool) -> None:
     value = {
         "folder": str(net.folder),
         "genesis": str(net.home(seen[0].member) / "genesis.bin"),
+        "wires": net.wires(),
         "members": [
             {
                 "member": one.member.name,
@@ -100,12 +117,25 @@ def _show(net: Any, as_json: bool) -> None:
                 "state": one.state,
                 "height": one.height,
                 "time": one.time,
+                "cut_off": list(one.cut_off),
             }
             for one in seen
         ],
     }
+    titles = ("member", "state", "block", "time", "cut off from", "address", "home")
     rows = [
-        (one.member.name, one.state, one.height or "", when(one.time) if one.time else "", one.member.url, net.home(one.member))
+        (
+            one.member.name,
+            one.state,
+            one.height or "",
+            when(one.time) if one.time else "",
+            " ".join(one.cut_off),
+            one.member.url,
+            net.home(one.member),
+        )
         for one in seen
     ]
-    emit(as_json, value, table(("member", "state", "block", "time", "address", "home"), rows, "no members"))
+    text = table(titles, rows, "no members")
+    if value["wires"] == "down" and any(one.state != "down" for one in seen):
+        text += "\nwhat carries between them does not run, so nobody reaches anybody: salus localnet up"
+    emit(as_json, value, text)

@@ -1,5 +1,6 @@
 """``salus members``: who runs the network, and what they decide together."""
 
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from salus.cli.options import HOME, Home, Json, read_input, write_output
-from salus.cli.output import emit, table, when
+from salus.cli.output import emit, rfc3339, table, when
 from salus.ledger.genesis import LicenceRight
 
 app = typer.Typer(help="The members of the network, and what they decide together.", no_args_is_help=True)
 proposing = typer.Typer(help="Propose a change to all members; this home's member is for it.", no_args_is_help=True)
 app.add_typer(proposing, name="propose")
 
+TIMES = ("opened", "until", "effect")
 Member = Annotated[str, typer.Argument(help="The member: the first digits of its id.")]
 Document = Annotated[str, typer.Option(help="A file that explains it: the ledger has its SHA-256 alone.")]
 Rights = Annotated[list[LicenceRight] | None, typer.Option("--right", help="What the member may license (may be repeated).")]
@@ -30,7 +32,11 @@ def list_(home: Home = HOME, as_json: Json = False) -> None:
     rows = [
         (one.member, one.power or "", ", ".join(one.rights), f"caught {when(one.caught)}" if one.caught else "") for one in found
     ]
-    emit(as_json, {"members": found}, table(("member", "power", "may license", ""), rows, "no members"))
+    emit(
+        as_json,
+        {"members": [_timed(one, "caught") for one in found]},
+        table(("member", "power", "may license", ""), rows, "no members"),
+    )
 
 
 @app.command()
@@ -42,7 +48,11 @@ def proposals(home: Home = HOME, as_json: Json = False) -> None:
     with session(home) as agent:
         found = governing.show_proposals(agent)
     rows = [(one.number, one.stage, len(one.yes), len(one.no), _due(one), one.what) for one in found]
-    emit(as_json, {"proposals": found}, table(("", "stage", "yes", "no", "when", "what"), rows, "nothing was proposed yet"))
+    emit(
+        as_json,
+        {"proposals": [_timed(one, *TIMES) for one in found]},
+        table(("", "stage", "yes", "no", "when", "what"), rows, "nothing was proposed yet"),
+    )
 
 
 @app.command()
@@ -170,7 +180,13 @@ def _propose(change: Any, document: str, home: Any, as_json: bool) -> None:
 
 def _show(one: Any, as_json: bool) -> None:
     text = f"proposal {one.number}: {one.what}\n{one.stage}, {len(one.yes)} for it, {len(one.no)} against; {_due(one)}"
-    emit(as_json, {"proposal": one}, text)
+    emit(as_json, {"proposal": _timed(one, *TIMES)}, text)
+
+
+def _timed(one: Any, *times: str) -> dict[str, Any]:
+    """The record with its times as machines read them; none where it has not come."""
+    row = asdict(one)
+    return {**row, **{name: rfc3339(row[name]) if row[name] else None for name in times}}
 
 
 def _due(one: Any) -> str:

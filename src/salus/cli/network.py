@@ -27,6 +27,9 @@ def init(
         list[str] | None,
         typer.Option("--with", help="Another member from the start: the file that `salus node prepare` made (may be repeated)."),
     ] = None,
+    parameters: Annotated[
+        str, typer.Option(help="For a new network: a TOML file of rules that differ from the usual ones, such as time_lock (ms).")
+    ] = "",
     invite: Annotated[
         list[str] | None, typer.Option("--invite", help="An invitation, or a file that holds one, with --node (may be repeated).")
     ] = None,
@@ -40,8 +43,8 @@ def init(
     from salus.cli.invites import read_invite
     from salus.cli.session import new_passphrase
     from salus.exchange.founding import member_from_text
-    from salus.homes import init_guest, init_home
-    from salus.ledger.genesis import network_id
+    from salus.homes import init_guest, init_home, read_parameters
+    from salus.ledger.genesis import Parameters, network_id
 
     if bool(node) != bool(genesis_file) or (invite and not node):
         raise Misused("usage", "--node goes with --genesis, and --invite with both")
@@ -53,7 +56,9 @@ def init(
         emit(as_json, shown, text)
         return
     others = [member_from_text(read_input(file)) for file in with_ or ()]
-    genesis = init_home(home, new_passphrase() if with_passphrase else None, member, others, validating=validates)
+    rules = read_parameters(read_input(parameters)) if parameters else Parameters()
+    locked = new_passphrase() if with_passphrase else None
+    genesis = init_home(home, locked, member, others, validating=validates, rules=rules)
     value = {"home": str(home), "network": network_id(genesis).hex(), "genesis": str(home / "genesis.bin"), "member": member}
     size = "one member" if not others else f"{1 + len(others)} members"
     text = f"A network of {size}, founded by {member}, is in {home}."

@@ -1,7 +1,7 @@
 """``salus node check``, ``scrub``, ``backup`` and ``restore``: what an operator does, also while the node is served."""
 
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,6 +112,25 @@ def restore(
     emit(as_json, value, "\n".join(lines))
 
 
+def doctor(home: Home = HOME, as_json: Json = False) -> None:
+    """What is wrong with this node, on its disk and among the others: a finding each, and what to do. Nothing is changed."""
+    from salus.bootstrap import clock, joined, read_genesis, settle
+    from salus.node.operating.checking import check
+    from salus.node.operating.doctoring import doctor
+
+    genesis = read_genesis(home)
+    settle(home)
+    found = check(home, genesis, clock(), 100)
+    with ExitStack() as stack:
+        try:
+            own = stack.enter_context(joined(home))
+        except NodeRefused as refused:
+            if refused.code != "node-not-running":
+                raise
+            own = None
+        _report(as_json, doctor(found, home, genesis, clock(), own), {})
+
+
 def rotate_keys(home: Home = HOME, as_json: Json = False) -> None:
     """Let this node's validator vote with a new key; also after it lost what its key had signed (see `resync`)."""
     from salus.agent.services.governing import renew_validator
@@ -159,4 +178,4 @@ def _report(as_json: bool, findings: Iterable[Any], value: dict[str, object], li
         raise refusal
 
 
-COMMANDS = (check, scrub, backup, restore, rotate_keys, resync)
+COMMANDS = (check, doctor, scrub, backup, restore, rotate_keys, resync)

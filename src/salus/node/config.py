@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,14 +21,16 @@ PeerEndpoint = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[0-9a-f]{4
 
 
 class CometConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How this node's CometBFT is reached by the others' (``listen``, host:port), and where each other member's is (``peers``).
+    """Where this node's CometBFT listens for the others' (``listen``, host:port), and where other members' are (``peers``).
 
-    ``local``: all of them are on one machine, and need not wait for the wire.
+    ``reached``: where others reach it, if that is neither where it listens nor its port at the host of ``address``.
+    ``local``: all of them are on one machine, need not wait for the wire, and reach one another only as it is written here.
     """
 
     listen: Endpoint
     peers: dict[MemberHex, PeerEndpoint] = {}
     local: bool = False
+    reached: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^([^\s:@]+:\d{1,5})?\Z")] = ""
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -61,6 +66,22 @@ def read_config(path: Path) -> Config:
         return msgspec.toml.decode(path.read_bytes(), type=Config)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NodeRefused("bad-config", f"{path.name}: {error}") from error
+
+
+def reachable_engine(config: Config) -> str:
+    """Where others reach this node's engine (host:port); `NodeRefused` ``bad-config`` where that is not said."""
+    comet = config.comet
+    if comet is None:
+        raise NodeRefused("bad-config", "config.toml has no engine (comet)")
+    if comet.reached:
+        return comet.reached
+    host, _, port = comet.listen.rpartition(":")
+    with suppress(ValueError):
+        if ip_address(host.strip("[]")).is_unspecified:
+            host = urlsplit(config.address).hostname or ""
+    if not host:
+        raise NodeRefused("bad-config", "config.toml does not say where others reach this node (address, or comet.reached)")
+    return f"{host}:{port}"
 
 
 def validating_file(address: str, comet: CometConfig, members: Mapping[str, str], port: int = 0) -> bytes:

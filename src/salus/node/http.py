@@ -31,9 +31,15 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run(node: NodeService, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until a signal; ``ready`` is called when requests are answered."""
+    """Serve until a signal, or until the node must not go on; ``ready`` is called when requests are answered.
+
+    A signal is raised once more when nothing is served any longer.
+    """
     server = uvicorn.Server(configured(node))
     node.blobs.totals()  # counted now, so that no reading of the figures has to
+    node.on_failure = lambda: setattr(server, "should_exit", True)
+    if node.failure:
+        return
     ready()
     server.run(sockets=[listener])
 

@@ -61,11 +61,16 @@ class Peers:
     def __init__(self, own: Own, clock: Callable[[], Millis]) -> None:
         self._own, self._clock, self.address = own, clock, ""  # the address at which others are to call back
         self._lock, self._clients = threading.Lock(), dict[bytes, tuple[str, PeerClient]]()
+        self._kept = set[bytes]()
         self._asked = dict[bytes, Millis]()  # when each was asked last
 
-    def know(self, member: bytes, address: str) -> None:
-        """The member's node answers at ``address`` from now on; "" tells nothing."""
+    def know(self, member: bytes, address: str, *, keep: bool = False) -> None:
+        """The member's node answers at ``address`` from now on; "" tells nothing. ``keep``: whatever else is said of it later."""
         with self._lock:
+            if member in self._kept:
+                return
+            if keep:
+                self._kept.add(member)
             known = self._clients.get(member)
             if address and member != self._own.member and (known is None or known[0] != address):
                 self._clients[member] = (address, PeerClient(address, PEER_SECONDS))

@@ -37,7 +37,7 @@ from salus.ledger.verifying import StateAnswer
 from salus.node.comet.engine import NOT_ORDERED, CometEngine
 from salus.node.comet.runtime import LocalRuntime
 from salus.node.comet.signing import numbers, public_key, voting_number
-from salus.node.config import Config
+from salus.node.config import Config, reachable_engine
 from salus.node.copying import Copying
 from salus.node.directory import Directory
 from salus.node.engine import Engine, Outcome
@@ -138,8 +138,9 @@ class NodeService:
 
     def _make_engine(self, store: LedgerStore) -> Engine:
         """Where members validate, CometBFT; else the first member's node orders blocks, and every other one follows it."""
+        local = self.config.comet is not None and self.config.comet.local
         for known, address in self.config.members.items():
-            self.peers.know(bytes.fromhex(known), address)
+            self.peers.know(bytes.fromhex(known), address, keep=local)
         if validators(self._genesis):
             return self._make_comet(store)
         ordering = member_id(orderer(self._genesis).authority)
@@ -161,7 +162,8 @@ class NodeService:
         folder, founding = self._home / "comet", (self._home / FOUNDING).exists()
         number = voting_number(folder, self._seed, self._named_key(store), founding=founding, now=self._clock())
         self._votes_with = public_key(self._seed, number)
-        runtime = LocalRuntime(folder, self._genesis, self._seed, self.config.comet, number)
+        comet = replace(self.config.comet, reached=reachable_engine(self.config))
+        runtime = LocalRuntime(folder, self._genesis, self._seed, comet, number)
         own = (self._clock, self._failed, self._committed)
         self._validating = CometEngine(self._genesis, store, runtime, runtime.listen, *own)
         return self._validating

@@ -77,6 +77,16 @@ def test_unknown_fields_are_let_through(answering: Callable[[bytes], Rpc]) -> No
     assert answering(told(b"3", b', "listening": true')).status().height == 3
 
 
+def test_how_far_peers_are_is_asked_only_of_an_engine_that_has_caught_up(answering: Callable[[bytes], Rpc]) -> None:
+    """NET-32: while it fetches blocks it stands still in this, and is well."""
+    at = b'"round_state": {"height": "%s"}'
+    rounds = at % b"5" + b', "peers": [{"peer_state": {%s}}]' % (at % b"7")
+    body = told(b"4").replace(b'"sync_info"', rounds + b', "sync_info"')
+    answering(body)
+    assert answering(body).rounds() == (5, [7])  # two questions
+    assert answering(body.replace(b"false", b"true")).rounds() == (0, [])
+
+
 def test_a_full_mempool_is_busy(answering: Callable[[bytes], Rpc]) -> None:
     rpc = answering(b'{"error": {"code": -32603, "message": "Internal error", "data": "mempool is full: number of txs 5000"}}')
     assert code(lambda: rpc.broadcast(b"a")) == "busy"

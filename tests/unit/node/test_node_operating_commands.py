@@ -79,6 +79,20 @@ def test_a_served_node_is_checked_scrubbed_and_backed_up(home: Path, tmp_path: P
     assert refused(salus(home, "node", "restore", tmp_path / "backup")) == "node/node-exists"
 
 
+def test_a_node_that_is_asked_to_end_ends_in_order(home: Path) -> None:
+    """NET-36."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "salus", "serve", "--home", str(home), "--json"], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        while "}" not in server.stdout.readline():
+            pass
+        assert (home / "node" / "port").exists()
+        server.send_signal(signal.SIGTERM)
+        assert server.wait() == 0
+    assert not (home / "node" / "port").exists()
+
+
 def test_trouble_is_exit_1_in_text_and_in_one_document(home: Path) -> None:
     (home / "node" / "node.key").chmod(0o644)
     done = salus(home, "node", "check")

@@ -36,7 +36,8 @@ class EngineHome:
     ``chain``: at most 50 characters; ``genesis_time``: ms since the epoch, the same at every member; ``validators``: public key
     and name, each of power 1, in the network's order. ``validator_seed`` and ``peer_seed``: 32 bytes each; ``signed``: the file
     in ``folder`` of what the validator signed last. ``listen``: where
-    peers reach this node; ``peers``: the others, as ``nodeid@host:port``. ``app_socket``, ``rpc_socket``: absolute and short.
+    peers reach this node, or ``reached``, if that is elsewhere; ``peers``: the others, as ``nodeid@host:port``. ``app_socket``,
+    ``rpc_socket``: absolute and short.
     ``max_block``, ``max_transaction``: bytes; ``header_interval``: ms between blocks without transactions; ``local``: all
     members on one machine.
     """
@@ -52,6 +53,7 @@ class EngineHome:
     app_socket: Path
     rpc_socket: Path
     listen: str = "127.0.0.1:26656"
+    reached: str = ""
     peers: tuple[str, ...] = ()
     max_block: int = 1024 * 1024
     max_transaction: int = 65_536
@@ -123,7 +125,9 @@ def _settings(home: EngineHome, app: str | None) -> dict[str, dict[str, str | in
         "rpc": {"laddr": f"unix://{home.rpc_socket}", "unsafe": False, "max_body_bytes": 2 * home.max_transaction + 4096},
         "p2p": {
             "laddr": f"tcp://{home.listen}",
-            "pex": False,
+            # Members that came later are found by those whom one knows; the application lets in nobody else.
+            "pex": not home.local,
+            "external_address": home.reached,
             "addr_book_strict": False,
             "allow_duplicate_ip": True,
             "persistent_peers": ",".join(home.peers),

@@ -13,7 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
+from contextlib import suppress
 from typing import Protocol
+
+import lmdb
 
 from salus.codec import decode
 from salus.errors import Malformed, NodeRefused, SalusError, refusal
@@ -33,11 +36,12 @@ from salus.node.comet.application import AbciApplication
 from salus.node.comet.server import AbciServer, Answer
 from salus.node.engine import Committed, Outcome
 from salus.node.ledger_store import LedgerStore, StoredBlock
+from salus.node.operating.partials import database_refusals
 from salus.node.replaying import replay
 
 PEER_ID = re.compile("[0-9a-f]{40}")
 _LOG = logging.getLogger("salus.node")
-NOT_ORDERED = "node/not-ordered"
+NOT_ORDERED, ENGINE_STOPPED = "node/not-ordered", "node/engine-stopped"
 ORDERED = 10.0  # seconds within which a transaction is in a block, or its sender is told that nobody knows
 PROVEN = 5.0  # seconds that a reading waits for the header over what was written last
 BEGUN_AGAIN = 15.0  # seconds that a node which is started again waits for its engine, before it goes on without
@@ -47,6 +51,7 @@ _FRESH = 0.5  # seconds that is waited for them
 _AGAIN = 0.1  # seconds until the engine is asked again that did not answer
 _POLL = 0.02  # seconds between two looks for a header that must be there any moment
 _IDLE = 1.0  # seconds between two looks where none is expected
+SILENT = 15  # times in a row that an engine which has answered does not, after which it is taken to have failed
 
 
 class Runtime(Protocol):
@@ -210,7 +215,8 @@ class CometEngine(Chain):
         self._server.stop()
         if self._following.is_alive():
             self._following.join()
-        self._keep_headers()
+        with suppress(lmdb.Error):  # the engine tells of them again
+            self._keep_headers()
         self._store.close()
 
     def keep(self, block: Block, final: Finalized) -> None:
@@ -218,7 +224,8 @@ class CometEngine(Chain):
         changes = self.app.commit()
         before = self._view.before(changes)
         stored = StoredBlock(block.transactions, final.results, block.misbehaving)
-        self._store.commit_block(block.height, stored, changes, self._unkept.values())
+        with database_refusals():
+            self._store.commit_block(block.height, stored, changes, self._unkept.values())
         self._unkept.clear()
         self.app.committed()
         self._view, self._earlier = self.app.view(), {block.height - 1: before}
@@ -276,7 +283,8 @@ class CometEngine(Chain):
 
     def _fail(self, error: BaseException) -> None:
         with self._came:
-            self.failure = error.full_code if isinstance(error, SalusError) else "node/unexpected"
+            if not self.failure:  # what follows from the first is no other cause
+                self.failure = error.full_code if isinstance(error, SalusError) else "node/unexpected"
             self._came.notify_all()
         self._told_of_failure()
 
@@ -285,20 +293,24 @@ class CometEngine(Chain):
             before = self._shown
             self._came.wait_for(lambda: self._answered or self.failure, FOUNDED if before is None else BEGUN_AGAIN)
             if self.failure:
-                raise NodeRefused("engine-stopped", f"the application has failed ({self.failure})")
+                code = "engine-stopped" if self.failure == ENGINE_STOPPED else "node-failed"
+                raise NodeRefused(code, f"it has failed before the members came together ({self.failure})")
             self._newest()
 
     def _follow(self) -> None:
-        """Keep the newest header, as soon as it is there."""
+        """Keep the newest header, as soon as it is there; and see whether the engine still does its work."""
+        silent = 0
         while not self._stopping.is_set():
             try:
                 self._take_up_to(self._runtime.header(None))
+                silent = 0
             except SalusError as error:
-                if not self._stopping.is_set() and self._ended():
-                    return
+                silent += self._answered and error.code == "engine-unreachable"
                 if self._shown is not None:  # while the members come together there is none
                     _LOG.warning("no header from the engine (%s)", error.full_code)
                 self._stopping.wait(_IDLE)
+            if not self._stopping.is_set() and self._ended(silent):
+                return
             with self._came:
                 expected = self._shown is None or self._shown.header.state != self._view.root
                 if not expected and not self._stopping.is_set():
@@ -314,10 +326,12 @@ class CometEngine(Chain):
             self._take(self._runtime.header(height))
         self._take(newest)
 
-    def _ended(self) -> bool:
-        """Whether the engine has ended; this node then does not go on."""
+    def _ended(self, silent: int) -> bool:
+        """Whether the engine has ended, or was ``silent`` for too long; this node then does not go on."""
         try:
             self._runtime.require_alive()
+            if silent > SILENT:
+                raise NodeRefused("engine-stopped", "the engine runs, and does not answer any more")
         except NodeRefused as ended:
             _LOG.error("%s", ended.text)
             self._fail(ended)

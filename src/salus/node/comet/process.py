@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from salus.errors import NodeRefused, storage_failed
@@ -14,13 +15,15 @@ from salus.errors import NodeRefused, storage_failed
 LOG_BYTES = 16 * 1024 * 1024  # a log beyond this is moved aside at the next start; one older is kept
 TAIL = 16 * 1024  # bytes of the log's end that are looked at when the engine ended early
 STOP_SECONDS = 20.0
+GAVE_UP = b"CONSENSUS FAILURE"
 # Words in the engine's last lines -> what they mean for whoever runs it. The first that is found counts.
 CAUSES = (
     ("address already in use", "its port or socket is taken by another process"),
     ("cannot assign requested address", "the address at which peers are to reach it is not of this machine"),
     ("genesis", "its genesis document does not check"),
     ("resource temporarily unavailable", "another engine holds its folder"),
-    ("no space left on device", "the disk is full"),
+    ("no space left on device", "there is no room left on the disk"),
+    ("file too large", "there is no room left for its files"),
     ("too many open files", "the limit of open files is too low"),
     ("permission denied", "it may not read or write its folder or open its port"),
     ("error reading config", "its configuration cannot be read"),
@@ -38,7 +41,8 @@ class EngineProcess:
         self._binary, self._folder, self._log = binary, folder, log
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = False
-        self._since = 0  # where the log of this run begins
+        self._since = self._read = 0  # where the log of this run begins, and how far it was looked at
+        self._failed = False
 
     def start(self, rpc_socket: Path | None = None) -> None:
         """Start the engine and return at once. ``rpc_socket`` is removed first: a killed engine leaves it.
@@ -55,7 +59,8 @@ class EngineProcess:
             if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
                 self._log.replace(self._log.with_name(self._log.name + ".1"))
             handle = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._since = os.fstat(handle).st_size
+            self._since = self._read = os.fstat(handle).st_size
+            self._failed = False
         except OSError as error:
             raise storage_failed(error) from error
         try:
@@ -83,9 +88,25 @@ class EngineProcess:
         return self._child is not None and self._child.poll() is None
 
     def require_alive(self) -> None:
-        """Raise `NodeRefused` ``engine-stopped``, with the cause as far as its log tells it, unless the engine runs."""
+        """Raise `NodeRefused` ``engine-stopped``, with the cause as far as its log tells it, unless the engine does its work.
+
+        Where the engine's consensus fails, its process goes on, answers, and takes part in nothing any more.
+        """
         if not self.alive:
             raise NodeRefused("engine-stopped", f"the engine does not run: {self._cause()}")
+        if self._gave_up():
+            raise NodeRefused("engine-stopped", f"the engine orders nothing any more: {self._cause()}")
+
+    def _gave_up(self) -> bool:
+        """Whether the log, as far as it has grown since it was last looked at, says so."""
+        with suppress(OSError):
+            size = self._log.stat().st_size
+            while self._read < size and not self._failed:
+                with self._log.open("rb") as file:
+                    file.seek(max(0, self._read - len(GAVE_UP)))
+                    self._failed = GAVE_UP in file.read(TAIL)
+                    self._read = min(size, file.tell())
+        return self._failed
 
     def stop(self, seconds: float = STOP_SECONDS) -> bool:
         """End the engine and wait for it: asked first, and killed after ``seconds``. Whether it ended by itself."""

@@ -82,6 +82,23 @@ class _Validators(msgspec.Struct):
     total: Whole
 
 
+class _Round(msgspec.Struct):
+    height: Whole
+
+
+class _PeerState(msgspec.Struct):
+    round_state: _Round
+
+
+class _Peer(msgspec.Struct):
+    peer_state: _PeerState
+
+
+class _Rounds(msgspec.Struct):
+    round_state: _Round
+    peers: list[_Peer] | None
+
+
 class _Error(msgspec.Struct):
     code: int
     message: Text = ""
@@ -124,6 +141,16 @@ class Rpc:
         """How far the engine is."""
         info = self._ask(_Status, "status").sync_info
         return Status(int(info.latest_block_height), info.catching_up, info.latest_block_time)
+
+    def rounds(self) -> tuple[int, list[int]]:
+        """For which height the engine gathers votes, and for which each of its peers does, as they say.
+
+        (0, []) while it does not, as it still fetches what others have.
+        """
+        if self.status().catching_up:
+            return 0, []
+        found = self._ask(_Rounds, "dump_consensus_state")
+        return int(found.round_state.height), [int(peer.peer_state.round_state.height) for peer in found.peers or ()]
 
     def broadcast(self, tx: bytes) -> Taken:
         """Give ``tx`` to the engine, which checks and spreads it. One that it knows already is no error.

@@ -1,13 +1,19 @@
-"""CometBFT beside this node: set up, started, asked and stopped. Its sockets lie in a folder that is made anew for each run."""
+"""CometBFT beside this node: set up, started, asked and stopped. Its sockets lie in a folder that is made anew for each run.
+
+Those that this node has left when it was killed are removed then.
+"""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from salus.crypto.hashing import sha256
+from salus.errors import NodeRefused
 from salus.ledger.genesis import Genesis, ValidatingMember, member_id, network_id, validators
 from salus.ledger.lightblock import CommittedHeader, Validator, chain_id, ordered, validators_hash
 from salus.ledger.modules.governance.queries import FIRST_RULES
@@ -20,9 +26,33 @@ from salus.node.comet.server import AbciServer, Answer
 from salus.node.comet.signing import signed_name
 from salus.node.config import CometConfig
 from salus.node.identity import peer_seed, validator_seed
+from salus.node.operating.partials import filling
 
+PREFIX = "salus-"  # of folders with sockets
 _SETS = 16  # sets of validators that are remembered
+LOOK, LOOKS = 5.0, 4  # seconds between two looks at the engine's pace, and how many without a step are too many
 BESIDES = 256 * 1024  # bytes of a block that are not transactions: its header, votes and evidence
+
+
+class Pace:
+    """Whether the engine keeps up. Where its consensus has failed its process goes on, and without room its log tells nothing."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._next, self._own, self._looks = clock, 0.0, 0, 0
+
+    def stands_still(self, rounds: Callable[[], tuple[int, list[int]]]) -> bool:
+        """Whether it was at one height for some looks while at least half of its peers were beyond: one may say what it likes."""
+        if self._clock() < self._next:
+            return False
+        self._next = self._clock() + LOOK
+        try:
+            own, peers = rounds()
+        except NodeRefused:
+            return False  # that it does not answer is seen elsewhere
+        beyond = 0 < len(peers) <= 2 * sum(height > own + 1 for height in peers)
+        self._looks = self._looks + 1 if beyond and own == self._own else 0
+        self._own = own
+        return self._looks >= LOOKS
 
 
 class LocalRuntime:
@@ -30,8 +60,11 @@ class LocalRuntime:
 
     def __init__(self, folder: Path, genesis: Genesis, seed: bytes, config: CometConfig, number: int) -> None:
         binary = find_engine()
-        self._sockets = Path(tempfile.mkdtemp(prefix="salus-"))  # its path is short, as those of sockets must be
-        self._app, self._rpc_socket = self._sockets / "app.sock", self._sockets / "rpc.sock"
+        self._held = ExitStack()
+        # Short, as sockets' paths must be; of this node alone, or two that start at once would remove one another's.
+        own = f"{PREFIX}{sha256(bytes(folder.absolute())).hex()[:8]}-"
+        sockets = self._held.enter_context(filling(Path(tempfile.gettempdir()), own))
+        self._app, self._rpc_socket = sockets / "app.sock", sockets / "rpc.sock"
         self._peers = tuple(config.peers.values())
         self._told = folder / "engine.pid"  # for whoever runs several members on one machine
         first = ordered(validators(genesis))
@@ -48,6 +81,7 @@ class LocalRuntime:
                 peer_seed=peer_seed(seed),
                 signed=signed_name(number),
                 listen=config.listen,
+                reached=config.reached,
                 peers=self._peers,
                 app_socket=self._app,
                 rpc_socket=self._rpc_socket,
@@ -58,11 +92,13 @@ class LocalRuntime:
             )
         )
         self._process = EngineProcess(binary, folder, folder / "engine.log")
-        self._rpc = Rpc(self._rpc_socket)
+        self._rpc, self._pace = Rpc(self._rpc_socket), Pace()
 
     def require_alive(self) -> None:
-        """Raise `NodeRefused` ``engine-stopped``, with the cause as far as it is known, unless the process runs."""
+        """Raise `NodeRefused` ``engine-stopped``, with the cause as far as it is known, unless the process does its work."""
         self._process.require_alive()
+        if self._pace.stands_still(self._rpc.rounds):
+            raise NodeRefused("engine-stopped", "the engine stands still while others go on")
 
     def names(self, peer: str) -> bool:
         """Whether the configuration names an engine of this id."""
@@ -81,7 +117,7 @@ class LocalRuntime:
         """End in order, and take the sockets away."""
         self._process.stop()
         self._told.unlink(missing_ok=True)
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        self._held.close()
 
     def broadcast(self, data: bytes) -> str:
         """Hand in a transaction; "" or the full code with which the application refused it."""

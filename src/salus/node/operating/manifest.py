@@ -24,7 +24,7 @@ Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Name = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^(genesis\.bin|config\.toml|node\.key|(ledger|receipts|mailbox|guests)/data\.mdb|blobs/[0-9a-f]{2}/[0-9a-f]{64})\Z"
+        pattern=r"^(genesis\.bin|config\.toml|node\.key|prepared|(ledger|receipts|mailbox|guests)/data\.mdb|blobs/[0-9a-f]{2}/[0-9a-f]{64})\Z"
     ),
 ]
 

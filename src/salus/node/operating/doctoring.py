@@ -1,0 +1,140 @@
+"""``node doctor``: what is wrong with a node among others, beside what ``node check`` finds on its disk."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from salus.codec import Record, decode
+from salus.errors import NodeRefused
+from salus.exchange.api import NodeStatus
+from salus.exchange.client import NodeClient
+from salus.ledger.genesis import Genesis, validators
+from salus.ledger.modules.members.state import (
+    Member,
+    Misbehaviour,
+    Seat,
+    member_key,
+    misbehaviour_key,
+    seat_key,
+)
+from salus.ledger.verifying import StateAnswer
+from salus.node.comet.binary import find_engine
+from salus.node.comet.signing import numbers, public_key
+from salus.node.config import Config, read_config
+from salus.node.identity import own_member, read_node_seed
+from salus.node.operating.checking import Finding, Findings
+
+R = TypeVar("R", bound=Record)
+
+REACHED = 3.0  # seconds that another member's node or engine may take for a sign of life
+BEHIND = 5  # blocks that this node may be behind others
+_STANDS_STILL = 4, 30_000  # header intervals, or ms if that is longer, without a block: then something is wrong
+
+
+class Asked(Protocol):
+    """This member's own node, as a command on its home reaches it."""
+
+    def status(self) -> NodeStatus:
+        """What the node says of itself."""
+
+    def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
+        """State by key."""
+
+
+def doctor(found: Findings, home: Path, genesis: Genesis, now: int, own: Asked | None) -> Findings:
+    """Add what is found of the node of ``home`` among others; ``own``: the node, where it is served; ``now`` in ms."""
+    config = read_config(home / "node" / "config.toml")
+    _look_at_engine(found, genesis)
+    if own is None:
+        found.append(
+            Finding("served", "node/node-not-running", "the node is not served (salus serve); nothing more can be asked")
+        )
+        return found
+    status = own.status()
+    with found.of("blocks"):
+        quiet = now - status.time
+        if validators(genesis) and quiet > max(_STANDS_STILL[0] * genesis.parameters.header_interval, _STANDS_STILL[1]):
+            raise NodeRefused(
+                "standing-still", f"the newest block is {quiet // 1000} s old: the network, or this node, stands still"
+            )
+        found.well("blocks", f"block {status.height} is {max(0, quiet) // 1000} s old")
+    _look_at_membership(found, home, genesis, own)
+    _look_at_others(found, config, status)
+    return found
+
+
+def _look_at_engine(found: Findings, genesis: Genesis) -> None:
+    if validators(genesis):
+        with found.of("engine"):
+            find_engine()
+            found.well("engine", "the engine's program is there, and of the version that this software is made for")
+
+
+def _look_at_membership(found: Findings, home: Path, genesis: Genesis, own: Asked) -> None:
+    """What the ledger says of this member, and whether its validator can vote as it is to."""
+    identity = own_member(genesis, home / "node")
+    answers = own.states([member_key(identity), seat_key(identity), misbehaviour_key(identity)])
+    with found.of("member"):
+        member = _as(answers[0], Member)
+        if member is None or member.removed:
+            raise NodeRefused("not-a-member", "the ledger does not have this member, or it was removed")
+        found.well("member", f"this node's member may license: {', '.join(member.rights) or 'nothing'}")
+    with found.of("validator"):
+        seat, caught = _as(answers[1], Seat), _as(answers[2], Misbehaviour)
+        if seat is None:
+            if caught is not None:
+                raise NodeRefused("caught", "the validator signed two blocks of one height and lost its seat; find out how")
+            found.well("validator", "this member has no seat among the validators")
+            return
+        seed, folder = read_node_seed(home / "node" / "node.key"), home / "node" / "comet"
+        if seat.key not in [public_key(seed, number) for number in numbers(folder)]:
+            raise NodeRefused(
+                "signing-state-lost", "what the validator's key has signed is not known here: salus node rotate-keys"
+            )
+        found.well("validator", f"its vote weighs {seat.power}")
+
+
+def _look_at_others(found: Findings, config: Config, status: NodeStatus) -> None:
+    """Whether the others that are configured answer, are of this network, and how far they are."""
+    heights = []
+    for member, url in sorted(config.members.items()):
+        what = f"member {member[:8]}"
+        with found.of(what):
+            client = NodeClient(url, REACHED)
+            try:
+                other = client.status()
+            finally:
+                client.close()
+            if other.network != status.network or other.member.hex() != member:
+                raise NodeRefused("wrong-network", "at this address another member's node answers, or one of another network")
+            heights.append(other.height)
+            found.well(what, f"its node answers, at block {other.height}")
+    for member, where in sorted(config.comet.peers.items()) if config.comet else ():
+        what = f"engine of {member[:8]}"
+        with found.of(what):
+            if not _answers(where.partition("@")[2]):
+                raise NodeRefused(
+                    "peer-unreachable", "the engine of this member does not answer at the address that is configured"
+                )
+            found.well(what, "its engine answers")
+    with found.of("behind"):
+        ahead = max(heights, default=status.height) - status.height
+        if ahead > BEHIND:
+            raise NodeRefused("behind", f"others are {ahead} blocks ahead; it may still be catching up")
+        found.well("behind", "no other node is far ahead")
+
+
+def _answers(where: str) -> bool:
+    host, _, port = where.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACHED).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _as(answer: StateAnswer, shape: type[R]) -> R | None:
+    return None if answer.value is None else decode(answer.value, shape, limit=262_144)
