@@ -35,7 +35,8 @@ class Keeper(Protocol):
 class AbciApplication:
     """Answers CometBFT. ``clock`` gives ms since the epoch, for the check at the door alone: blocks bring their own time.
 
-    ``known_peer``: whether an engine of this id (in hexadecimal digits) may be connected with.
+    ``known_peer``: whether an engine of this id (in hexadecimal digits) may be connected with. ``last``: the time of the newest
+    block.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class AbciApplication:
         keeper: Keeper,
         clock: Callable[[], Millis],
         known_peer: Callable[[str], bool] = lambda _: False,
+        last: int = 0,
     ) -> None:
         self._genesis, self._app, self._keeper, self._clock = genesis, app, keeper, clock
         self._known_peer = known_peer
-        self._last = Millis(0)  # the time of the newest block
+        self._last = Millis(last)
         self._finalized: tuple[Block, Finalized] | None = None
 
     def answer(self, request: abci.Request) -> abci.Response:

@@ -108,7 +108,8 @@ class CometEngine(Chain):
         self._unkept = dict[int, CommittedHeader]()  # written with the next block, which flushes anyway
         self._answered = False  # whether the engine has shown a header since the start
         self._view, self._earlier = self.app.view(), dict[int, View]()
-        self._server = listen(self._answer(AbciApplication(genesis, self.app, self, clock, self._lets_in)), self._fail)
+        last = self._shown.header.time if self._shown is not None else 0
+        self._server = listen(self._answer(AbciApplication(genesis, self.app, self, clock, self._lets_in, last)), self._fail)
         self._following = threading.Thread(target=self._follow, name="headers", daemon=True)
         try:
             self._server.start()
