@@ -105,7 +105,7 @@ class Chaos(Members):
 
     def _await_replicas(self, found: Judged, patience: float) -> None:
         """Every vault that is to keep a sealed blob has it, once the members have had a moment for it."""
-        ids, copies = [self._member(at) for at in range(MEMBERS)], self.genesis.parameters.copies
+        ids, copies = [self.member(at) for at in range(MEMBERS)], self.genesis.parameters.copies
         wanted = {(at, sent.blob) for sent in self.came.acknowledged for at in self._keepers(ids, sent.blob, copies)}
         vaults = [Blobs(self.net.home(member) / "node" / "vault" / "blobs", reading=True) for member in self.members]
         deadline = time.monotonic() + patience

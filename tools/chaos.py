@@ -2,8 +2,8 @@
 
 ``PYTHONPATH=tests:. python tools/chaos.py [MINUTES] [SEED]``. Ends with a report; exit 1 for a fork, for something acknowledged
 that a member lacks, for a reading without its receipt, or for half of the members that decide alone. Before, a minute with
-members that forget the blobs of what they have handed on when they are killed: if nothing is found to be lost then, the harness
-is blind.
+members that make no copies and forget the blobs of what they have handed on when they are killed: if nothing is found to be lost
+then, the harness is blind.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 import report
 from chaotic import Came, Chaos, Judged
 
+COPY = "if own:"  # and nobody else has a copy
 FORGET = "elif time.time() - path.stat().st_mtime < undecided:"
 
 
@@ -54,9 +55,11 @@ def forgetful(seed: int) -> bool:
         if text.count(FORGET) != 1:
             raise SystemExit("what the control changes is not there any more")
         path.write_text(text.replace(FORGET, "elif undecided < 0:"), "utf-8")
-        (source / "salus" / "node" / "service.py").write_text(
-            (source / "salus" / "node" / "service.py").read_text("utf-8").replace("self.blobs.put(data)", "pass"), "utf-8"
-        )
+        service = source / "salus" / "node" / "service.py"
+        text = service.read_text("utf-8")
+        if text.count(COPY) != 1:
+            raise SystemExit("what the control changes is not there any more")
+        service.write_text(text.replace("self.blobs.put(data)", "pass").replace(COPY, "if False:"), "utf-8")
         engine = os.environ.get("SALUS_ENGINE", str(report.ROOT / ".engine" / "cometbft"))
         chaos = Chaos(Path(folder) / "net", seed, {"PYTHONPATH": str(source), "SALUS_ENGINE": engine})
         try:

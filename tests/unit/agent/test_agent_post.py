@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from ledger_world import some
 from node_world import code
 from post_world import TwoMembers, send, two_members
 from salus.agent.services import contacts, granting, inbox, people
@@ -185,6 +186,17 @@ def test_a_second_member_is_found_later_and_contacts_learn_of_it_by_the_next_let
     assert contacts.find_contact(two.far.agent, "Eva").card.members == tuple(two.ids)
     write(two.far, "Ben", "Eva", 1)
     assert read(two.near, "Eva") == ["1"]
+
+
+def test_where_a_member_that_keeps_the_mailbox_was_removed_another_one_is_asked(two: TwoMembers) -> None:
+    """GRA-50."""
+    agent = two.near.agent
+    wallet, gone = agent.wallet("Ana"), some("a member that was removed")
+    signed = sign_card(wallet.identity, replace(people.own_card(agent, "Ana").card, members=(two.ids[0], gone)))
+    with agent.store.writing():
+        agent.store.put(wallet.person, b"", people.OwnCard(signed, 0))
+    inbox.collect(agent, "Ana")
+    assert people.own_card(agent, "Ana").card.members == tuple(two.ids)
 
 
 def test_letters_that_were_taken_are_not_remembered_for_ever(two: TwoMembers) -> None:

@@ -83,14 +83,17 @@ def open_mailbox(agent: Agent, wallet: Wallet, member: bytes) -> None:
 
 
 def seek_second(agent: Agent, wallet: Wallet) -> None:
-    """Where one member alone keeps the mailbox, ask others, at most once an hour; the card is made anew when one takes it."""
+    """Where one member alone keeps the mailbox, ask others, at most once an hour; the card is made anew when one takes it.
+
+    One that was removed from the network keeps nothing any more.
+    """
     kept = agent.store.find(OwnCard, wallet.person, b"")
-    if kept is None or len(kept.card.card.members) > 1 or agent.clock() - kept.sought < SEEK_AGAIN:
+    if kept is None or agent.clock() - kept.sought < SEEK_AGAIN:
         return
-    if len(current_members(agent)) < 2:
-        return
-    (home,) = kept.card.card.members
-    second = _second(agent, wallet, home)
+    members = current_members(agent)
+    standing = [member for member in kept.card.card.members if member in members]
+    home = standing[0] if standing else kept.card.card.members[0]
+    second = () if len(standing) > 1 or len(members) < 2 else _second(agent, wallet, home)
     card = _card(agent, wallet, (home, *second)) if second else kept.card
     with agent.store.writing():
         agent.store.put(wallet.person, b"", OwnCard(card, agent.clock()))
