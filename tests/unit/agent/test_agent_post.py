@@ -189,7 +189,7 @@ def test_a_second_member_is_found_later_and_contacts_learn_of_it_by_the_next_let
 
 
 def test_where_a_member_that_keeps_the_mailbox_was_removed_another_one_is_asked(two: TwoMembers) -> None:
-    """GRA-50."""
+    """GRA-55."""
     agent = two.near.agent
     wallet, gone = agent.wallet("Ana"), some("a member that was removed")
     signed = sign_card(wallet.identity, replace(people.own_card(agent, "Ana").card, members=(two.ids[0], gone)))
