@@ -208,9 +208,9 @@ def asked(**fields: object) -> bytes:
 @pytest.mark.parametrize("method", ["commit", "validators", "consensus_params"])
 def test_the_light_client_s_questions_are_passed_on_and_answered_under_their_numbers(method: str) -> None:
     """NET-47."""
-    told = json.loads(answered(put, asked(method=method, params={"height": "50", "page": "2", "per_page": "100"})))
+    told = json.loads(answered(put, put, asked(method=method, params={"height": "50", "page": "2", "per_page": "100"})))
     assert told == {"jsonrpc": "2.0", "id": 7, "result": [method, 50, 2]}
-    assert json.loads(answered(put, asked(method=method, params={})))["result"] == [method, 0, 1]
+    assert json.loads(answered(put, put, asked(method=method, params={})))["result"] == [method, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_nothing_else_is_passed_on(data: bytes) -> None:
     def refuse(*_: object) -> bytes:
         raise AssertionError("it was passed on")
 
-    assert answered(refuse, data) == b""
+    assert answered(refuse, refuse, data) == b""
 
 
 def test_silence_and_what_the_engine_refuses_are_told_as_such() -> None:
@@ -246,16 +246,16 @@ def test_silence_and_what_the_engine_refuses_are_told_as_such() -> None:
     def silent(*_: object) -> bytes:
         raise NodeRefused("peer-unreachable", "somewhere in particular")
 
-    told = json.loads(answered(silent, asked(method="commit")))
+    told = json.loads(answered(silent, silent, asked(method="commit")))
     assert told["error"]["data"] == "node/peer-unreachable"
     assert "particular" not in json.dumps(told)
     said = b'{"jsonrpc": "2.0", "id": 1, "error": {"code": -32603, "message": "too high", "data": "height"}}'
-    assert json.loads(answered(lambda *_: said, asked(method="commit"))) == {
+    assert json.loads(answered(lambda *_: said, lambda *_: said, asked(method="commit"))) == {
         "jsonrpc": "2.0",
         "id": 7,
         "error": {"code": -32603, "message": "too high", "data": "height"},
     }
-    assert answered(lambda *_: b"garbage", asked(method="commit")) == b""
+    assert answered(lambda *_: b"garbage", lambda *_: b"garbage", asked(method="commit")) == b""
 
 
 class Line(http.client.HTTPConnection):
@@ -309,3 +309,18 @@ def test_headers_made_here_are_what_a_wallet_would_take() -> None:
     assert isinstance(HEADERS[1].header, CometHeader)
     assert HEADERS[2].header.previous == comet_hash(HEADERS[1].header)
     assert trusted_from(GENESIS).following == validators_hash(VOTING.set)
+
+
+def test_two_members_must_say_the_same_of_whose_turn_it_is() -> None:
+    """NET-49."""
+
+    def put(question: Question, height: int, page: int) -> bytes:
+        return b'{"result": {"proposer_priority": "1"}}'
+
+    def lie(question: Question, height: int, page: int) -> bytes:
+        return b'{"result": {"proposer_priority": "9"}}'
+
+    told = json.loads(answered(put, lie, asked(method="validators", params={"height": "50"})))
+    assert told["error"]["data"] == "node/members-disagree"
+    assert "result" in json.loads(answered(put, put, asked(method="validators", params={"height": "50"})))
+    assert "result" in json.loads(answered(put, lie, asked(method="commit", params={"height": "50"})))  # that is proven by votes

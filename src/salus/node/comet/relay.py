@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from salus.errors import SalusError
+from salus.errors import NodeRefused, SalusError
 from salus.exchange.peering import Question
 
 MAX_ASK = 4096  # bytes
@@ -46,7 +46,9 @@ class Relay:
     """Sockets in ``folder``, one for each of ``puts``, which put a question to a member; nobody but this user may open them."""
 
     def __init__(self, folder: Path, puts: Sequence[Put]) -> None:
-        self._servers = [_Server(folder / f"light-{number}.sock", put) for number, put in enumerate(puts)]
+        self._servers = [
+            _Server(folder / f"light-{number}.sock", put, puts[(number + 1) % len(puts)]) for number, put in enumerate(puts)
+        ]
 
     def addresses(self) -> tuple[str, ...]:
         """What CometBFT takes for the addresses of RPC servers."""
@@ -67,8 +69,8 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     request_queue_size = 16
 
-    def __init__(self, path: Path, put: Put) -> None:
-        self.path, self.put = path, put
+    def __init__(self, path: Path, put: Put, witness: Put) -> None:
+        self.path, self.put, self.witness = path, put, witness
         super().__init__(str(path), _Handler)
         path.chmod(0o600)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, name="relay", daemon=True)
@@ -98,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not size.isascii() or not size.isdigit() or int(size) > MAX_ASK:
             self.send_error(413)
             return
-        answer = answered(self.server.put, self.rfile.read(int(size)))
+        answer = answered(self.server.put, self.server.witness, self.rfile.read(int(size)))
         self.send_response(200 if answer else 403)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(answer)))
@@ -109,19 +111,30 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing is logged of it."""
 
 
-def answered(put: Put, asked: bytes) -> bytes:
-    """The answer to a request of JSON-RPC; no bytes for one that is not passed on."""
+def answered(put: Put, witness: Put, asked: bytes) -> bytes:
+    """The answer to a request of JSON-RPC; no bytes for one that is not passed on.
+
+    Whose turn it is to propose follows from numbers beside the validators that no header is a proof of, and that CometBFT takes
+    as they come: of those, ``witness``, another member, must say the same.
+    """
     try:
         question = msgspec.json.decode(asked, type=_Asked)
         if question.method == Question.SNAPSHOTS:
             return b""
-        told = put(question.method, int(question.params.height), int(question.params.page))
+        what = (question.method, int(question.params.height), int(question.params.page))
+        told = put(*what)
+        if question.method == Question.VALIDATORS and _result(witness(*what)) != _result(told):
+            raise NodeRefused("members-disagree", "two members do not say the same of who validates")
         return _addressed(question.id, told)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return b""
     except SalusError as error:
         failed = {"code": -32603, "message": "the member's node does not answer", "data": error.full_code}
         return json.dumps({"jsonrpc": "2.0", "id": question.id, "error": failed}).encode()
+
+
+def _result(told: bytes) -> bytes:
+    return bytes(msgspec.json.decode(told, type=_Answered).result)
 
 
 def _addressed(number: int, told: bytes) -> bytes:
