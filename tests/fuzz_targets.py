@@ -88,6 +88,7 @@ FIELDS = {
     "owner": "request",
     "peer": "ask",
     "promise": "promise",
+    "push": "pushed",
     "proof": "proof",
     "reading": "read",
     "receipt": "receipt",

@@ -49,7 +49,7 @@ def test_a_member_whose_clock_is_wrong_stops_nobody_and_what_it_refuses_was_not_
                 other = world.signed(D, [owner.anchor(sent.submission.blobs[0])], owner, sent.submission.blobs)
                 node.submit(other.submission)
             acknowledged.append(other)
-    assert codes <= {"ledger/expired", "ledger/expires-too-late"}
+    assert codes <= {"ledger/expired", "ledger/expires-too-late", "node/too-few-copies"}
     assert world.forks() == []
     assert world.lost(acknowledged) == []
     assert len(world.lost(refused)) == len(refused) * MEMBERS, "what was refused has come into a block"

@@ -72,7 +72,8 @@ def test_every_flow_was_played_and_every_route_refused_something(world: CanaryWo
     refused = {(answer.method, answer.path) for answer in world.extra["answers"] if answer.status >= 400}
     assert refused >= {(method, path) for method, path, *_ in ROUTES} | {("GET", path) for path, *_ in GETS}
     asked = {(one.method, one.path.partition("?")[0]) for recorder in world.recorders.values() for one in recorder.exchanges}
-    assert asked >= {(method, path) for method, path, *_ in ROUTES}
+    of_engines = {("POST", "/v1/peers/engine")}  # asked where CometBFT orders, which it does not here
+    assert asked >= {(method, path) for method, path, *_ in ROUTES} - of_engines
 
 
 @pytest.mark.parametrize("node", NODES)

@@ -249,8 +249,8 @@ class Cast(Builder):
 
     def identity(self) -> Identity:
         """Of the node."""
-        seed, genesis = read_node_seed(self.world.home / "node" / "node.key"), read_genesis(self.world.home)
-        return Identity(genesis, own_member(genesis, seed), seed)
+        node, genesis = self.world.home / "node", read_genesis(self.world.home)
+        return Identity(genesis, own_member(genesis, node), read_node_seed(node / "node.key"))
 
     def places(self) -> list[Place]:
         """Every section of this world that is asked for."""
