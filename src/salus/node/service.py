@@ -256,7 +256,7 @@ class NodeService:
     def _take(self, transaction: Transaction, body: BodyHash, given: tuple[bytes, ...]) -> TxStatus:
         """Copies come before order: nothing is anchored that is not durable often enough, but for what protects rights."""
         own = transaction.body.sponsor == self._member  # another's blobs its own node has seen to
-        require_blobs(transaction.body, given, self.blobs if own else None)
+        require_blobs(transaction.body, given, self.blobs if own else None, self.engine.state)
         fresh = self._arriving.bring(body, given)
         try:
             if own:

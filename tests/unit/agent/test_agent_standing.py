@@ -22,6 +22,7 @@ from salus.agent.store import Store
 from salus.charts.sections import SectionKind
 from salus.errors import AgentRefused, SalusError, WarrantRefused
 from salus.ids import Millis
+from salus.node.operating.looking import packages
 from salus.warrants.link import Right
 from world import DOCTOR, HOUR, OTHER, PATIENT, World, bundle, thread
 
@@ -113,6 +114,14 @@ def test_taking_back_says_both_facts_and_rotates_in_the_same_block(world: World)
     assert own_section(world.agent, world.agent.wallet(PATIENT), SectionKind.VITALS).epoch.number == before + 1
     assert code(lambda: ids(world.agent)) == "warrants/revoked"
     assert granting.access(world.agent, PATIENT)[0].status == "revoked"
+
+
+def test_taking_back_needs_no_key_package_that_other_vaults_keep(near: World) -> None:
+    """MEM-26."""
+    made = standing(near)
+    for package in set(packages(near.node.engine.state)):
+        near.node.blobs.remove(package)
+    assert revoking.revoke(near.agent, PATIENT, grant=made.grant).sealed_anew_since_height > 0
 
 
 def test_a_snapshot_that_is_taken_back_rotates_nothing(near: World) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 from salus.crypto.hashing import sha256
 from salus.durable import make_folder, sync_folder, write_flushed
 from salus.errors import NodeRefused
-from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Rewrite, Rotate
+from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Epoch, Rewrite, Rotate
+from salus.ledger.modules.sections.state import epoch_key
+from salus.ledger.store import Reader, load
 from salus.ledger.tx import Body
 from salus.node.vault.blobs import Blobs
 
@@ -97,10 +99,11 @@ def arrived(folder: Path) -> list[tuple[Path, bytes, bytes]]:
     return [(path, bytes.fromhex(match[1]), bytes.fromhex(match[2])) for path, match in found]
 
 
-def require_blobs(body: Body, given: tuple[bytes, ...], blobs: Blobs | None) -> None:
+def require_blobs(body: Body, given: tuple[bytes, ...], blobs: Blobs | None, state: Reader) -> None:
     """Raise unless every blob that the body anchors is given or held, in its stated size, and nothing else is given.
 
-    Where ``blobs`` is None, the body's sponsor is another member and has them: what is given is looked at alone.
+    Where ``blobs`` is None, the body's sponsor is another member and has them: what is given is looked at alone. What the
+    ``state`` has already is no new anchor: those who are to keep it were seen to have it.
     """
     sizes: dict[bytes, int | None] = {sha256(data): len(data) for data in given}
     wanted = anchored(body)
@@ -108,7 +111,7 @@ def require_blobs(body: Body, given: tuple[bytes, ...], blobs: Blobs | None) -> 
         raise NodeRefused("blob-unanchored", "a blob was sent that the transaction does not anchor")
     for blob, stated in wanted.items():
         size = sizes.get(blob, blobs.size(blob) if blobs is not None else None)
-        if size is None and blobs is None:
+        if size is None and (blobs is None or blob in _named_again(state, body)):
             continue
         if size is None:
             raise NodeRefused("blob-missing", "the transaction anchors a blob that was not sent")
@@ -126,6 +129,12 @@ def anchored(body: Body) -> dict[bytes, set[int]]:
             for epoch in action.schedule:
                 found.setdefault(epoch.package, set())
     return found
+
+
+def _named_again(state: Reader, body: Body) -> list[bytes]:
+    """Key packages in the body's schedules that the ledger names for the same epochs."""
+    epochs = [(action.section, epoch) for action in body.actions if isinstance(action, Rotate) for epoch in action.schedule]
+    return [epoch.package for section, epoch in epochs if load(state, epoch_key(section, epoch.number), Epoch) == epoch]
 
 
 def held(body: Body, blobs: Blobs) -> dict[bytes, bytes]:
