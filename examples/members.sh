@@ -37,8 +37,13 @@ decided 1
 echo "It joins by one file, and catches up"
 of a salus members welcome "${valley:0:8}" --out "$work/valley.way-in"
 ports=$(python3 -I -c '
-import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+import random, socket
+held = []
+while len(held) < 2:  # below the ports that outgoing connections take meanwhile
+    try:
+        held.append(socket.create_server(("127.0.0.1", random.randrange(10_000, 32_768))))
+    except OSError:
+        pass
 print(*[one.getsockname()[1] for one in held])')
 e="http://127.0.0.1:${ports#* }"
 of e salus node join --way-in "$work/valley.way-in" --listen "127.0.0.1:${ports% *}" --address "$e" --port "${ports#* }"

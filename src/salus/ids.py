@@ -12,7 +12,6 @@ import msgspec
 #: The largest integer that every implementation language represents exactly (2^53 - 1).
 MAX_INT = 2**53 - 1
 
-Bytes12 = Annotated[bytes, msgspec.Meta(min_length=12, max_length=12)]
 Bytes16 = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Bytes20 = Annotated[bytes, msgspec.Meta(min_length=20, max_length=20)]
 Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]

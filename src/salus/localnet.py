@@ -98,9 +98,9 @@ class Localnet:
             raise AgentRefused("wrong-count", f"a localnet has 1 to {MAX_MEMBERS} members")
         names = ascii_lowercase[:count]
         with ExitStack() as held:
-            places = {name: [f"127.0.0.1:{_free_port(held)}" for _ in range(2)] for name in names}
+            places = {name: [f"127.0.0.1:{free_port(held)}" for _ in range(2)] for name in names}
             between = [(one, other) for one in names for other in names if one != other and wired]
-            wires = {each: [f"127.0.0.1:{_free_port(held)}" for _ in range(2)] for each in between}
+            wires = {each: [f"127.0.0.1:{free_port(held)}" for _ in range(2)] for each in between}
         members = [Member(name, f"http://{node}", listen) for name, (node, listen) in places.items()]
         made = [prepare_home(self.home(member), None, f"Member {member.name.upper()}", validating=True) for member in members]
         genesis = Genesis(fresh_nonce(), clock(), tuple(made), QUICK)
@@ -253,7 +253,7 @@ class Localnet:
                 os.kill(int(engine.read_text("ascii")), number)
 
 
-def _free_port(held: ExitStack) -> int:
+def free_port(held: ExitStack) -> int:
     """A free port of this machine, held until all are chosen; none of those that outgoing connections take meanwhile."""
     while True:
         listener, port = held.enter_context(socket.socket()), PORTS.start + secrets.randbelow(len(PORTS))

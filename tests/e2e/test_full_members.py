@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,17 +14,6 @@ from localnet_world import Members, on_comet, until
 pytestmark = on_comet
 
 A, B, C, D = range(4)
-
-
-@pytest.fixture
-def world() -> Iterator[Members]:
-    with tempfile.TemporaryDirectory(prefix="salus-") as folder:
-        made = Members(Path(folder))
-        try:
-            made.start()
-            yield made
-        finally:
-            made.net.stop()
 
 
 def ends(world: Members, said: int) -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from localnet_world import Members, Sent, on_comet
 from salus.node.ledger_store import LedgerStore
@@ -22,17 +18,6 @@ DRILLS = [
 ]
 AGAIN = "node and engine begin again"
 BLOCKS = 60  # written at most until a step is reached: every fourth block is proposed by B
-
-
-@pytest.fixture
-def world() -> Iterator[Members]:
-    with tempfile.TemporaryDirectory(prefix="salus-") as folder:
-        made = Members(Path(folder))
-        try:
-            made.start()
-            yield made
-        finally:
-            made.net.stop()
 
 
 def test_killed_at_each_step_of_a_block_a_member_comes_to_the_same(world: Members) -> None:

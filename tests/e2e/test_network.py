@@ -9,22 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from salus.errors import NodeRefused
-from salus.node.comet.binary import find_engine
+from localnet_world import on_comet
 
 ROOT = Path(__file__).parents[2]
 
 
-def engine() -> Path | None:
-    """CometBFT, where it was built."""
-    try:
-        return find_engine()
-    except NodeRefused:
-        return None
+pytestmark = on_comet
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(engine() is None, reason="CometBFT is not built: `make engine` (needs Go)")
 @pytest.mark.parametrize(
     "story",
     [

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from localnet_world import MEMBERS, Members, Sent, on_comet, until
@@ -16,17 +12,6 @@ pytestmark = on_comet
 A, B, C, D = range(4)
 MINUTE = 60  # seconds
 TIMES = 8
-
-
-@pytest.fixture
-def world() -> Iterator[Members]:
-    with tempfile.TemporaryDirectory(prefix="salus-") as folder:
-        made = Members(Path(folder))
-        try:
-            made.start()
-            yield made
-        finally:
-            made.net.stop()
 
 
 @pytest.mark.parametrize("minutes", [-30, 30])

@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from bench.networks import owners, signed
+from localnet_world import on_comet
 from salus.bootstrap import read_genesis
 from salus.codec import encode
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
-from salus.errors import NodeRefused, SalusError
+from salus.errors import SalusError
 from salus.exchange.api import Submission
 from salus.exchange.client import NodeClient
 from salus.ledger.modules.sections.state import entry_key
 from salus.ledger.verifying import require_answer
 from salus.localnet import Localnet, Member
-from salus.node.comet.binary import find_engine
 from salus.node.identity import read_node_seed
 from salus.node.operating.checking import check
 from salus.node.operating.looking import looking
@@ -33,16 +33,7 @@ EVERY = 10  # blocks from one snapshot to the next
 PATIENCE = 90.0  # seconds for whatever must come
 
 
-def missing() -> str:
-    """Why CometBFT is not there; "" where it is."""
-    try:
-        find_engine()
-    except NodeRefused as error:
-        return f"CometBFT is not built (`make engine`, needs Go): {error.code}"
-    return ""
-
-
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing() or "it is there")]
+pytestmark = on_comet
 
 
 @pytest.fixture

@@ -203,10 +203,6 @@ class Store:
             for tag, found, key, body in self._db.execute(query, (owner,)):
                 yield Row(tag, found, key, body)
 
-    def put_row(self, row: Row, shape: type[Record]) -> None:
-        """Keep ``row``, whose body must be a ``shape`` in canonical bytes, replacing what was there."""
-        self.put(row.owner, row.key, decode(row.body, shape, limit=MAX_BODY))
-
     def close(self) -> None:
         """Close the database."""
         with _disk():
