@@ -100,12 +100,16 @@ def restore(
     """Put back what the node lacks, after everything in the backup was verified."""
     from salus.bootstrap import restore_node
     from salus.cli.session import passphrase, progress
+    from salus.node.identity import RESYNC
 
     with progress() as told:
         done = restore_node(home, backup, passphrase, told, replace=replace)
     key = (home / "node" / "node.key").exists()
     value = {**asdict(done), "parts": list(done.parts), "key": key}
-    lines = [f"Restored: {', '.join([*done.parts, f'{done.blobs} blobs'])}. The ledger ends with block {done.height}."]
+    ledger = f"The ledger ends with block {done.height}."
+    if (home / "node" / RESYNC).exists():
+        ledger = "The ledger comes from the other members' blocks once the node is served."
+    lines = [f"Restored: {', '.join([*done.parts, f'{done.blobs} blobs'])}. {ledger}"]
     lines += [f"{done.missing} blobs are in neither place: `salus node scrub` names them."] if done.missing else []
     lines += [f"What was there before is in {done.aside}."] if done.aside else []
     lines += [] if key else ["node.key is missing: put your copy of it into node/ before you serve."]
@@ -134,7 +138,6 @@ def doctor(home: Home = HOME, as_json: Json = False) -> None:
 def rotate_keys(home: Home = HOME, as_json: Json = False) -> None:
     """Let this node's validator vote with a new key; also after it lost what its key had signed (see `resync`)."""
     from salus.agent.services.governing import renew_validator
-    from salus.bootstrap import clock
     from salus.cli.session import session
     from salus.ledger.lightblock import address
     from salus.node.comet.signing import begin_key, next_number, public_key
@@ -144,7 +147,7 @@ def rotate_keys(home: Home = HOME, as_json: Json = False) -> None:
     if not folder.is_dir():
         raise NodeRefused("not-validating", "this node orders no blocks together with others")
     with session(home) as agent:
-        number = next_number(folder, clock())
+        number = next_number(folder)
         begin_key(folder, number)
         renew_validator(agent, public_key(seed, number))
     key = public_key(seed, number)

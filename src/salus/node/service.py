@@ -163,7 +163,7 @@ class NodeService:
             raise NodeRefused("no-engine-config", "config.toml does not say how the other members' engines are reached (comet)")
         self.peers.address = self.config.address
         folder, founding = self._home / "comet", (self._home / FOUNDING).exists()
-        number = voting_number(folder, self._seed, self._named_key(store), founding=founding, now=self._clock())
+        number = voting_number(folder, self._seed, self._named_key(store), founding=founding)
         self._votes_with = public_key(self._seed, number)
         forget_unproven(folder, store)
         start = None if store.newest() else find_start(self._genesis, self.peers, self._clock())

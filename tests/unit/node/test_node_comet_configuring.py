@@ -13,7 +13,7 @@ from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused
 from salus.ids import Millis
 from salus.node.comet.configuring import EngineHome, peer_id, write_engine_home
-from salus.node.comet.signing import begin_key, numbers, public_key, signed_name, voting_number
+from salus.node.comet.signing import begin_key, next_number, numbers, public_key, signed_name, voting_number
 
 VALIDATOR, PEER = SigningKey(b"\1" * 32), SigningKey(b"\2" * 32)
 OTHER = peer_id(SigningKey(b"\3" * 32).public)
@@ -123,18 +123,21 @@ def test_a_home_does_not_show_its_seeds(home: EngineHome) -> None:
 
 def test_a_validator_votes_with_the_key_that_the_ledger_names_if_it_knows_what_that_has_signed(tmp_path: Path) -> None:
     """NET-17."""
-    seed, now = b"\7" * 32, 1_800_000_000_000
-    assert voting_number(tmp_path, seed, None, founding=True, now=now) == 0
+    seed = b"\7" * 32
+    assert voting_number(tmp_path, seed, None, founding=True) == 0
     begin_key(tmp_path, 5)
-    assert voting_number(tmp_path, seed, public_key(seed, 0), founding=False, now=now) == 0
-    assert voting_number(tmp_path, seed, public_key(seed, 5), founding=False, now=now) == 5
-    assert voting_number(tmp_path, seed, None, founding=False, now=now) == 5
+    assert voting_number(tmp_path, seed, public_key(seed, 0), founding=False) == 0
+    assert voting_number(tmp_path, seed, public_key(seed, 5), founding=False) == 5
+    assert voting_number(tmp_path, seed, None, founding=False) == 5
     assert public_key(seed, 5) != public_key(seed, 0)
 
 
 def test_one_that_lost_what_its_key_has_signed_follows_with_a_key_that_never_signed(tmp_path: Path) -> None:
     """NET-17."""
-    seed, now = b"\7" * 32, 1_800_000_000_000
-    assert voting_number(tmp_path, seed, public_key(seed, 0), founding=False, now=now) == now // 1000
-    assert numbers(tmp_path) == [now // 1000]
-    assert voting_number(tmp_path, seed, public_key(seed, 0), founding=False, now=now + 9999) == now // 1000
+    seed = b"\7" * 32
+    first = voting_number(tmp_path / "a", seed, public_key(seed, 0), founding=False)
+    assert first != 0
+    assert numbers(tmp_path / "a") == [first]
+    assert voting_number(tmp_path / "a", seed, public_key(seed, 0), founding=False) == first
+    assert voting_number(tmp_path / "b", seed, public_key(seed, 0), founding=False) != first  # lost once more
+    assert next_number(tmp_path / "a") > first

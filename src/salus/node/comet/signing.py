@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from pathlib import Path
 
 from salus.crypto.signing import SigningKey
@@ -16,7 +17,8 @@ from salus.errors import storage_failed
 from salus.node.identity import validator_seed
 
 SIGNED_FILES = "signed-*.json"
-_NAME = re.compile(r"signed-(\d{1,15})\.json")
+_NAME = re.compile(r"signed-(\d{1,18})\.json")
+_FAR = 2**40  # numbers are chosen among so many: a clock that was set back would give one again
 
 
 def signed_name(number: int) -> str:
@@ -38,12 +40,12 @@ def numbers(folder: Path) -> list[int]:
     return sorted(int(match[1]) for path in (folder / "data").glob(SIGNED_FILES) if (match := _NAME.fullmatch(path.name)))
 
 
-def next_number(folder: Path, now: int) -> int:
-    """A number that no key of this node ever had, also when all files are lost; ``now`` in ms."""
-    return max([now // 1000, *(number + 1 for number in numbers(folder))])
+def next_number(folder: Path) -> int:
+    """A number above those that are here, by chance: none that a key of this node had, also when all files are lost."""
+    return max(numbers(folder), default=0) + 1 + secrets.randbelow(_FAR)
 
 
-def voting_number(folder: Path, seed: bytes, named: bytes | None, *, founding: bool, now: int) -> int:
+def voting_number(folder: Path, seed: bytes, named: bytes | None, *, founding: bool) -> int:
     """The key to vote with: that which the ledger has of this member (``named``), if what it signed is known here.
 
     Otherwise the newest that is here, or a new one: the node then only follows, until its member renews to that key.
@@ -56,7 +58,7 @@ def voting_number(folder: Path, seed: bytes, named: bytes | None, *, founding: b
         if public_key(seed, number) == named:
             return number
     if not here:
-        here = [next_number(folder, now)]
+        here = [next_number(folder)]
         begin_key(folder, here[0])
     return here[-1]
 
