@@ -35,6 +35,7 @@ from salus.codec import decode
 from salus.crypto.keys import derive, new_seed
 from salus.durable import make_folder, sync_folder, write_atomically
 from salus.errors import AgentRefused, NodeRefused, SalusError
+from salus.exchange.addressing import pinned
 from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys
 from salus.ids import Millis
@@ -42,7 +43,7 @@ from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
 from salus.ledger.trusting import Trusted
 from salus.node.comet.engine import ENGINE_STOPPED
 from salus.node.comet.restarting import Restarts
-from salus.node.config import read_config
+from salus.node.config import read_announced
 from salus.node.guests.book import GuestBook
 from salus.node.identity import FOUNDING, RESYNC, Identity, own_member, read_node_seed
 from salus.node.operating.partials import database_refusals, storage_refusals
@@ -122,7 +123,7 @@ def open_node(home: Path, patience: float = 0.0, clock: Callable[[], Millis] = c
         seed = read_node_seed(home / "node" / "node.key")
         genesis = read_genesis(home)
         member = own_member(genesis, home / "node")
-        config = read_config(home / "node" / "config.toml")
+        config = read_announced(home / "node")
         with storage_refusals():
             node = NodeService(home / "node", Identity(genesis, member, seed), config, clock)
         for begun in (FOUNDING, RESYNC):
@@ -223,7 +224,8 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
 
     `NodeRefused` ``engine-stopped`` where it fails too often or at the first start; ``node-failed`` for another fault.
     With ``ask``, the agent's half is opened now and then to do what is due, on a network where something can be.
-    ``node/port`` (0600) has the address, and by what the other commands on this home are let in, which is made anew each time.
+    ``node/port`` (0600) has the address, pinned where it is https, and by what the other commands on this home are let in, which
+    is made anew each time.
     """
     signal.signal(signal.SIGTERM, _end)
     restarts, served = Restarts(), ready
@@ -250,12 +252,15 @@ def _serve_once(home: Path, port: int | None, ready: Callable[[str], None], ask:
     Whatever else fails is `NodeRefused` ``node-failed``.
     """
     from salus.node.http import listen, run
+    from salus.node.tls import ending
 
-    config = read_config(home / "node" / "config.toml")
     with open_node(home, PATIENCE) as node:
+        config, seed = node.config, read_node_seed(home / "node" / "node.key")
+        with storage_refusals():
+            tls = ending(config, home / "node", seed, clock())
         listener = listen(config.host, config.port if port is None else port)
         host, port = f"[{config.host}]" if ":" in config.host else config.host, int(listener.getsockname()[1])
-        address = f"http://{host}:{port}"
+        address = f"http://{host}:{port}" if tls is None else pinned(f"https://{host}:{port}", tls.pin)
         note, secret = home / "node" / "port", new_seed()
         attending = _attending(home, ask) if ask else None
         node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
@@ -264,7 +269,7 @@ def _serve_once(home: Path, port: int | None, ready: Callable[[str], None], ask:
             write_atomically(note, f"{address}\n{secret.hex()}\n".encode("ascii"))
             if attending:
                 attending.start()
-            run(node, listener, lambda: ready(address))
+            run(node, listener, lambda: ready(address), None if tls is None else tls.context)
         finally:
             if attending:
                 attending.stop()
@@ -272,6 +277,16 @@ def _serve_once(home: Path, port: int | None, ready: Callable[[str], None], ask:
         if node.failure not in ("", ENGINE_STOPPED):
             raise NodeRefused("node-failed", f"the node must not go on ({node.failure}); its log says more")
         return port if node.failure else None
+
+
+def told_address(home: Path) -> str:
+    """Where the node of ``home`` is reached: as configured, else where it listens; "" where neither is known."""
+    require_own_node(home)
+    config = read_announced(home / "node")
+    try:
+        return config.address or (home / "node" / "port").read_text("ascii").split()[0]
+    except (OSError, IndexError):
+        return ""
 
 
 def _silently(address: str) -> None:

@@ -24,6 +24,7 @@ from salus.crypto.keys import derive, fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
 from salus.durable import make_folder, write_atomically
 from salus.errors import AgentRefused, NodeRefused, SalusError
+from salus.exchange.addressing import split_pin
 from salus.exchange.cards import Role
 from salus.exchange.founding import Reached, WayIn, member_to_text
 from salus.exchange.guests import Invitation
@@ -41,7 +42,7 @@ from salus.ledger.genesis import (
 )
 from salus.ledger.trusting import trusting
 from salus.node.comet.configuring import peer_id
-from salus.node.config import CometConfig, following_file, reachable_engine, read_config, validating_file
+from salus.node.config import CometConfig, following_file, reachable_engine, read_announced, validating_file
 from salus.node.identity import FOUNDING, PREPARED, founding_member, peer_seed, read_node_seed, validator_seed
 
 MEMBER_NAME = "Practice"
@@ -116,7 +117,7 @@ def make_way_in(agent: Agent, home: Path, member: bytes, engine: str) -> WayIn:
     ``not-a-member`` for one that was not admitted, ``no-engine`` where this home has none; `NodeRefused` ``bad-config`` where
     others could not reach it as it is configured.
     """
-    config = read_config(home / "node" / "config.toml")
+    config = read_announced(home / "node")
     if config.comet is None:
         raise AgentRefused("no-engine", "the node of this home orders no blocks together with others")
     if member not in current_members(agent):
@@ -243,5 +244,6 @@ def move_home(home: Path, url: str, ask: Callable[[], str], invitations: Sequenc
     (first,) = named([url]).nodes
     with open_home(home, ask, invitations, (first,)) as agent:
         newest_header(agent)
-        move_people(agent, [first, *(known for known in read_nodes(path).nodes if known != first)][:MAX_NODES])
+        others = [known for known in read_nodes(path).nodes if split_pin(known)[0] != split_pin(first)[0]]
+        move_people(agent, [first, *others][:MAX_NODES])
         settle_nodes(home, agent.store)

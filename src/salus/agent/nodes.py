@@ -5,6 +5,7 @@ A home without a node of its own names them in ``agent/nodes.toml``; it trusts n
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,8 +15,9 @@ import msgspec
 
 from salus.agent.network import Network
 from salus.errors import AgentRefused
+from salus.exchange.addressing import NodeAddress, split_pin
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
-from salus.exchange.client import NodeClient
+from salus.exchange.client import UNREACHED, NodeClient
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys, redeem
@@ -29,15 +31,14 @@ from salus.warrants.requests import SignedOwner, SignedRead
 
 T = TypeVar("T")
 
+_LOG = logging.getLogger("salus.agent")
 MAX_NODES = 16
-
-Url = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^https?://[^\s/?#@]+\Z")]
 
 
 class NodesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``nodes.toml``: addresses (scheme, host, port), the one to begin with first."""
+    """``nodes.toml``: addresses, the one to begin with first."""
 
-    nodes: Annotated[tuple[Url, ...], msgspec.Meta(min_length=1, max_length=MAX_NODES)]
+    nodes: Annotated[tuple[NodeAddress, ...], msgspec.Meta(min_length=1, max_length=MAX_NODES)]
 
 
 def read_nodes(path: Path) -> NodesConfig:
@@ -166,14 +167,19 @@ class Nodes:
             node.close()
 
     def _ask(self, act: Callable[[Network], T]) -> T:
-        """Ask the node in use; one that does not answer goes to the end of the row. Several threads may ask at once."""
+        """Ask the node in use; one that does not answer, or by another key than its own, goes to the end of the row.
+
+        Several threads may ask at once.
+        """
         for _ in self._nodes[1:]:
             asked = self._nodes[0]
             try:
                 return act(asked[1])
             except AgentRefused as error:
-                if error.code != "node-unreachable":
+                if error.full_code not in UNREACHED:
                     raise
+                if error.code == "wrong-certificate":
+                    _LOG.warning("%s was passed over: %s", split_pin(asked[0])[0], error)
                 with self._turning:
                     if self._nodes[0] is asked:  # several questions at once meet one node that does not answer
                         self._nodes.append(self._nodes.pop(0))

@@ -16,14 +16,16 @@ def invite(
     as_json: Json = False,
 ) -> None:
     """Invite somebody's home to use this node. Whoever has the code may redeem it: hand it over like a key."""
-    from salus.bootstrap import guest_book
+    from salus.bootstrap import guest_book, told_address
     from salus.exchange.inviting import invitation_key, invitation_text
 
     with guest_book(home) as book:
         made = book.invite(span(duration), uses, actions)
         identity = invitation_key(made.secret).public
         invited = dict(book.invitations())[identity]
+    address = told_address(home)
     value = {
+        "address": address,
         "invitation": identity.hex(),
         "code": invitation_text(made),
         "uses": uses,
@@ -31,7 +33,10 @@ def invite(
         "redeemable": rfc3339(invited.redeemable),
         "until": rfc3339(invited.until),
     }
-    lines = [value["code"], f"Redeemable until {when(invited.redeemable)}: salus init --node ... --genesis ... --invite CODE"]
+    lines = [
+        value["code"],
+        f"Redeemable until {when(invited.redeemable)}: salus init --node {address or 'ADDRESS'} --genesis FILE --invite CODE",
+    ]
     emit(as_json, value, "\n".join([*map(str, lines), f"Whoever redeems it is served until {when(invited.until)}."]))
 
 

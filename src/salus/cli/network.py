@@ -165,11 +165,12 @@ def demo(
 @group.command()
 def status(home: Home = HOME, as_json: Json = False) -> None:
     """What the node says of itself."""
-    from salus.bootstrap import joined
+    from salus.bootstrap import joined, told_address
 
     with joined(home) as network:
         found = network.status()
     value = {
+        "address": told_address(home) if (home / "node" / "node.key").exists() else "",
         "network": found.network.hex(),
         "member": found.member.hex(),
         "height": found.height,
@@ -177,7 +178,8 @@ def status(home: Home = HOME, as_json: Json = False) -> None:
         "version": found.version,
     }
     lines = ("network", "member", "version")
-    text = "\n".join([*(f"{name:8}{value[name]}" for name in lines), f"block   {found.height}, {when(found.time)}"])
+    shown = [*(f"{name:8}{value[name]}" for name in lines), f"block   {found.height}, {when(found.time)}"]
+    text = "\n".join([*shown, *([f"address {value['address']}"] if value["address"] else [])])
     emit(as_json, value, text)
 
 

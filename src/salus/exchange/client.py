@@ -6,12 +6,14 @@ The HTTP client loads with the first `NodeClient`: a command that finds its node
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from salus.codec import Record, decode, encode
 from salus.errors import AgentRefused, SalusError, refusal
+from salus.exchange.addressing import split_pin
 from salus.exchange.api import (
     FoundListings,
     ListingSearch,
@@ -39,21 +41,26 @@ R = TypeVar("R", bound=Record)
 MEDIA = "application/vnd.salus+msgpack"
 _LIMIT = 128 * 1024 * 1024
 UNDECIDED = "node/not-ordered"
+#: What a client says of a node that was not reached, and was sent nothing, or nothing that it answered.
+UNREACHED = ("agent/node-unreachable", "agent/wrong-certificate")
 
 
 class NodeClient:
-    """A node at ``url`` (scheme, host, port). With ``guest``, what needs an invitation is vouched for on the way.
+    """A node at ``address``. With ``guest``, what needs an invitation is vouched for on the way.
 
     A node that is too busy is asked again ``patience`` times, when it says in how many seconds.
     """
 
     patience = 5
 
-    def __init__(self, url: str, timeout: float = 60.0, guest: GuestKeys | None = None) -> None:
+    def __init__(self, address: str, timeout: float = 60.0, guest: GuestKeys | None = None) -> None:
         import httpx
 
-        self._guest, self._lost = guest, httpx.TransportError
-        self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
+        from salus.exchange.pinning import context_for
+
+        self._guest, self._lost, self._cut = guest, httpx.TransportError, (httpx.ReadError, httpx.RemoteProtocolError)
+        url, verified = split_pin(address)[0], context_for(address)
+        self._client = httpx.Client(base_url=url, verify=verified, timeout=timeout, trust_env=False)
 
     def status(self) -> NodeStatus:
         """What the node says of itself."""
@@ -164,7 +171,24 @@ class NodeClient:
         try:
             return self._client.request(method, path, content=body, headers=headers)
         except self._lost as error:
-            raise self.silent("the node does not answer") from error
+            raise self._unasked(error) from error
+
+    def _unasked(self, error: Exception) -> SalusError:
+        """What is raised where a connection fails: by what lies beneath the HTTP client's error."""
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, ssl.SSLError):
+            cause = cause.__cause__
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return self.mistaken()
+        if cause is not None:
+            return self.silent("what answers at this https address does not speak the TLS that is asked for")
+        if isinstance(error, self._cut):
+            return self.silent("the node hangs up without an answer; where it speaks TLS, its address begins with https")
+        return self.silent("the node does not answer")
+
+    def mistaken(self) -> SalusError:
+        """What is raised where another answers than the address says; nothing was sent there."""
+        return AgentRefused("wrong-certificate", "another key answers than the one pinned, or one that nobody vouches for")
 
     def silent(self, text: str) -> SalusError:
         """What is raised where no node answers."""

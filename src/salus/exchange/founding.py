@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 
 from salus.codec import Record, decode, encode
+from salus.exchange.addressing import Address
 from salus.exchange.armour import from_line, to_line
-from salus.exchange.peering import Address
 from salus.ids import Bytes32
 from salus.ledger.genesis import MAX_GENESIS, GenesisMember, ValidatingMember
 from salus.ledger.header import ProvenHeader

@@ -15,6 +15,7 @@ from salus.codec import Record, encode
 from salus.crypto.hashing import sha256
 from salus.crypto.signing import SigningKey, require_signature
 from salus.errors import WarrantRefused
+from salus.exchange.addressing import Address
 from salus.exchange.listings import SignedListing
 from salus.ids import Bytes32, Bytes64, Count, VerifyKey
 from salus.ledger.header import SignedHeader
@@ -28,17 +29,16 @@ MAX_PUSH = MAX_ANSWER + 65_536  # bytes of a push with the blobs that it gives
 
 MAX_ENGINE_ANSWER = 8 * 1024 * 1024  # bytes
 
-Address = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^(https?://[^\s/?#@]+)?\Z")]
 Wanted = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=MAX_WANTED)]
 
 #: What a node says that cannot pass a request on to the member whom it names.
-UNANSWERED = ("node/no-peer", "node/peer-unreachable")
+UNANSWERED = ("node/no-peer", "node/peer-unreachable", "node/wrong-certificate")
 
 _UNSIGNED = bytes(64)
 
 
 class Peer(Record, frozen=True, tag="peer"):
-    """Where a member's node answers: scheme, host, port; "" where it does not say."""
+    """Where a member's node answers, and by which key; "" where it does not say."""
 
     member: Bytes32
     address: Address

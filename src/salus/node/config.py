@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from salus.crypto.transport import TransportKey
 from salus.errors import NodeRefused
-from salus.exchange.peering import Address
+from salus.exchange.addressing import MOST, Address, pinned, split_pin
+from salus.node.identity import read_node_seed
 
 MemberHex = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Endpoint = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\s:@]+:\d{1,5}\Z")]
@@ -35,6 +37,13 @@ class CometConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reached: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^([^\s:@]+:\d{1,5})?\Z")] = ""
 
 
+class OwnCertificate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The operator's own certificate, with its chain, and its key: files in PEM, from the folder of ``config.toml`` on."""
+
+    certificate: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``config.toml``. ``port`` 0 takes a free one; ``anchor_seconds``: how often changed receipt chains are anchored.
 
@@ -42,7 +51,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     whether each request has a line. ``follow``: where the node answers that orders blocks, in every member's node but its own,
     and how often (``follow_seconds``) it is asked; ``address``: where other members' nodes reach this one.
     ``comet``: in a network whose members validate; ``members``: where other members' nodes answer, as far as they do not say so.
-    ``guests``: whether whoever comes from outside must have been invited.
+    ``guests``: whether whoever comes from outside must have been invited. ``tls``: whether the API answers in TLS by a generated
+    key ("auto": where it listens on anything but the loopback), by an `OwnCertificate`, or not at all ("off").
     """
 
     host: Annotated[str, msgspec.Meta(max_length=255)] = "127.0.0.1"
@@ -58,6 +68,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     comet: CometConfig | None = None
     members: dict[MemberHex, Address] = {}
     guests: Literal["invited", "open"] = "invited"
+    tls: OwnCertificate | Literal["auto", "generated", "off"] = "auto"
 
 
 def read_config(path: Path) -> Config:
@@ -68,6 +79,37 @@ def read_config(path: Path) -> Config:
         return msgspec.toml.decode(path.read_bytes(), type=Config)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NodeRefused("bad-config", f"{path.name}: {error}") from error
+
+
+def generates(config: Config) -> bool:
+    """Whether the API answers in TLS by a key that is generated."""
+    return config.tls == "generated" or (config.tls == "auto" and not _on_loopback(config.host))
+
+
+def _on_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_announced(node: Path) -> Config:
+    """The configuration of the node whose folder is ``node``, with its address as others are told it: pinned, where it generates.
+
+    `NodeRefused` ``bad-config`` where the address does not fit to how the API answers; ``bad-node-key``.
+    """
+    config, seed = read_config(node / "config.toml"), read_node_seed(node / "node.key")
+    in_tls = generates(config) or isinstance(config.tls, OwnCertificate)
+    if in_tls and config.address.startswith("http:"):
+        raise NodeRefused("bad-config", 'the node answers in TLS, so its address begins with https (or say tls = "off")')
+    if not config.address or not generates(config):
+        return config
+    address = pinned(config.address, TransportKey(seed).pin)
+    if split_pin(config.address)[1] is not None and address != config.address:
+        raise NodeRefused("bad-config", "the address is pinned to another key than this node's generated one")
+    if len(address) > MOST:
+        raise NodeRefused("bad-config", "the address leaves no room for its pin")
+    return msgspec.structs.replace(config, address=address)
 
 
 def reachable_engine(config: Config) -> str:

@@ -43,6 +43,10 @@ class PeerClient(NodeClient):
         """`NodeRefused` ``peer-unreachable``."""
         return NodeRefused("peer-unreachable", "the node of the member that is addressed does not answer")
 
+    def mistaken(self) -> SalusError:
+        """`NodeRefused` ``wrong-certificate``."""
+        return NodeRefused("wrong-certificate", "where the node of the member that is addressed should be, another key answers")
+
     def undecided(self) -> SalusError:
         """As the other node has said it."""
         return NodeRefused("not-ordered", "the network has not ordered the transaction yet, and may still do so")

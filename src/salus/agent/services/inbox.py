@@ -9,7 +9,7 @@ from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import Contact, add_contact
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
-from salus.agent.services.posting import GONE, UNREACHABLE
+from salus.agent.services.posting import GONE
 from salus.agent.services.received import Delegated, ReceivedGrant, keep_former_slots
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
@@ -22,6 +22,7 @@ from salus.crypto.signing import person_id
 from salus.errors import AgentRefused, NodeRefused, SalusError, WarrantRefused
 from salus.exchange.carding import require_card
 from salus.exchange.cards import SignedCard
+from salus.exchange.client import UNREACHED
 from salus.exchange.envelopes import Delivered, Letter, LetterKind, Post
 from salus.exchange.posting import mailbox_id, open_letter, sign_collect
 from salus.ids import Bytes32, Count
@@ -167,7 +168,7 @@ def _opened(agent: Agent, wallet: Wallet, delivered: Delivered) -> InboxItem:
     try:
         return _read(agent, wallet, delivered)
     except SalusError as error:
-        if isinstance(error, NodeRefused) or error.code == UNREACHABLE:
+        if isinstance(error, NodeRefused) or error.full_code in UNREACHED:
             raise  # says nothing of the letter: it is read by the next command
         text = "a letter that cannot be read"
         return InboxItem(delivered.cursor, "unreadable", "", "", 0, text, "", error.full_code, delivered.stranger)

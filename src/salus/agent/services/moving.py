@@ -8,16 +8,17 @@ from typing import Annotated
 import msgspec
 
 from salus.agent.home import Agent
-from salus.agent.nodes import MAX_NODES, Url
+from salus.agent.nodes import MAX_NODES
 from salus.agent.services.people import housed
 from salus.agent.store import Store
 from salus.codec import Record
+from salus.exchange.addressing import NodeAddress
 
 
 class ChosenNodes(Record, frozen=True, tag="chosen-nodes"):
     """What ``nodes.toml`` is to say from now on; forgotten when it does."""
 
-    nodes: Annotated[tuple[Url, ...], msgspec.Meta(min_length=1, max_length=MAX_NODES)]
+    nodes: Annotated[tuple[NodeAddress, ...], msgspec.Meta(min_length=1, max_length=MAX_NODES)]
 
 
 def move_people(agent: Agent, nodes: Sequence[str]) -> None:

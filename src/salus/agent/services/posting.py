@@ -18,13 +18,15 @@ from salus.crypto.hashing import sha256
 from salus.crypto.signing import person_id
 from salus.errors import SalusError
 from salus.exchange.cards import MAX_HOMES, SignedCard
+from salus.exchange.client import UNREACHED
 from salus.exchange.envelopes import Drop, Letter, LetterKind
 from salus.exchange.posting import seal_letter
 from salus.ids import Bytes16, Bytes32, Count
 
 AGAIN = 3_600_000  # ms between two attempts to leave a letter where it was refused
 GIVEN_UP = 7 * 86_400_000  # ms after which a second copy is not tried any more
-UNREACHABLE, GONE = "node-unreachable", "no-such-mailbox"
+GONE = "no-such-mailbox"
+_SILENT = (*UNREACHED, "node/peer-unreachable", "node/wrong-certificate")
 
 
 class OutgoingLetter(Record, frozen=True, tag="outgoing-letter"):
@@ -64,7 +66,7 @@ def resume_letters(agent: Agent) -> None:
     try:
         send_letters(agent)
     except SalusError as error:
-        if error.code == UNREACHABLE:
+        if error.full_code in UNREACHED:
             raise
 
 
@@ -81,11 +83,11 @@ def _send(agent: Agent, identity: bytes, letter: OutgoingLetter, silent: dict[by
             agent.network.drop(Drop(member, letter.mailbox, letter.token, letter.sealed))
         except SalusError as error:
             refused[member] = error
-            if error.code in (UNREACHABLE, "peer-unreachable"):
+            if error.full_code in _SILENT:
                 silent[member] = error
     taken = letter.taken or len(refused) < len(letter.members)
     left = tuple(member for member, error in refused.items() if not (taken and error.code == GONE))
-    reached = all(error.code != UNREACHABLE for error in refused.values())
+    reached = all(error.full_code not in UNREACHED for error in refused.values())
     with agent.store.writing():
         if not left or (taken and now - letter.kept > GIVEN_UP):
             agent.store.drop(OutgoingLetter, b"", identity)

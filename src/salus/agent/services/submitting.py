@@ -17,6 +17,7 @@ from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.api import MAX_SUBMISSION, Submission
+from salus.exchange.client import UNREACHED
 from salus.ids import BodyHash
 from salus.ledger.tx import RIGHTS_PROTECTING, SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash, protects_rights
 
@@ -157,7 +158,7 @@ def _elsewhere(error: SalusError, actions: Sequence[Action]) -> bool:
     """Whether another member may take what this one refused: not what the ledger itself refuses, as far as that can be told."""
     if error.full_code in _RACES:
         return False
-    refused_here = isinstance(error, NodeRefused) or error.full_code in ("ledger/quota-spent", "agent/node-unreachable")
+    refused_here = isinstance(error, NodeRefused) or error.full_code in ("ledger/quota-spent", *UNREACHED)
     return refused_here or all(isinstance(action, RIGHTS_PROTECTING) for action in actions)
 
 

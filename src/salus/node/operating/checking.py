@@ -109,7 +109,12 @@ def _check_key(found: Findings, node: Path, genesis: Genesis) -> None:
 
 def _check_modes(found: Findings, home: Path) -> None:
     with found.of("modes"):
-        keys = (home / "node" / "node.key", home / "agent" / "agent.key", *sorted((home / "cold").glob("*.cold")))
+        keys = (
+            home / "node" / "node.key",
+            home / "node" / "tls.pem",
+            home / "agent" / "agent.key",
+            *sorted((home / "cold").glob("*.cold")),
+        )
         for path in keys:
             if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
                 raise NodeRefused("key-readable", f"others can read a key in {path.parent.name}/; chmod 600 the files there")

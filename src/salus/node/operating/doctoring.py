@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -23,13 +24,15 @@ from salus.ledger.modules.members.state import (
 from salus.ledger.verifying import StateAnswer
 from salus.node.comet.binary import find_engine
 from salus.node.comet.signing import numbers, public_key
-from salus.node.config import Config, read_config
+from salus.node.config import Config, OwnCertificate, generates, read_announced, read_config
 from salus.node.identity import own_member, read_node_seed
 from salus.node.operating.checking import Finding, Findings
+from salus.node.tls import own_certificate
 
 R = TypeVar("R", bound=Record)
 
 REACHED = 3.0  # seconds that another member's node or engine may take for a sign of life
+SOON = 30  # days before the end of a certificate from which on that is said
 BEHIND = 5  # blocks that this node may be behind others
 _STANDS_STILL = 4, 30_000  # header intervals, or ms if that is longer, without a block: then something is wrong
 
@@ -48,6 +51,7 @@ def doctor(found: Findings, home: Path, genesis: Genesis, now: int, own: Asked |
     """Add what is found of the node of ``home`` among others; ``own``: the node, where it is served; ``now`` in ms."""
     config = read_config(home / "node" / "config.toml")
     _look_at_engine(found, genesis)
+    _look_at_tls(found, home / "node", now)
     if own is None:
         found.append(
             Finding("served", "node/node-not-running", "the node is not served (salus serve); nothing more can be asked")
@@ -71,6 +75,23 @@ def _look_at_engine(found: Findings, genesis: Genesis) -> None:
         with found.of("engine"):
             find_engine()
             found.well("engine", "the engine's program is there, and of the version that this software is made for")
+
+
+def _look_at_tls(found: Findings, node: Path, now: int) -> None:
+    """How the API answers, what address to hand out, and for how long the operator's own certificate lasts."""
+    with found.of("tls"):
+        config = read_announced(node)
+        where = config.address or "where it listens"
+        if isinstance(config.tls, OwnCertificate):
+            ends, day = own_certificate(config.tls, node).not_valid_after_utc, datetime.fromtimestamp(now / 1000, UTC)
+            if ends <= day:
+                raise NodeRefused("certificate-over", f"the certificate has ended on {ends:%Y-%m-%d}: renew it, and serve again")
+            left = (ends - day).days
+            soon = "" if left >= SOON else f", in {left} days: renew it, and serve again"
+            found.well("tls", f"by the operator's certificate, which ends on {ends:%Y-%m-%d}{soon}; reached at {where}")
+            return
+        how = "by a generated key" if generates(config) else "plain HTTP: others reach it by a proxy, or not at all"
+        found.well("tls", f"{how}; reached at {where}")
 
 
 def _look_at_membership(found: Findings, home: Path, genesis: Genesis, own: Asked) -> None:
