@@ -22,6 +22,7 @@ from salus.agent.store import Store, read_store_key
 from salus.bootstrap import open_node, read_genesis
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.crypto.keys import derive
+from salus.exchange.addressing import pinned
 from salus.exchange.cards import Role
 from salus.exchange.client import NodeClient
 from salus.exchange.inviting import GuestKeys, redeem
@@ -30,6 +31,7 @@ from salus.ids import Millis
 from salus.node.api import make_api
 from salus.node.http import listen
 from salus.node.service import NodeService
+from salus.node.tls import Ending
 from salus.warrants.link import Purpose, Right
 
 HOUR = 3_600_000
@@ -126,14 +128,16 @@ def thread(home: Path, *, http: bool = False) -> Iterator[World]:
 
 
 @contextmanager
-def served(node: Any) -> Iterator[str]:
-    """The node behind a real socket, and its address."""
+def served(node: Any, tls: Ending | None = None) -> Iterator[str]:
+    """The node behind a real socket, and its address, which is pinned where it answers in TLS."""
     listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(make_api(node), log_level="warning", access_log=False))
+    secured: Any = {"ssl_context_factory": lambda *_: tls.context, "loop": "salus.node.http:Loop"} if tls else {}
+    server = uvicorn.Server(uvicorn.Config(make_api(node), log_level="warning", access_log=False, **secured))
     worker = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     worker.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        where = f"127.0.0.1:{listener.getsockname()[1]}"
+        yield pinned(f"https://{where}", tls.pin) if tls else f"http://{where}"
     finally:
         server.should_exit = True
         worker.join()

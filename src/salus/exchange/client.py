@@ -177,7 +177,7 @@ class NodeClient:
         """What is raised where a connection fails: by what lies beneath the HTTP client's error."""
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, ssl.SSLError):
-            cause = cause.__cause__
+            cause = cause.__cause__ or cause.__context__
         if isinstance(cause, ssl.SSLCertVerificationError):
             return self.mistaken()
         if cause is not None:
