@@ -19,9 +19,13 @@ from salus.codec import encode
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
 from salus.errors import SalusError
+from salus.exchange.addressing import pinned, split_pin
 from salus.exchange.cards import Role
 from salus.homes import init_guest, move_home
 from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
+from salus.node.config import Config
+from salus.node.identity import read_node_seed
+from salus.node.tls import Ending, ending
 from world import CLEMENTE, HOUR, World, beside, guest_of, served, thread
 
 NOWHERE = "http://127.0.0.1:9"
@@ -55,6 +59,14 @@ def elsewhere(genesis: Any) -> Any:
 def near(tmp_path: Path) -> Iterator[World]:
     with thread(tmp_path / "home") as made:
         yield made
+
+
+def in_tls(near: World) -> Ending:
+    """How the node answers in TLS by its generated key."""
+    node = near.home / "node"
+    found = ending(Config(tls="generated"), node, read_node_seed(node / "node.key"), near.clock.now)
+    assert found is not None
+    return found
 
 
 @contextmanager
@@ -99,6 +111,40 @@ def test_a_node_that_lies_is_noted_and_left_for_the_next(near: World, tmp_path: 
         assert found.startswith(code)
 
 
+def test_a_node_with_another_key_is_named_and_left_for_the_next(
+    near: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """NET-51."""
+    with served(near.node, in_tls(near)) as good, served(near.node, in_tls(near)) as other:
+        wrong = pinned(other, bytes(32))
+        with home(near, tmp_path / "ana", wrong, good) as ana:
+            people.add_person(ana.agent, ANA, Role.PATIENT, cold_dir=tmp_path)
+            ana.take_in(CLEMENTE, ANA)
+            assert charting.open_chart(ana.agent, ANA, ANA).shown
+        (line,) = [record.getMessage() for record in caplog.records if record.name == "salus.agent"]
+        assert split_pin(wrong)[0] in line
+        assert "agent/wrong-certificate" in line
+        with home(near, tmp_path / "ana", wrong) as ana, pytest.raises(SalusError) as refused:
+            newest_header(ana.agent)
+        assert refused.value.full_code == "agent/wrong-certificate"
+
+
+def test_an_invited_home_begins_and_moves_by_pinned_addresses(near: World, tmp_path: Path) -> None:
+    """NET-50: an address of the same node without its pin, or with an older one, is kept no longer."""
+    folder, tls = tmp_path / "ana", in_tls(near)
+    with served(near.node, tls) as first, served(near.node, tls) as second:
+        stale = pinned(second, bytes(32))
+        init_guest(folder, [first, stale], encode(near.agent.genesis), None, [near.node.door.book.invite(HOUR, 1, 1000)])
+        with open_home(folder) as agent:
+            people.add_person(agent, ANA, Role.PATIENT, cold_dir=tmp_path)
+        move_home(folder, second, str)
+        assert read_nodes(folder / "agent" / "nodes.toml").nodes == (second, first)
+        with pytest.raises(SalusError) as refused:
+            move_home(folder, stale, str)
+        assert refused.value.full_code == "agent/wrong-certificate"
+        assert read_nodes(folder / "agent" / "nodes.toml").nodes == (second, first)
+
+
 def test_a_node_that_shows_an_older_ledger_is_left_for_the_next(near: World, tmp_path: Path) -> None:
     old = near.node.header(2)
     stale = Lying(near.node, header=lambda _: old)
@@ -133,7 +179,16 @@ def test_a_home_trusts_its_own_genesis_alone(near: World, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"nodes = []", b'nodes = ["ftp://x"]', b'nodes = ["http://x/y"]', b'others = ["http://x"]', b"\xff"]
+    "text",
+    [
+        b"",
+        b"nodes = []",
+        b'nodes = ["ftp://x"]',
+        b'nodes = ["http://x/y"]',
+        b'nodes = ["https://x#pin-sha256=AA"]',
+        b'others = ["http://x"]',
+        b"\xff",
+    ],
 )
 def test_a_list_of_nodes_is_read_strictly(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "nodes.toml").write_bytes(text)

@@ -16,6 +16,7 @@ from salus.crypto.hashing import sha256
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
 from salus.errors import SalusError
+from salus.exchange.addressing import pinned
 from salus.exchange.api import Submission
 from salus.exchange.cards import Role
 from salus.exchange.client import NodeClient
@@ -24,10 +25,12 @@ from salus.exchange.peering import EngineAsk, Peer, PeerAsk, PeerBlock, Question
 from salus.ledger.genesis import member_id
 from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
 from salus.ledger.tx import Transaction
+from salus.node.config import Config
 from salus.node.following import FollowingEngine
 from salus.node.ledger_store import LedgerStore
 from salus.node.peers import OrderingPeer
-from world import CLEMENTE, DOCTOR, PATIENT
+from salus.node.tls import ending
+from world import CLEMENTE, DOCTOR, PATIENT, served
 
 
 @pytest.fixture
@@ -109,6 +112,22 @@ def test_a_node_without_the_first_members_says_so_and_serves_what_it_has(tmp_pat
         members.second.node.peers.know(members.first.node.status().member, "http://127.0.0.1:9")
         assert charting.open_chart(members.second.agent, PATIENT, PATIENT).shown
         assert code_of(members.second.take_in, CLEMENTE, PATIENT, "Elsewhere") == "node/peer-unreachable"
+
+
+def test_members_nodes_speak_by_pinned_addresses_and_with_nobody_else(tmp_path: Path) -> None:
+    """NET-50, NET-51: an address that another one has told of carries the pin on."""
+    with two_members(tmp_path) as members:
+        one, two = members.first.node.status().member, members.second.node.status().member
+        ends = [ending(Config(tls="generated"), tmp_path, new_seed(), members.first.clock.now) for _ in range(2)]
+        with served(members.first.node, ends[0]) as first, served(members.second.node, ends[1]) as second:
+            members.second.node.peers.know(one, first)
+            members.second.node.announce(second)
+            members.second.person(PATIENT)
+            members.second.take_in(CLEMENTE)
+            assert {peer.member: peer.address for peer in members.first.node.peers.known()} == {two: second}
+            members.second.node.peers.know(one, pinned(first, bytes(32)))
+            assert code_of(members.second.take_in, CLEMENTE, PATIENT, "Elsewhere") == "node/wrong-certificate"
+            assert charting.open_chart(members.second.agent, PATIENT, PATIENT).shown
 
 
 class Tampering:

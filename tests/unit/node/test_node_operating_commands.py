@@ -178,3 +178,30 @@ def test_the_operators_guide_works_as_it_is_written(tmp_path: Path) -> None:
     script = "set -eu\n" + "\n".join(blocks())
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_node_in_tls_says_its_pinned_address_and_a_guest_begins_with_it(home: Path, tmp_path: Path) -> None:
+    """NET-52, NET-53: commands on its own home, an invitation, what a restored node is known by, and a damaged certificate."""
+    config = home / "node" / "config.toml"
+    config.write_text('tls = "generated"\n')
+    with served(home):
+        address = str(said(salus(home, "node", "status", "--json"))["address"])
+        assert address == (home / "node" / "port").read_text().split()[0]
+        assert address.startswith("https://127.0.0.1:")
+        invited = said(salus(home, "node", "invite", "--json"))
+        assert invited["address"] == address
+        start = ("init", "--genesis", home / "genesis.bin", "--invite", invited["code"], "--node")
+        wrong = address[:-43] + "A" * 43
+        assert refused(salus(tmp_path / "fooled", *start, wrong)) == "agent/wrong-certificate"
+        assert refused(salus(tmp_path / "lost", *start, address[:-9])) == "agent/bad-nodes"
+        said(salus(tmp_path / "guest", *start, address, "--json"))
+        said(salus(tmp_path / "guest", "person", "add", "Ana", "--json"))
+    config.write_text('address = "https://node.example"\ntls = "generated"\n')
+    pinned = said(salus(home, "node", "status", "--json"))["address"]
+    assert pinned == f"https://node.example{address[address.index('#') :]}"
+    assert "ok tls: by a generated key" in salus(home, "node", "doctor").stdout
+    said(salus(home, "node", "backup", "--with-key", "--out", tmp_path / "backup", "--json"))
+    said(salus(tmp_path / "again", "node", "restore", tmp_path / "backup", "--json"))
+    assert said(salus(tmp_path / "again", "node", "status", "--json"))["address"] == pinned
+    config.write_text('[tls]\ncertificate = "own.pem"\nkey = "own.key"\n')
+    assert refused(salus(home, "serve")) == "node/bad-certificate"

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from node_world import NODE_SEED, NodeWorld, running
+from node_world import NODE_SEED, NodeWorld, founding, running
 from salus.codec import Malformed, Record, decode, encode
 from salus.crypto.transport import TransportKey, pin_of
 from salus.errors import SalusError
@@ -33,6 +33,8 @@ from salus.exchange.pinning import context_for
 from salus.node.config import Config, OwnCertificate, read_announced
 from salus.node.http import configured, listen
 from salus.node.logs import logging_config
+from salus.node.operating.checking import Findings
+from salus.node.operating.doctoring import doctor
 from salus.node.peers import PeerClient
 from salus.node.tls import GENERATED, RENEWED, Ending, ending
 
@@ -230,9 +232,16 @@ def test_a_pinned_node_is_spoken_to_in_tls_1_3_alone(tmp_path: Path) -> None:
     with running(tmp_path / "node") as world:
         with serving(world, tls) as address, older.wrap_socket(socket.create_connection(address)) as connection:
             assert connection.version() == "TLSv1.2"  # for whoever comes without a pin
-        with serving(world, generated(tmp_path)) as address, socket.create_connection(address) as plain:
-            with pytest.raises(ssl.SSLError):
-                older.wrap_socket(plain)
+        with serving(world, generated(tmp_path)) as address, contextlib.closing(socket.create_connection(address)) as plain:
+            assert not _shakes(older, plain)
+
+
+def _shakes(context: ssl.SSLContext, connection: socket.socket) -> bool:
+    try:
+        context.wrap_socket(connection).close()
+    except ssl.SSLError:
+        return False
+    return True
 
 
 def test_https_where_http_is_spoken_and_the_reverse_are_one_clear_refusal(tmp_path: Path) -> None:
@@ -411,6 +420,35 @@ def test_a_certificate_and_key_that_cannot_be_used_stop_the_start_in_one_line(
     damage(tmp_path)
     assert code(lambda: ending(Config(tls=own), tmp_path, NODE_SEED, NOW)) == "node/bad-certificate"
     assert "\n" not in text(lambda: ending(Config(tls=own), tmp_path, NODE_SEED, NOW))
+
+
+@pytest.mark.parametrize(
+    ("days", "found"),
+    [(90, "which ends on 2027-04-15; reached at https://a.example"), (9, "in 9 days: renew it"), (-1, "node/certificate-over")],
+)
+def test_doctor_says_when_an_own_certificate_ends(tmp_path: Path, days: int, found: str) -> None:
+    """NET-54."""
+    announced(tmp_path / "node", 'address = "https://a.example"\n' + OWN)
+    made(tmp_path / "node", days=days)
+    (row,) = [row for row in doctor(Findings(), tmp_path, founding(), NOW, None) if row.what == "tls"]
+    assert found == row.code or (not row.code and found in row.text)
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ("", "plain HTTP"),
+        ('tls = "generated"\naddress = "https://a.example"', pinned("https://a.example", PIN)),
+        ('tls = "generated"\naddress = "http://a.example"', "node/bad-config"),
+        (OWN, "node/bad-certificate"),
+    ],
+)
+def test_doctor_says_how_the_node_answers_and_where(tmp_path: Path, lines: str, found: str) -> None:
+    """NET-52."""
+    with contextlib.suppress(SalusError):
+        announced(tmp_path / "node", lines)
+    (row,) = [row for row in doctor(Findings(), tmp_path, founding(), NOW, None) if row.what == "tls"]
+    assert found == row.code or (not row.code and found in row.text)
 
 
 def test_an_own_certificate_answers_by_its_own_key(tmp_path: Path) -> None:
