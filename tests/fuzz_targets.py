@@ -40,7 +40,7 @@ from salus.exchange.api import (
 from salus.exchange.carding import card_from_text, require_card
 from salus.exchange.envelopes import Drop, MailboxClaim, Post, SignedLetter
 from salus.exchange.inviting import read_invitation, require_vouched
-from salus.exchange.peering import PeerAnswer
+from salus.exchange.peering import EngineAnswer, PeerAnswer
 from salus.exchange.posting import _info, open_letter, require_stamp
 from salus.fhir.authoring import note_text
 from salus.fhir.parsing import instant
@@ -73,6 +73,7 @@ FIELDS = {
     "collect": "collect",
     "commitment": "inside",
     "deposit": "deposit",
+    "engine": "ask",
     "entry": "blob",
     "export": "export",
     "genesis": "genesis",
@@ -225,7 +226,7 @@ def of_shapes() -> Target:
     """What nodes and clients send each other besides what is signed: the first byte chooses the shape."""
     shapes: tuple[type[Record], ...] = (
         *(FoundListings, ListingSearch, NodeStatus, PeerAnswer, Post),
-        *(Served, StatesAnswer, StatesRequest, Submission, TxStatus),
+        *(Served, StatesAnswer, StatesRequest, Submission, TxStatus, EngineAnswer),
     )
 
     def accept(data: bytes) -> None:

@@ -33,13 +33,14 @@ from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.passphrase import lock, unlock
 from salus.errors import AgentRefused, LedgerRefused, WarrantRefused
+from salus.exchange.addressing import pinned
 from salus.exchange.carding import card_from_text, card_to_text, require_card
 from salus.exchange.cards import Role, SignedCard
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, SignedLetter, Stamp
 from salus.exchange.guests import Invitation, Redemption
 from salus.exchange.inviting import GuestKeys, redeem, require_redemption
 from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
-from salus.exchange.peering import Peer, PeerAsk, require_peer, sign_ask
+from salus.exchange.peering import EngineAsk, Peer, PeerAsk, Question, require_peer, sign_ask
 from salus.exchange.posting import _info, open_letter, require_mailbox_owner, require_stamp, sign_stamp
 from salus.exchange.proofs import ProofFile, read_proofs, require_proofs
 from salus.exchange.references import (
@@ -138,6 +139,7 @@ def formats(folder: Path) -> Iterator[tuple[Format, ...]]:
             Format("reference", tuple(_reference(world, name) for name in (PATIENT, DOCTOR)), normal=bytes.strip),
             Format("stamp", tuple(_stamps(world, network))),
             Format("redemption", tuple(_redemption(world, name) for name in (b"one", b"other"))),
+            Format("engine-ask", tuple(_engine_ask(world, question) for question in (Question.COMMIT, Question.SNAPSHOTS))),
             Format("peer-ask", tuple(_peer_ask(world, first) for first in (0, 7))),
             Format("export", tuple(_export(world, name) for name in (PATIENT, NURSE))),
             Format("locked", tuple(Sample(lock(PASS, secret, CHEAP), _unlocked) for secret in (b"one secret", bytes(64)))),
@@ -555,6 +557,17 @@ def _peer_ask(world: World, first: int) -> Sample:
     peer = Peer(member, "https://one.example")
     asked = PeerAsk(network, peer, member, first, 9, (sha256(b"blob"),), (sha256(b"holder"),), world.clock.now, bytes(64))
     return Sample(encode(sign_ask(key, asked)), accept, of_shape(PeerAsk))
+
+
+def _engine_ask(world: World, question: Question) -> Sample:
+    network, member, key = world.agent.network_id, world.node.status().member, world.node._key
+
+    def accept(mutant: bytes) -> None:
+        require_peer(decode(mutant, EngineAsk, limit=LIMIT), network, member, key.public)
+
+    peer = Peer(member, pinned("https://one.example", sha256(b"key")))
+    asked = EngineAsk(network, peer, member, question, 7, 2, world.clock.now, bytes(64))
+    return Sample(encode(sign_ask(key, asked)), accept, of_shape(EngineAsk))
 
 
 def _export(world: World, name: str) -> Sample:

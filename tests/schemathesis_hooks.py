@@ -18,7 +18,7 @@ from salus.crypto.hashing import sha256
 from salus.crypto.signing import SigningKey
 from salus.exchange.api import Submission
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect
-from salus.exchange.peering import PeerAsk, sign_ask
+from salus.exchange.peering import EngineAsk, PeerAsk, sign_ask
 from salus.exchange.posting import mailbox_id, sign_claim, sign_collect
 from salus.exchange.references import CardDeposit, sign_deposit
 from salus.ledger.modules.sections.messages import CreateSection, Epoch
@@ -83,6 +83,8 @@ def signed(draw: st.DrawFn, shape: type[Record]) -> Record:
         return sign_read(key, draw(anything(ReadRequest, KNOWN)), draw(anything(Warrant, KNOWN)))
     if shape is PeerAsk:
         return sign_ask(key, draw(anything(PeerAsk, KNOWN)))
+    if shape is EngineAsk:
+        return sign_ask(key, draw(anything(EngineAsk, KNOWN)))
     if shape is Submission:
         return draw(submissions(now))
     return draw(anything(shape, KNOWN))

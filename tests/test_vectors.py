@@ -30,7 +30,7 @@ from salus.exchange.founding import member_from_text
 from salus.exchange.guests import Redemption
 from salus.exchange.inviting import read_invitation, require_redemption, require_vouched
 from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
-from salus.exchange.peering import MAX_PUSH, PeerAsk, Pushed, require_peer, require_push
+from salus.exchange.peering import MAX_PUSH, EngineAsk, PeerAsk, Pushed, require_peer, require_push
 from salus.exchange.placing import responsible
 from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner, require_stamp
 from salus.exchange.proofs import read_proofs, require_proofs
@@ -245,6 +245,9 @@ KINDS: dict[str, Callable[[Fields], object]] = {
     "stamp": stamp,
     "peer": lambda f: require_peer(
         decode(raw(f, "ask"), PeerAsk, limit=8192), raw(f, "network"), raw(f, "asked"), VerifyKey(raw(f, "node"))
+    ),
+    "engine": lambda f: require_peer(
+        decode(raw(f, "ask"), EngineAsk, limit=8192), raw(f, "network"), raw(f, "asked"), VerifyKey(raw(f, "node"))
     ),
     "push": lambda f: require_push(
         decode(raw(f, "pushed"), Pushed, limit=MAX_PUSH), raw(f, "network"), raw(f, "asked"), VerifyKey(raw(f, "node"))

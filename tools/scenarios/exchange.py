@@ -10,6 +10,7 @@ from salus.codec import Record, encode
 from salus.crypto import hpke
 from salus.crypto.hashing import sha256
 from salus.crypto.signing import HybridKey, person_id
+from salus.exchange.addressing import pinned
 from salus.exchange.carding import ARMOUR, card_to_text, sign_card
 from salus.exchange.cards import Card, Role, SignedCard
 from salus.exchange.envelopes import LETTER_TAG, MAILBOX_TAG, Drop, Letter, SignedLetter
@@ -17,7 +18,7 @@ from salus.exchange.founding import member_to_text
 from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys, invitation_text, redeem
 from salus.exchange.listings import NO_LICENCE, Listing, sign_listing
-from salus.exchange.peering import Peer, PeerAsk, PeerPush, Pushed, sign_ask, sign_push
+from salus.exchange.peering import EngineAsk, Peer, PeerAsk, PeerPush, Pushed, Question, sign_ask, sign_push
 from salus.exchange.placing import responsible
 from salus.exchange.posting import mailbox_id, seal_letter, sign_claim, sign_collect, sign_stamp
 from salus.exchange.references import CardReference, reference_to_text, seal_card, sign_deposit
@@ -40,6 +41,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from guests()
     yield from stamps()
     yield from peers()
+    yield from engines()
     yield from pushes()
     yield from places()
     yield from references()
@@ -265,8 +267,16 @@ def peers() -> Iterator[Scenario]:
         return sign_ask(node, change(asked, asking=Peer(some("asking"), address)))
 
     good, elsewhere = sign_ask(node, asked), "warrants/wrong-network"
+    pin = pinned("https://a.example", bytes(32))
     for what, expect, ask in (
         ("asks", "accepted", good),
+        ("asks-from-a-pinned-address", "accepted", asks(pin)),
+        ("a-pin-without-tls", NOT_DECODABLE, asks(pin.replace("https", "http"))),
+        ("a-pin-that-is-cut-off", NOT_DECODABLE, asks(pin[:-1])),
+        ("a-pin-with-padding", NOT_DECODABLE, asks(f"{pin}=")),
+        ("a-pin-in-a-second-spelling", NOT_DECODABLE, asks(f"{pin[:-1]}B")),
+        ("a-pin-by-another-hash", NOT_DECODABLE, asks(pin.replace("sha256", "sha512"))),
+        ("a-pin-behind-a-path", NOT_DECODABLE, asks(pin.replace("#", "/#"))),
         ("asks-from-nowhere", "accepted", asks("")),
         ("asks-another-member", elsewhere, sign_ask(node, change(asked, asked=some("x")))),
         ("asks-in-another-network", elsewhere, sign_ask(node, change(asked, network=some("x")))),
@@ -282,6 +292,37 @@ def peers() -> Iterator[Scenario]:
         yield "peer", what, expect, {**base, "ask": encode(ask)}
     for what, raw, expect in (*malformed(encode(good)), *reshaped(encode(good))):
         yield "peer", what, expect, {**base, "ask": raw}
+
+
+def engines() -> Iterator[Scenario]:
+    """What a member's node asks of another's engine."""
+    node, nobody = key("vector node"), bytes(64)
+    peer = Peer(some("asking"), "https://node.example:8443")
+    asked = EngineAsk(NETWORK, peer, MEMBER, Question.VALIDATORS, 5, 2, 5, nobody)
+    base: Fields = {"network": NETWORK, "asked": MEMBER, "node": node.public}
+    good, elsewhere = sign_ask(node, asked), "warrants/wrong-network"
+    for what, expect, ask in (
+        *(
+            (f"asks-for-{kind.value.replace('_', '-')}", "accepted", sign_ask(node, change(asked, question=kind)))
+            for kind in Question
+        ),
+        ("asks-another-member", elsewhere, sign_ask(node, change(asked, asked=some("x")))),
+        ("asks-in-another-network", elsewhere, sign_ask(node, change(asked, network=some("x")))),
+        ("asks-as-another", UNSIGNED, sign_ask(OWNER, asked)),
+        ("not-signed", UNSIGNED, asked),
+        ("asks-for-another-height", UNSIGNED, change(good, height=6)),
+        ("asks-something-else", UNSIGNED, change(good, question=Question.COMMIT)),
+        ("asks-for-page-0", NOT_DECODABLE, sign_ask(node, change(asked, page=0))),
+        ("asks-for-page-17", NOT_DECODABLE, sign_ask(node, change(asked, page=17))),
+    ):
+        yield "engine", what, expect, {**base, "ask": encode(ask)}
+    unknown = encode(good).replace(b"\xaavalidators", b"\xaagenesis...")
+    for what, raw, expect in (
+        ("asks-what-nobody-answers", unknown, NOT_DECODABLE),
+        *malformed(encode(good)),
+        *reshaped(encode(good)),
+    ):
+        yield "engine", what, expect, {**base, "ask": raw}
 
 
 def pushes() -> Iterator[Scenario]:

@@ -72,7 +72,8 @@ export const Redemption = record("redemption", {
   granted: bytes64,
   signature: bytes64,
 });
-const Peer = record("peer", { member: bytes32, address: text(0, 255, /^(https?:\/\/[^\s/?#@]+)?$/) });
+const ADDRESS = /^(https?:\/\/[^\s/?#@]+|https:\/\/[^\s/?#@]+#pin-sha256=[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])?$/;
+const Peer = record("peer", { member: bytes32, address: text(0, 255, ADDRESS) });
 export const PeerAsk = record("peer-ask", {
   network: bytes32,
   asking: Peer,
@@ -81,6 +82,16 @@ export const PeerAsk = record("peer-ask", {
   blocks: integer(0, 256),
   blobs: list(bytes32, 0, 64),
   listings: list(bytes32, 0, 64),
+  time: count,
+  signature: bytes64,
+});
+export const EngineAsk = record("engine-ask", {
+  network: bytes32,
+  asking: Peer,
+  asked: bytes32,
+  question: text(0, 16, /^(commit|validators|consensus_params|snapshots)$/),
+  height: count,
+  page: integer(1, 16),
   time: count,
   signature: bytes64,
 });
@@ -228,6 +239,12 @@ export function requireStamp(drop: Of<typeof Drop>, network: Uint8Array, node: U
 export function requirePeer(ask: Of<typeof PeerAsk>, network: Uint8Array, asked: Uint8Array, node: Uint8Array): void {
   if (!same(ask.network, network) || !same(ask.asked, asked)) refuse("warrants/wrong-network");
   requireSignature(node, "salus/peer/1", encode(PeerAsk, { ...ask, signature: UNSIGNED }), ask.signature);
+}
+
+/** NET-47: the same of a request to a member's engine. */
+export function requireEngineAsk(ask: Of<typeof EngineAsk>, network: Uint8Array, asked: Uint8Array, node: Uint8Array): void {
+  if (!same(ask.network, network) || !same(ask.asked, asked)) refuse("warrants/wrong-network");
+  requireSignature(node, "salus/peer/1", encode(EngineAsk, { ...ask, signature: UNSIGNED }), ask.signature);
 }
 
 /** MEM-19: the pushing member's node signed for these blobs, and gives them or none. */

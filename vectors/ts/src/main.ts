@@ -124,6 +124,8 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
   invitation: (f) => exchange.readInvitation(f.words("text")),
   stamp: (f) => exchange.requireStamp(decode(f.raw("drop"), exchange.Drop, 8192), f.raw("network"), f.raw("node")),
   peer: (f) => exchange.requirePeer(decode(f.raw("ask"), exchange.PeerAsk, 8192), f.raw("network"), f.raw("asked"), f.raw("node")),
+  engine: (f) =>
+    exchange.requireEngineAsk(decode(f.raw("ask"), exchange.EngineAsk, 8192), f.raw("network"), f.raw("asked"), f.raw("node")),
   push: (f) =>
     exchange.requirePush(decode(f.raw("pushed"), exchange.Pushed, 33_619_968), f.raw("network"), f.raw("asked"), f.raw("node")),
   place: (f) => {
