@@ -30,6 +30,7 @@ NAMES = (
         "reference",
         "stamp",
         "redemption",
+        "engine-ask",
         "peer-ask",
         "export",
         "locked",
@@ -96,6 +97,7 @@ CONTROLS: tuple[tuple[str, str, Callable[..., object], str], ...] = (
     ("salus.exchange.posting", "require_signature", nothing, "mailbox"),
     ("salus.exchange.inviting", "require_signature", nothing, "redemption"),
     ("salus.exchange.peering", "require_signature", nothing, "peer-ask"),
+    ("salus.exchange.peering", "require_signature", nothing, "engine-ask"),
     ("salus.exchange.posting", "require_signature", nothing, "stamp"),
     ("salus.fhir.chart_text", "_clean", str, "fhir"),
 )
