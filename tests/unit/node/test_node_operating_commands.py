@@ -194,6 +194,8 @@ def test_a_node_in_tls_says_its_pinned_address_and_a_guest_begins_with_it(home: 
         wrong = address[:-43] + "A" * 43
         assert refused(salus(tmp_path / "fooled", *start, wrong)) == "agent/wrong-certificate"
         assert refused(salus(tmp_path / "lost", *start, address[:-9])) == "agent/bad-nodes"
+        (tmp_path / "printed").write_text(salus(home, "node", "invite").stdout)
+        said(salus(tmp_path / "other", *start[:3], "--invite", tmp_path / "printed", "--node", address, "--json"))
         said(salus(tmp_path / "guest", *start, address, "--json"))
         said(salus(tmp_path / "guest", "person", "add", "Ana", "--json"))
     config.write_text('address = "https://node.example"\ntls = "generated"\n')
