@@ -229,7 +229,7 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
     restarts, served = Restarts(), ready
     while True:
         try:
-            port = _serve_once(home, port, served, ask)
+            port = _serve_once(home, port, served, ask, restarts.count)
             if port is None:
                 return
             why, served = "it has ended, or orders nothing any more", _silently
@@ -244,7 +244,9 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
         time.sleep(pause)
 
 
-def _serve_once(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None) -> int | None:
+def _serve_once(
+    home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None, restarts: int
+) -> int | None:
     """Serve until the engine fails: then on which port that was; None where nothing has failed.
 
     Whatever else fails is `NodeRefused` ``node-failed``.
@@ -253,6 +255,7 @@ def _serve_once(home: Path, port: int | None, ready: Callable[[str], None], ask:
 
     config = read_config(home / "node" / "config.toml")
     with open_node(home, PATIENCE) as node:
+        node.tally.restarts = restarts
         listener = listen(config.host, config.port if port is None else port)
         host, port = f"[{config.host}]" if ":" in config.host else config.host, int(listener.getsockname()[1])
         address = f"http://{host}:{port}"
