@@ -307,6 +307,21 @@ def read_genesis(home: Path) -> Genesis:
         raise AgentRefused("no-home", "there is no home in this folder; run `salus init`") from error
 
 
+def served_figures(home: Path) -> dict[str, float]:
+    """What the node of ``home`` counts, where it is served on this machine; nothing otherwise."""
+    from salus.exchange.client import NodeClient
+
+    try:
+        address = (home / "node" / "port").read_text("ascii").splitlines()[0]
+    except (OSError, IndexError):
+        return {}
+    with closing(NodeClient(address, 2.0)) as node:
+        try:
+            return node.figures()
+        except SalusError:
+            return {}
+
+
 def _redeem(agent: Agent, invitations: Sequence[Invitation]) -> None:
     for invitation in invitations:
         if invitation.network != agent.network_id:
