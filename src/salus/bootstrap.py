@@ -31,6 +31,7 @@ from salus.agent.services.moving import chosen_nodes, forget_chosen
 from salus.agent.services.preparing import forget_prepared
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key
+from salus.agent.verify import come_by
 from salus.codec import decode
 from salus.crypto.keys import derive, new_seed
 from salus.durable import make_folder, sync_folder, write_atomically
@@ -39,12 +40,14 @@ from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys
 from salus.ids import Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
+from salus.ledger.header import AnyHeader
 from salus.ledger.trusting import Trusted
 from salus.node.comet.engine import ENGINE_STOPPED
 from salus.node.comet.restarting import Restarts
 from salus.node.config import read_config
 from salus.node.guests.book import GuestBook
 from salus.node.identity import FOUNDING, RESYNC, Identity, own_member, read_node_seed
+from salus.node.operating.looking import looking
 from salus.node.operating.partials import database_refusals, storage_refusals
 from salus.node.operating.placing import complete
 from salus.node.operating.restore import Restored, Seen, restore
@@ -160,6 +163,13 @@ def guest_book(home: Path) -> Iterator[GuestBook]:
             yield book
     finally:
         book.close()
+
+
+def kept_header(home: Path) -> AnyHeader | None:
+    """The newest header that the node of ``home`` keeps, whether or not it is served; None where it has none yet."""
+    with looking(home / "node" / "ledger") as ledger:
+        newest = ledger.newest()
+    return None if newest is None else newest.header
 
 
 def settle(home: Path) -> None:
@@ -326,6 +336,8 @@ def _redeem(agent: Agent, invitations: Sequence[Invitation]) -> None:
     for invitation in invitations:
         if invitation.network != agent.network_id:
             raise AgentRefused("wrong-network", "the invitation is to another network")
+        if invitation.height:
+            come_by(agent, invitation.height, invitation.header)
         if isinstance(agent.network, Nodes):
             agent.network.redeem(invitation)
 
