@@ -15,6 +15,7 @@ from bench import (
     access_growth,
     chart_opening,
     chart_type_growth,
+    commit_latency,
     consensus,
     entry_sealing,
     evm_chain,
@@ -22,8 +23,10 @@ from bench import (
     importing,
     ledger_in_process,
     ledger_over_http,
+    many_keys,
     repairing,
     state_syncing,
+    validators_growing,
     vault_reading,
 )
 from bench.ratios import Effort, Row
@@ -35,15 +38,13 @@ QUESTIONS = (
     evm_chain,
     entry_sealing,
     vault_reading,
-    repairing,
     importing,
     chart_opening,
     access_growth,
     chart_type_growth,
     help_starting,
-    state_syncing,
 )
-NETWORK = (consensus,)  # needs CometBFT
+NETWORK = (consensus, validators_growing, commit_latency, many_keys, state_syncing, repairing)  # the first three need CometBFT
 _HEAD = ("What", "Against", "Mark", "Ratio", "Range", "Ours", "Theirs", "")
 
 
@@ -98,15 +99,25 @@ def shown(row: Row) -> tuple[str, ...]:
     if not row.ratios:
         return (row.what, row.against, row.mark, "", "", "", "", row.verdict)
     extent = f"{min(row.ratios):.2f} to {max(row.ratios):.2f}"
-    return (row.what, row.against, row.mark, f"{row.ratio:.2f}", extent, seconds(row.ours), seconds(row.theirs), row.verdict)
+    return (
+        row.what,
+        row.against,
+        row.mark,
+        f"{row.ratio:.2f}",
+        extent,
+        amount(row.ours, row.unit),
+        amount(row.theirs, row.unit),
+        row.verdict,
+    )
 
 
-def seconds(value: float) -> str:
-    """Seconds of one unit of work in a unit that reads well."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / 1e-6:.3g} µs"
+_SIZES = {"s": (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)), "B": (("MB", 1e6), ("kB", 1e3), ("B", 1.0))}
+
+
+def amount(value: float, unit: str) -> str:
+    """Seconds of one unit of work, or bytes, in a unit that reads well."""
+    name, size = next(((name, size) for name, size in _SIZES[unit] if value >= size), _SIZES[unit][-1])
+    return f"{value / size:.3g} {name}"
 
 
 def commit() -> str:

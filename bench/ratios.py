@@ -36,6 +36,7 @@ class Row:
     """One line of the table. ``ratios`` is empty where nothing was measured, and ``why`` says why.
 
     ``mark`` begins with ">=" where a ratio of speeds is asked for, with "<=" where one of times is; "" where it is reported only.
+    ``unit`` of both sides: "s" for seconds, "B" for bytes.
     """
 
     what: str
@@ -45,6 +46,7 @@ class Row:
     ours: float = 0.0
     theirs: float = 0.0
     why: str = ""
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:

@@ -65,7 +65,7 @@ class _Node:
 
 def rows(effort: Effort) -> Iterator[Row]:
     """One row."""
-    count = effort.of(20_000, 200)
+    count = effort.of(100_000, 200)
     genesis = founding(_SEED)
     blocks = _blocks(genesis, count)
     now = clock() + 1

@@ -3,7 +3,7 @@
 # voted out, its patient moves away, and everything still checks. Needs what examples/stage.sh needs, and the engine (make engine).
 . "$(dirname "$0")/stage.sh"
 export SALUS_LOCALNET="$work/net"
-finish() { salus localnet down >/dev/null 2>&1; [ ${#started[@]} -gt 0 ] && kill "${started[@]}" 2>/dev/null; sleep 1; rm -rf "$work"; }
+finish() { salus localnet down >/dev/null 2>&1; SALUS_HOME="$work/net/e" salus node stop >/dev/null 2>&1; [ ${#started[@]} -gt 0 ] && kill "${started[@]}" 2>/dev/null; sleep 1; rm -rf "$work"; }
 
 of() { local letter=$1; shift; SALUS_HOME="$work/net/$letter" ok "$@"; }
 member() { salus localnet status --json >"$work/out" && field "members.$(printf '%d' "'$1" | awk '{print $1 - 97}').$2"; }
@@ -47,7 +47,13 @@ while len(held) < 2:  # below the ports that outgoing connections take meanwhile
 print(*[one.getsockname()[1] for one in held])')
 e="http://127.0.0.1:${ports#* }"
 of e salus node join --way-in "$work/valley.way-in" --listen "127.0.0.1:${ports% *}" --address "$e" --port "${ports#* }"
-SALUS_HOME="$work/net/e" serve
+SALUS_HOME="$work/net/e" no 1 node/node-not-running salus node stop
+of e salus node start
+is "where it answers" "$(field address)" "$e"
+of e salus node start
+of e salus node upgrade
+is "the rules" "$(field rules) $(field known)" "1 1"
+SALUS_HOME="$work/net/e" salus node logs --engine --last 5 >"$work/out" && [ "$(wc -l <"$work/out")" = 5 ] || fail "node logs"
 of e salus node check
 is "what its vote weighs" "$(powers e | tail -1)" "1 1 1 1 0"
 
@@ -77,7 +83,7 @@ done_at ana salus import "$work/pulse.json" --as Ana --source Home
 of b salus chart --of Ana --as Ada
 ok salus localnet heal a
 
-echo "Its key was stolen: what it licensed since is undone, and it is voted out"
+echo "Its key was stolen: what it licensed since is undone. It leaves, and is switched off once others keep all that was sealed there"
 of e salus person add Eve --role nurse
 of e salus licence show Eve
 is "her licence" "$(field status)" active
@@ -87,14 +93,18 @@ for letter in b c d; do of $letter salus members vote 3 --yes; done
 decided 3
 for _ in $(seq 50); do of e salus licence show Eve; [ "$(field status)" = undone ] && break; sleep 0.2; done
 is "her licence" "$(field status)" undone
-of b salus members propose remove "${valley:0:8}"
-for letter in a c d; do of $letter salus members vote 4 --yes; done
+SALUS_HOME="$work/net/e" no 1 node/guests-remain salus node leave
+of e salus node leave --guests-know
+is "the proposal" "$(field proposal) $(field stage) $(field left)" "4 open False"
+for letter in a b c; do of $letter salus members vote 4 --yes; done
 decided 4
+for _ in $(seq 100); do of e salus node leave; [ "$(field left) $(field held)" = "True 0" ] && break; sleep 0.3; done
+is "what is left there" "$(field left) $(field held)" "True 0"
 is "what the votes weigh" "$(powers d | tail -1)" "1 1 1 1"
 SALUS_HOME="$work/net/e" no 1 agent/unknown-node salus members propose power "$(SALUS_HOME="$work/net/a" salus members list --json | python3 -I -c 'import json, sys; print(json.load(sys.stdin)["members"][0]["member"][:8])')" 0
 
 echo "Ana moves to B, whether or not her old home helps; everything checks"
-kill_server
+of e salus node stop
 done_at ana salus person move --to "$b"
 done_at ana salus chart --as Ana
 done_at ana salus revoke --reader Ada --as Ana

@@ -282,6 +282,12 @@ def tampered(folder: Path, table: bytes, at: bytes, value: bytes | None) -> None
                 txn.put(at, value, db=database)
 
 
+def figures(node: NodeService) -> dict[str, float]:
+    """What the node counts, by name and labels."""
+    rows = [line.rpartition(" ") for line in ask(node, "GET", "/v1/metrics").text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in rows}
+
+
 def ask(
     node: NodeService,
     method: str,

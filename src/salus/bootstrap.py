@@ -31,6 +31,7 @@ from salus.agent.services.moving import chosen_nodes, forget_chosen
 from salus.agent.services.preparing import forget_prepared
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key
+from salus.agent.verify import come_by
 from salus.codec import decode
 from salus.crypto.keys import derive, new_seed
 from salus.durable import make_folder, sync_folder, write_atomically
@@ -40,12 +41,14 @@ from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys
 from salus.ids import Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
+from salus.ledger.header import AnyHeader
 from salus.ledger.trusting import Trusted
 from salus.node.comet.engine import ENGINE_STOPPED
 from salus.node.comet.restarting import Restarts
 from salus.node.config import read_announced
 from salus.node.guests.book import GuestBook
 from salus.node.identity import FOUNDING, RESYNC, Identity, own_member, read_node_seed
+from salus.node.operating.looking import looking
 from salus.node.operating.partials import database_refusals, storage_refusals
 from salus.node.operating.placing import complete
 from salus.node.operating.restore import Restored, Seen, restore
@@ -163,6 +166,13 @@ def guest_book(home: Path) -> Iterator[GuestBook]:
         book.close()
 
 
+def kept_header(home: Path) -> AnyHeader | None:
+    """The newest header that the node of ``home`` keeps, whether or not it is served; None where it has none yet."""
+    with looking(home / "node" / "ledger") as ledger:
+        newest = ledger.newest()
+    return None if newest is None else newest.header
+
+
 def settle(home: Path) -> None:
     """Complete a restore that was interrupted, if one was; a node that is served has done so."""
     try:
@@ -231,7 +241,7 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
     restarts, served = Restarts(), ready
     while True:
         try:
-            port = _serve_once(home, port, served, ask)
+            port = _serve_once(home, port, served, ask, restarts.count)
             if port is None:
                 return
             why, served = "it has ended, or orders nothing any more", _silently
@@ -246,7 +256,9 @@ def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Calla
         time.sleep(pause)
 
 
-def _serve_once(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None) -> int | None:
+def _serve_once(
+    home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None, restarts: int
+) -> int | None:
     """Serve until the engine fails: then on which port that was; None where nothing has failed.
 
     Whatever else fails is `NodeRefused` ``node-failed``.
@@ -255,6 +267,7 @@ def _serve_once(home: Path, port: int | None, ready: Callable[[str], None], ask:
     from salus.node.tls import ending
 
     with open_node(home, PATIENCE) as node:
+        node.tally.restarts = restarts
         config, seed = node.config, read_node_seed(home / "node" / "node.key")
         with storage_refusals():
             tls = ending(config, home / "node", seed, clock())
@@ -319,10 +332,27 @@ def read_genesis(home: Path) -> Genesis:
         raise AgentRefused("no-home", "there is no home in this folder; run `salus init`") from error
 
 
+def served_figures(home: Path) -> dict[str, float]:
+    """What the node of ``home`` counts, where it is served on this machine; nothing otherwise."""
+    from salus.exchange.client import NodeClient
+
+    try:
+        address = (home / "node" / "port").read_text("ascii").splitlines()[0]
+    except (OSError, IndexError):
+        return {}
+    with closing(NodeClient(address, 2.0)) as node:
+        try:
+            return node.figures()
+        except SalusError:
+            return {}
+
+
 def _redeem(agent: Agent, invitations: Sequence[Invitation]) -> None:
     for invitation in invitations:
         if invitation.network != agent.network_id:
             raise AgentRefused("wrong-network", "the invitation is to another network")
+        if invitation.height:
+            come_by(agent, invitation.height, invitation.header)
         if isinstance(agent.network, Nodes):
             agent.network.redeem(invitation)
 

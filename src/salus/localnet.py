@@ -2,7 +2,7 @@
 
 ::
 
-    FOLDER/a/, FOLDER/b/ ...     a member's home each, and its server.log
+    FOLDER/a/, FOLDER/b/ ...     a member's home each, served in the background (`salus.background`)
     FOLDER/localnet.json         which members there are, and where their nodes answer
     FOLDER/ways.json, cuts.json  the wires between them, and which of these are cut (`salus.relay`); relay.log
 """
@@ -22,6 +22,7 @@ from string import ascii_lowercase
 
 import msgspec
 
+from salus.background import LOG, launch, running
 from salus.bootstrap import clock
 from salus.codec import encode
 from salus.crypto.keys import fresh_nonce
@@ -53,9 +54,10 @@ class Member(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Seen:
-    """A member as it is now: ``state`` running, paused or down; ``height`` None where its node does not answer.
+    """A member as it is now: ``state`` running, paused or down; figures are None where its node does not answer.
 
-    ``cut_off``: whom no wire reaches from here.
+    ``peers``: engines that its engine is connected with; ``lacking``: sealed blobs that its vault lacks; ``cut_off``: whom no
+    wire reaches from here.
     """
 
     member: Member
@@ -63,6 +65,8 @@ class Seen:
     height: int | None
     time: int | None
     cut_off: tuple[str, ...] = ()
+    peers: int | None = None
+    lacking: int | None = None
 
 
 class Localnet:
@@ -131,9 +135,8 @@ class Localnet:
         for member in members:
             while self.seen(member).height is None:
                 if self.pid(member) is None:
-                    raise NodeRefused(
-                        "engine-stopped", f"member {member.name} has ended: {last_words(self.home(member) / 'server.log')}"
-                    )
+                    last = last_words(self.home(member) / LOG)
+                    raise NodeRefused("engine-stopped", f"member {member.name} has ended: {last}")
                 if time.monotonic() > deadline:
                     raise NodeRefused("engine-stopped", f"member {member.name} does not answer; see its server.log")
                 time.sleep(0.1)
@@ -190,7 +193,7 @@ class Localnet:
 
     def pid(self, member: Member) -> int | None:
         """The process of the member's node; None where it does not run."""
-        return noted(self.home(member) / "server.pid")
+        return running(self.home(member))
 
     def seen(self, member: Member) -> Seen:
         """How the member is."""
@@ -200,12 +203,14 @@ class Localnet:
             return Seen(member, "down" if pid is None else "paused", None, None, tuple(cuts))
         client = NodeClient(member.url, 2.0)
         try:
-            status = client.status()
+            status, figures = client.status(), client.figures()
         except SalusError:
             return Seen(member, "running", None, None, tuple(cuts))
         finally:
             client.close()
-        return Seen(member, "running", status.height, status.time, tuple(cuts))
+        told = [figures.get(name) for name in ("salus_engine_peers", "salus_blobs_lacking")]
+        counts = [None if figure is None else int(figure) for figure in told]
+        return Seen(member, "running", status.height, status.time, tuple(cuts), *counts)
 
     @property
     def _relay(self) -> Path:
@@ -238,9 +243,7 @@ class Localnet:
             time.sleep(0.02)
 
     def _serve(self, member: Member) -> None:
-        home = self.home(member)
-        (home / "node" / "port").unlink(missing_ok=True)
-        begin("salus", ["serve", "--home", str(home)], home / "server.log", home / "server.pid", self._environment)
+        launch(self.home(member), (), self._environment)
 
     def _signal(self, member: Member, number: signal.Signals) -> None:
         """To the node, and to its engine where that would not follow it."""

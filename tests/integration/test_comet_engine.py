@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.networks import BLOB, Owner, owners, signed
-from node_world import code
+from node_world import code, figures
 from salus.bootstrap import open_node, read_genesis
 from salus.crypto.hashing import sha256
 from salus.errors import NodeRefused
@@ -91,6 +91,23 @@ def test_what_is_acknowledged_is_proven_under_votes_and_stays(home: Path) -> Non
         assert require_answer(node.genesis(), answer) is not None
         assert answer.header.header.state == root
         assert header_hash(node.header(1).header) == header_hash(headers[0].header)
+
+
+def test_the_figures_tell_of_the_engine_and_of_its_end(home: Path) -> None:
+    """API-19."""
+    with open_node(home) as node:
+        founded(node)
+        found = figures(node)
+        assert (found["salus_engine_up"], found["salus_engine_power"], found["salus_engine_peers"]) == (1, 1, 0)
+        assert found["salus_engine_height"] >= found["salus_height"] >= 1
+        assert found["salus_engine_process_resident_memory_bytes"] > 0
+        assert isinstance(node.engine, CometEngine)
+        assert node.engine.runtime.pid
+        os.kill(node.engine.runtime.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, node.engine.runtime.pid, os.WEXITED | os.WNOWAIT)
+        found = figures(node)
+        assert found["salus_engine_up"] == 0
+        assert not {"salus_engine_height", "salus_engine_peers", "salus_engine_catching_up"} & found.keys()
 
 
 def test_what_the_ledger_refuses_is_refused_with_its_code_and_leaves_no_blob(home: Path) -> None:

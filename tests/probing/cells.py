@@ -94,7 +94,7 @@ class Matrix:
             keys = [section_key(place.section), entry_key(place.section, 0), epoch_key(place.section, place.epoch)]
             body = StatesRequest((*keys, writer_key(place.section, stranger.key.public)))
             yield Cell("stranger", State.NONE, place.name, LOOK, "by its id", True, _post("/v1/states", body))
-        for path in ("health", "status", "genesis", "headers/newest", "headers/1", "metrics", "openapi.json"):
+        for path in ("health", "ready", "status", "genesis", "headers/newest", "headers/1", "metrics", "openapi.json"):
             yield Cell("stranger", State.NONE, "the node", LOOK, path, True, Ask("GET", f"/v1/{path}", b""))
 
     def reads(self, actor: Actor, place: Place) -> Iterator[Cell]:

@@ -202,7 +202,7 @@ def guests() -> Iterator[Scenario]:
         ("in-anothers-name", UNSIGNED, change(good, guest=forged)),
     ):
         yield "guest", what, expect, {**base, "claim": encode(vouched)}
-    invitation = Invitation(NETWORK, MEMBER, some("invitation"))
+    invitation = Invitation(NETWORK, MEMBER, some("invitation"), 7, some("header"))
     text = invitation_text(invitation)
     for what, expect, line in (
         ("is-read", "accepted", text),

@@ -33,6 +33,23 @@ def newest_header(agent: Agent, *, fresh: bool = False) -> AnyHeader:
     return _from_some_node(agent, lambda: _newest(agent, fresh=fresh))
 
 
+def come_by(agent: Agent, height: int, known: bytes) -> None:
+    """Follow the ledger to ``height``, where ``known`` is the header's hash as somebody has said it who is trusted.
+
+    ``forked-node`` where every node shows another one: whoever has the keys of validators that left long ago could.
+    """
+
+    def come() -> None:
+        signed = agent.network.header(height)
+        if header_hash(signed.header) != known:
+            raise AgentRefused("forked-node", "the node shows another ledger than the invitation speaks of")
+        pin = agent.store.find(Trusted, b"", b"")
+        if pin is None or pin.height < height:
+            _accept(agent, signed)
+
+    _from_some_node(agent, come)
+
+
 def proven(agent: Agent, keys: Sequence[bytes]) -> tuple[list[StateAnswer], AnyHeader]:
     """The proven answers for ``keys``, and the newest header that they stand under."""
     return _from_some_node(agent, lambda: _proven(agent, keys))

@@ -27,6 +27,7 @@ from salus.cli import (
     person,
     proof,
     record,
+    running,
     sharing,
     staff,
 )
@@ -52,7 +53,7 @@ app.add_typer(members.app, name="members")
 app.add_typer(localnet.app, name="localnet")
 app.add_typer(record.group, name="record")
 app.add_typer(network.group, name="node")
-for command in (*operating.COMMANDS, *hosting.COMMANDS, *checkpoints.COMMANDS):
+for command in (*running.COMMANDS, *operating.COMMANDS, *hosting.COMMANDS, *checkpoints.COMMANDS):
     network.group.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 for room in (network, record, sharing, proof, leaving):
     for command in room.COMMANDS:

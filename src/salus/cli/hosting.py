@@ -16,11 +16,11 @@ def invite(
     as_json: Json = False,
 ) -> None:
     """Invite somebody's home to use this node. Whoever has the code may redeem it: hand it over like a key."""
-    from salus.bootstrap import guest_book, told_address
+    from salus.bootstrap import guest_book, kept_header, told_address
     from salus.exchange.inviting import invitation_key, invitation_text
 
     with guest_book(home) as book:
-        made = book.invite(span(duration), uses, actions)
+        made = book.invite(span(duration), uses, actions, kept_header(home))
         identity = invitation_key(made.secret).public
         invited = dict(book.invitations())[identity]
     address = told_address(home)

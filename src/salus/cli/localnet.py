@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from salus.cli.options import Json
-from salus.cli.output import emit, say, table, when
+from salus.cli.output import emit, say, table, watched, when
 
 app = typer.Typer(help="A network of several members on this machine, to look at and to break on purpose.", no_args_is_help=True)
 
@@ -47,11 +47,19 @@ def down(folder: Folder = FOLDER, as_json: Json = False) -> None:
 
 
 @app.command()
-def status(folder: Folder = FOLDER, as_json: Json = False) -> None:
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Show it in place, anew every second, until interrupted.")] = False,
+    folder: Folder = FOLDER,
+    as_json: Json = False,
+) -> None:
     """Which members run, where their nodes answer, and how far they are."""
     from salus.localnet import Localnet
 
-    _show(Localnet(folder), as_json)
+    net = Localnet(folder)
+    if watch and not as_json:
+        watched(lambda: _told(net)[1])
+        return
+    _show(net, as_json)
 
 
 @app.command()
@@ -104,6 +112,12 @@ def _act(what: str, member: str, folder: Path, as_json: bool) -> None:
 
 
 def _show(net: Any, as_json: bool) -> None:
+    value, text = _told(net)
+    emit(as_json, value, text)
+
+
+def _told(net: Any) -> tuple[dict[str, Any], str]:
+    """How the members are: for machines, and for people."""
     seen = [net.seen(member) for member in net.members()]
     value = {
         "folder": str(net.folder),
@@ -117,18 +131,19 @@ def _show(net: Any, as_json: bool) -> None:
                 "state": one.state,
                 "height": one.height,
                 "time": one.time,
+                "peers": one.peers,
+                "lacking": one.lacking,
                 "cut_off": list(one.cut_off),
             }
             for one in seen
         ],
     }
-    titles = ("member", "state", "block", "time", "cut off from", "address", "home")
+    titles = ("member", "state", "block", "time", "peers", "blobs lacking", "cut off from", "address", "home")
     rows = [
         (
             one.member.name,
             one.state,
-            one.height or "",
-            when(one.time) if one.time else "",
+            *("" if figure is None else figure for figure in (one.height, one.time and when(one.time), one.peers, one.lacking)),
             " ".join(one.cut_off),
             one.member.url,
             net.home(one.member),
@@ -138,4 +153,4 @@ def _show(net: Any, as_json: bool) -> None:
     text = table(titles, rows, "no members")
     if value["wires"] == "down" and any(one.state != "down" for one in seen):
         text += "\nwhat carries between them does not run, so nobody reaches anybody: salus localnet up"
-    emit(as_json, value, text)
+    return value, text

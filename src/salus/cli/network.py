@@ -3,12 +3,12 @@
 import io
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from salus.cli.options import HOME, Home, Json, read_input, write_output
-from salus.cli.output import emit, table, when
+from salus.cli.output import emit, table, watched, when
 from salus.errors import Misused
 
 group = typer.Typer(help="The node of this home.", no_args_is_help=True)
@@ -163,24 +163,60 @@ def demo(
 
 
 @group.command()
-def status(home: Home = HOME, as_json: Json = False) -> None:
-    """What the node says of itself."""
-    from salus.bootstrap import joined, told_address
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Show it in place, anew every second, until interrupted.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """What the node says of itself, and counts while it is served."""
+    if watch and not as_json:
+        watched(lambda: _told(_status(home)))
+        return
+    value = _status(home)
+    emit(as_json, value, _told(value))
+
+
+def _status(home: Path) -> dict[str, Any]:
+    from salus.bootstrap import joined, served_figures, told_address
 
     with joined(home) as network:
         found = network.status()
-    value = {
-        "address": told_address(home) if (home / "node" / "node.key").exists() else "",
+    address = told_address(home) if (home / "node" / "node.key").exists() else ""
+    named = {
+        "address": address,
         "network": found.network.hex(),
         "member": found.member.hex(),
         "height": found.height,
         "time": found.time,
-        "version": found.version,
     }
-    lines = ("network", "member", "version")
-    shown = [*(f"{name:8}{value[name]}" for name in lines), f"block   {found.height}, {when(found.time)}"]
-    text = "\n".join([*shown, *([f"address {value['address']}"] if value["address"] else [])])
-    emit(as_json, value, text)
+    return {**named, "version": found.version, "figures": served_figures(home)}
+
+
+def _told(value: dict[str, Any]) -> str:
+    """The status in lines; of what only a served node counts, what is there."""
+    lines = [f"{name:8}{value[name]}" for name in ("network", "member", "version")]
+    lines.append(f"block   {value['height']}, {when(value['time'])}")
+    lines += [f"address {value['address']}"] if value["address"] else []
+    found = value["figures"]
+    if found.get("salus_engine_up") == 0:
+        lines.append("engine  does not answer")
+    elif found.get("salus_engine_up"):
+        pace = "fetches what others have" if found["salus_engine_catching_up"] else f"{found['salus_engine_waiting']:.0f} wait"
+        lines.append(
+            f"engine  {pace}, {found['salus_engine_peers']:.0f} peers, its vote weighs {found['salus_engine_power']:.0f}, "
+            f"begun again {found['salus_restarts_total']:.0f} times"
+        )
+    if found:
+        lines.append(
+            f"vault   {found['salus_blobs']:.0f} sealed blobs, {found['salus_blob_bytes'] / 1e6:.1f} MB; "
+            f"{found['salus_blobs_lacking']:.0f} are lacking, {found['salus_blobs_surplus']:.0f} are others' to keep"
+        )
+        lines.append(f"letters {found['salus_letters']:.0f}")
+        lines.append(
+            f"machine {found['salus_disk_free_bytes'] / 1e9:.1f} GB of disk free, "
+            f"{found.get('salus_process_resident_memory_bytes', 0) / 1e6:.0f} MB of memory in use"
+        )
+    return "\n".join(lines)
 
 
 @group.command()

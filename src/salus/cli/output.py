@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -41,6 +43,21 @@ def emit(as_json: bool, value: object, text: str) -> None:
         sys.stdout.buffer.flush()
     else:
         print(showable(text))
+
+
+def watched(shown: Callable[[], str]) -> None:
+    """Show a text in place, made anew every second, until interrupted; where nobody looks at a terminal, once."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    if not sys.stdout.isatty():
+        print(showable(shown()))
+        return
+    with suppress(KeyboardInterrupt), Live(console=Console(), auto_refresh=False) as live:
+        while True:
+            live.update(Text(showable(shown())), refresh=True)
+            time.sleep(1.0)
 
 
 def emit_line(as_json: bool, value: object, text: str) -> None:

@@ -66,6 +66,13 @@ class NodeClient:
         """What the node says of itself."""
         return self._get("/v1/status", NodeStatus)
 
+    def figures(self) -> dict[str, float]:
+        """What the node counts, of all that has no label, by name: to a client on its own machine alone."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        families = text_string_to_metric_families(self._call("GET", "/v1/metrics", None).decode("utf-8"))
+        return {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
+
     def genesis(self) -> Genesis:
         """The node's genesis document."""
         return self._get("/v1/genesis", Genesis)

@@ -81,7 +81,7 @@ class Application:
         self.machine = Machine(genesis, MODULES)
         self._store = store
         self._height = Height(height)
-        self._tree = Tree().changed((key, store.get(key)) for key in store.keys(_FIRST, _LAST))
+        self._tree = Tree.of((key, store.get(key) or b"") for key in store.keys(_FIRST, _LAST))
         self._candidate: tuple[Block, Overlay, Tree] | None = None
 
     def info(self) -> Info:

@@ -22,10 +22,7 @@ EMPTY = Hash(bytes(32))
 _DEPTH = 256
 
 
-class _Leaf(msgspec.Struct, frozen=True, gc=False):
-    hash: bytes
-    path: bytes
-    value: bytes
+_Leaf = bytes  # its path and its hashed value, 32 bytes each: there may be a million
 
 
 class _Inner(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +53,11 @@ class Tree:
         """The root hash, 32 bytes."""
         return Hash(_hash(self.root_node))
 
+    @classmethod
+    def of(cls, items: Iterable[tuple[bytes, bytes]]) -> Tree:
+        """The tree over these keys and values; no key may come twice."""
+        return cls(_build(sorted(_path(key) + _value(value) for key, value in items), 0))
+
     def changed(self, changes: Iterable[tuple[bytes, bytes | None]]) -> Tree:
         """The tree after setting each key to its value, or removing it (None). A later change of a key wins."""
         hashed = {_path(key): None if value is None else _value(value) for key, value in changes}
@@ -68,14 +70,14 @@ class Tree:
             here, there = (node.right, node.left) if _bit(path, depth) else (node.left, node.right)
             siblings.append(_hash(there))
             node, depth = here, depth + 1
-        other = None if node is None or node.path == path else (node.path, node.value)
+        other = None if node is None or node[:32] == path else (node[:32], node[32:])
         return StateProof(tuple(siblings), other)
 
 
 def require_presence(root: bytes, key: bytes, value: bytes, proof: StateProof) -> None:
     """Raise `LedgerRefused` ``bad-state-proof`` unless ``key`` has ``value`` under ``root``."""
     path = _path(key)
-    if proof.other is not None or _fold(_leaf(path, _value(value)).hash, path, proof.siblings) != root:
+    if proof.other is not None or _fold(_leaf_hash(path, _value(value)), path, proof.siblings) != root:
         raise LedgerRefused("bad-state-proof", "the value is not proven by this header")
 
 
@@ -84,7 +86,7 @@ def require_absence(root: bytes, key: bytes, proof: StateProof) -> None:
     path, end = _path(key), bytes(EMPTY)
     if proof.other is not None:
         _require_neighbour(path, proof.other[0], len(proof.siblings))
-        end = _leaf(*proof.other).hash
+        end = _leaf_hash(*proof.other)
     if _fold(end, path, proof.siblings) != root:
         raise LedgerRefused("bad-state-proof", "the absence is not proven by this header")
 
@@ -104,9 +106,9 @@ def _fold(node: bytes, path: bytes, siblings: tuple[bytes, ...]) -> bytes:
 def _apply(node: _Node, changes: list[_Change], depth: int) -> _Node:
     """``node`` at ``depth`` after ``changes``, which are sorted by path and not empty."""
     if not isinstance(node, _Inner):
-        leaves = [_leaf(path, value) for path, value in changes if value is not None]
-        if node is not None and all(path != node.path for path, _ in changes):
-            insort(leaves, node, key=_path_of)
+        leaves = [path + value for path, value in changes if value is not None]
+        if node is not None and all(path != node[:32] for path, _ in changes):
+            insort(leaves, node)
         return _build(leaves, depth)
     split = _split([path for path, _ in changes], depth)
     if not split:
@@ -119,12 +121,12 @@ def _apply(node: _Node, changes: list[_Change], depth: int) -> _Node:
 def _build(leaves: list[_Leaf], depth: int) -> _Node:
     if len(leaves) < 2:
         return leaves[0] if leaves else None
-    split = _split([leaf.path for leaf in leaves], depth)
+    split = _split(leaves, depth)
     return _join(_build(leaves[:split], depth + 1), _build(leaves[split:], depth + 1))
 
 
 def _split(paths: list[bytes], depth: int) -> int:
-    """How many of the sorted ``paths``, equal up to ``depth``, go left."""
+    """How many of the sorted ``paths`` (or leaves, which begin with theirs), equal up to ``depth``, go left."""
     byte, bit, first, end = depth >> 3, 0x80 >> (depth & 7), 0, len(paths)
     while first < end:
         middle = (first + end) >> 1
@@ -138,16 +140,9 @@ def _split(paths: list[bytes], depth: int) -> int:
 def _join(left: _Node, right: _Node) -> _Node:
     if left is None or right is None:
         other = right if left is None else left
-        return other if not isinstance(other, _Inner) else _Inner(_inner_hash(_hash(left), _hash(right)), left, right)
-    return _Inner(_inner_hash(left.hash, right.hash), left, right)
-
-
-def _leaf(path: bytes, value: bytes) -> _Leaf:
-    return _Leaf(_leaf_hash(path, value), path, value)
-
-
-def _path_of(leaf: _Leaf) -> bytes:
-    return leaf.path
+        if not isinstance(other, _Inner):
+            return other
+    return _Inner(_inner_hash(_hash(left), _hash(right)), left, right)
 
 
 _inner_hash = tagged_pair("salus/state-inner/1")
@@ -155,7 +150,9 @@ _leaf_hash = tagged_pair("salus/state-leaf/1")
 
 
 def _hash(node: _Node) -> bytes:
-    return EMPTY if node is None else node.hash
+    if isinstance(node, _Inner):
+        return node.hash
+    return EMPTY if node is None else _leaf_hash(node[:32], node[32:])
 
 
 def _path(key: bytes) -> bytes:

@@ -110,7 +110,7 @@ def restored(snapshot: Snapshot, chunks: Iterable[bytes]) -> Restored:
             state[leaf.key] = leaf.value
             last = leaf.key
         count += 1
-    tree = Tree().changed(state.items())
+    tree = Tree.of(state.items())
     if count != len(snapshot.chunks) or tree.root != snapshot.root:
         raise LedgerRefused("bad-snapshot", "the chunks do not come to the state that the snapshot names")
     return Restored(snapshot, state, tree)

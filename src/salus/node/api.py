@@ -268,6 +268,11 @@ def _health(node: NodeService, request: Request) -> Response:
     return JSONResponse({"status": "ok", "version": __version__})
 
 
+def _ready(node: NodeService, request: Request) -> Response:
+    node.require_ready()
+    return _health(node, request)
+
+
 def _status(node: NodeService, request: Request) -> Response:
     return Response(encode(node.status()), media_type=MEDIA)
 
@@ -315,6 +320,7 @@ _PASSED_ON = {"forwarded", "via", "x-forwarded-for", "x-real-ip"}
 #: path, what answers it, the kind of its answer, the statuses of its problems, and in a line what it does
 GETS: tuple[tuple[str, Callable[[NodeService, Request], Response], str, tuple[int, ...], str], ...] = (
     ("/v1/health", _health, "application/json", _EVERY, "Whether the node is up"),
+    ("/v1/ready", _ready, "application/json", _EVERY, "Whether the node serves others: 503 while its blocks are too old"),
     ("/v1/status", _status, MEDIA, _EVERY, "What the node says of itself"),
     ("/v1/genesis", _genesis, MEDIA, _EVERY, "The genesis document"),
     ("/v1/headers/{height}", _header, MEDIA, (404, *_EVERY), "A signed header, by height or newest"),

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from salus.errors import NodeRefused
+from salus.node.comet.engine import CometEngine
+from salus.node.comet.runtime import LocalRuntime
 from salus.node.service import NodeService
 from salus.node.tally import BOUNDS, Tally
 
@@ -51,11 +54,37 @@ class Figures(Collector):
         age = self._node.anchor_age()
         if age is not None:
             yield GaugeMetricFamily("salus_anchor_age_seconds", "Since the last anchor of this start", value=age / 1000)
+        if isinstance(self._node.engine, CometEngine):
+            yield from _engine(self._node.engine.runtime)
         yield from _counted(self._node.tally)
+
+
+def _engine(runtime: LocalRuntime) -> Iterator[Metric]:
+    """CometBFT, as it is and as it says; of one that does not answer that alone."""
+    yield from ProcessCollector(namespace="salus_engine", pid=lambda: runtime.pid or "none", registry=None).collect()
+    try:
+        found = runtime.figures()
+    except NodeRefused:
+        found = None
+    yield GaugeMetricFamily("salus_engine_up", "1 while the engine answers", value=int(found is not None))
+    for name, text, value in (
+        (
+            ("salus_engine_height", "Height of the newest block that the engine has", found.height),
+            ("salus_engine_catching_up", "1 while the engine fetches blocks that others have", int(found.catching_up)),
+            ("salus_engine_power", "What the vote of this node's validator weighs", found.power),
+            ("salus_engine_peers", "Members' engines that are connected", found.peers),
+            ("salus_engine_waiting", "Transactions that wait in the engine for a block", found.waiting),
+            ("salus_engine_waiting_bytes", "Bytes of the transactions that wait in the engine", found.waiting_bytes),
+        )
+        if found
+        else ()
+    ):
+        yield GaugeMetricFamily(name, text, value=value)
 
 
 def _counted(tally: Tally) -> Iterator[Metric]:
     for name, text, value in (
+        ("salus_restarts", "How often the node has begun again with its engine, since it is served", tally.restarts),
         ("salus_blocks", "Blocks made since the start", tally.blocks),
         ("salus_receipts", "Receipts written since the start", tally.receipts),
         ("salus_anchors", "Anchors made since the start", tally.anchors),
@@ -81,4 +110,5 @@ def render(node: NodeService) -> bytes:
     """The figures in the text format."""
     registry = CollectorRegistry()
     registry.register(Figures(node))
+    registry.register(ProcessCollector(namespace="salus", registry=None))
     return generate_latest(registry)

@@ -29,6 +29,7 @@ STATUS = {
     "node/not-ordered": 503,
     "node/push-full": 507,
     "node/not-proven": 503,
+    "node/not-ready": 503,
     "node/no-such-card": 404,
     "node/not-invited": 403,
     "node/no-such-height": 404,

@@ -171,7 +171,7 @@ class NodeService:
         runtime = LocalRuntime(folder, self._genesis, self._seed, comet, number, start)
         handing = Handing(self._home / "snapshots", self._network, self.config.comet.snapshot_blocks, start)
         own = (self._clock, self._failed, self._committed)
-        self._validating = CometEngine(self._genesis, store, runtime, runtime.listen, *own, handing)
+        self._validating = CometEngine(self._genesis, store, runtime, *own, handing)
         return self._validating
 
     def _named_key(self, state: Reader) -> bytes | None:
@@ -218,6 +218,12 @@ class NodeService:
         """What this node says of itself."""
         newest = self.engine.newest_header().header
         return NodeStatus(self._network, self._member, newest.height, newest.time, __version__)
+
+    def require_ready(self) -> None:
+        """Raise `NodeRefused` ``not-ready`` while the newest block is older than those may be by which others are served."""
+        newest, oldest = self.engine.newest_header(fresh=True).header.time, self._genesis.parameters.max_staleness
+        if self._clock() - newest > oldest:
+            raise NodeRefused("not-ready", "the newest block here is too old to serve others by")
 
     def genesis(self) -> Genesis:
         """The genesis document."""

@@ -24,7 +24,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.blocks = self.receipts = self.anchors = 0
+        self.blocks = self.receipts = self.anchors = self.restarts = 0
         self.anchored_at = 0  # ms; 0: not since the start
         self.transactions: Counter[str] = Counter()  # by full code, "applied" for none
         self.requests: Counter[tuple[str, str, str]] = Counter()  # by method, route template, status class

@@ -29,6 +29,7 @@ from salus.ledger.genesis import network_id
 from salus.ledger.modules.revocations.state import Revoked, revocation_key
 from salus.ledger.modules.sections.state import Section, section_key
 from salus.ledger.store import load
+from salus.ledger.trusting import Trusted
 from salus.warrants.link import Purpose, Right
 from world import CLEMENTE, DOCTOR, HOUR, World, served, thread
 
@@ -126,6 +127,25 @@ def test_an_invitation_that_is_refused_leaves_no_home_and_another_one_makes_it(h
     assert code(lambda: hosted.init(foreign, urls=(hosted.url, NOWHERE))) == "agent/node-unreachable"
     assert not (hosted.home / "genesis.bin").exists()
     hosted.init(hosted.invitation())
+
+
+def test_a_new_home_comes_by_the_header_that_its_host_has_seen(hosted: Hosted) -> None:
+    """GUE-13."""
+    newest = hosted.near.node.header(None).header
+    assert newest.height > 0
+    invitation = hosted.near.node.door.book.invite(HOUR, 1, 1000, newest)
+    assert read_invitation(invitation_text(invitation)) == invitation
+    forked = msgspec.structs.replace(invitation, header=bytes(32))
+    assert code(lambda: hosted.init(forked)) == "agent/forked-node"
+    assert not (hosted.home / "genesis.bin").exists()
+    assert hosted.near.node.door.book.guests() == []  # and nobody was told anything
+    ahead = msgspec.structs.replace(invitation, height=newest.height + 1_000)
+    assert code(lambda: hosted.init(ahead)) == "node/no-such-height"
+    hosted.init(invitation)
+    with hosted.opened() as agent:
+        pin = agent.store.find(Trusted, b"", b"")
+        assert pin is not None
+        assert pin.height >= newest.height
 
 
 def test_a_home_that_was_cut_off_after_redeeming_redeems_again(hosted: Hosted) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from salus.errors import NodeRefused
-from salus.node.comet.rpc import MAX_ANSWER, Rpc
+from salus.node.comet.rpc import MAX_ANSWER, Figures, Rpc
 
 
 @pytest.fixture
@@ -75,6 +75,15 @@ def test_an_answer_of_another_shape_is_refused(answering: Callable[[bytes], Rpc]
 
 def test_unknown_fields_are_let_through(answering: Callable[[bytes], Rpc]) -> None:
     assert answering(told(b"3", b', "listening": true')).status().height == 3
+
+
+def test_the_engine_says_how_it_is(answering: Callable[[bytes], Rpc]) -> None:
+    """API-19: three questions, one answer that has what each asks for."""
+    more = b', "validator_info": {"voting_power": "2"}, "n_peers": "3", "total": "4", "total_bytes": "4096"'
+    body = told(b"9").replace(b"}}}", b"}" + more + b"}}")
+    for _ in range(2):
+        answering(body)
+    assert answering(body).figures() == Figures(9, False, 2, 3, 4, 4096)
 
 
 def test_how_far_peers_are_is_asked_only_of_an_engine_that_has_caught_up(answering: Callable[[bytes], Rpc]) -> None:

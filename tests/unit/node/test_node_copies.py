@@ -14,11 +14,13 @@ from node_world import MEMBER, Clock, blob, code, key, package
 from salus.crypto.hashing import sha256
 from salus.exchange.peering import PeerPush, Pushed, sign_push
 from salus.exchange.placing import responsible
-from salus.ledger.modules.governance.messages import RemoveMember
+from salus.ledger.modules.governance.messages import RemoveMember, Upgrade
+from salus.ledger.modules.members.queries import known_member
 from salus.ledger.modules.sections.messages import Epoch, Rotate
 from salus.ledger.modules.sections.queries import section
 from salus.ledger.modules.sections.state import schedule_hash
 from salus.node.copying import portions, promised
+from salus.node.operating.departing import rules
 from salus.node.vault.blobs import Blobs
 from salus.node.vault.pushed import PushedBlobs
 
@@ -355,6 +357,41 @@ def test_where_a_member_goes_what_it_kept_moves_to_others_and_no_more_moves(
         assert 4 not in now
         assert before[data] - {4} <= now
         assert now <= set(five.holders(sha256(data)))
+
+
+def test_a_member_that_left_lets_go_of_what_others_keep_and_leaves_nothing_more_with_them(
+    five: Copies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MEM-27: so that its operator knows when the node may be switched off."""
+    monkeypatch.setattr("salus.node.vault.auditing._KEYS", 0)
+    five.fill("ann", *MANY)
+    five.look()
+    five.look()
+    kept = [data for data in MANY if five.nodes[4].blobs.has(sha256(data))]
+    assert kept
+    five.decide(RemoveMember(made(4).member))
+    five.fill("late")
+    five.look(0, 1, 2, 3)
+    five.look(4)
+    assert not [data for data in kept if five.nodes[4].blobs.has(sha256(data))]
+    for data in kept:
+        assert set(five.keepers(sha256(data))) <= set(five.holders(sha256(data)))
+    given = next(data for n in range(100) if 0 in five.keepers(sha256(data := blob(f"late {n}"))))
+    answer = five.nodes[4].peers.ask(MEMBER, 1, 256, [sha256(kept[0])])
+    removed = known_member(five.node.engine.state, made(4).member).removed
+    assert [block.header.header.time for block in answer.blocks][-1] == removed < five.node.status().time
+    assert (answer.blobs, answer.listings, answer.peers) == ((), (), ())
+    assert code(lambda: five.nodes[4].peers.push(MEMBER, [sha256(given)], [given])) == "ledger/member-removed"
+    assert not five.node.pushed.has(sha256(given))
+
+
+def test_rules_that_were_decided_on_are_told_before_they_begin(tmp_path: Path) -> None:
+    """GOV-14."""
+    with several(tmp_path, 1) as alone:
+        alone.decide(Upgrade(1_000, 2))
+    found = rules(tmp_path / "0")
+    assert (found.version, found.begins, found.known) == (2, 1_000, 1)
+    assert 0 < found.height < 1_000
 
 
 # --- reading

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from members_world import Members, replicate, two_members
+from node_world import ask
 from salus.agent.services import charting, listing
 from salus.codec import decode
 from salus.crypto.hashing import sha256
@@ -130,6 +131,18 @@ def test_members_nodes_speak_by_pinned_addresses_and_with_nobody_else(tmp_path: 
             assert charting.open_chart(members.second.agent, PATIENT, PATIENT).shown
 
 
+def test_a_node_is_ready_while_its_blocks_are_young_enough_to_serve_others_by(tmp_path: Path) -> None:
+    """API-93."""
+    with two_members(tmp_path) as members:
+        node = members.second.node
+        assert ask(node, "GET", "/v1/ready").json()["status"] == "ok"
+        node.peers.know(members.first.node.status().member, "http://127.0.0.1:9")
+        members.second.clock.now += members.first.agent.genesis.parameters.max_staleness
+        refused = ask(node, "GET", "/v1/ready")
+        assert (refused.status_code, refused.json()["code"]) == (503, "node/not-ready")
+        assert ask(node, "GET", "/v1/health").status_code == 200
+
+
 class Tampering:
     """An orderer whose blocks are changed on the way."""
 
@@ -211,8 +224,8 @@ def test_a_members_engine_is_asked_as_its_node_is_and_where_there_is_none_it_is_
         "ledger/no-such-member": sign_ask(own_key(members.second), msgspec.structs.replace(bare, asking=Peer(bytes(32), ""))),
         "node/stale-ask": sign_ask(own_key(members.second), msgspec.structs.replace(bare, time=0)),
     }
-    for code, ask in wrong.items():
-        assert code_of(members.first.node.peer_engine, ask) == code
+    for code, asked in wrong.items():
+        assert code_of(members.first.node.peer_engine, asked) == code
     client = NodeClient(members.urls[0])
     assert code_of(client.engine, right) == "node/no-engine"
     client.close()

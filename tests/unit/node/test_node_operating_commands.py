@@ -93,6 +93,46 @@ def test_a_node_that_is_asked_to_end_ends_in_order(home: Path) -> None:
     assert not (home / "node" / "port").exists()
 
 
+def test_a_node_is_started_in_the_background_tells_how_it_is_and_is_stopped(home: Path) -> None:
+    """CLI-25."""
+    assert refused(salus(home, "node", "stop")) == "node/node-not-running"
+    assert refused(salus(home, "node", "logs")) == "node/no-log"
+    begun = said(salus(home, "node", "start", "--json"))
+    try:
+        assert said(salus(home, "node", "start", "--json")) == begun
+        figures = said(salus(home, "node", "status", "--json"))["figures"]
+        assert isinstance(figures, dict)
+        assert figures["salus_blobs"] > 0
+        assert "sealed blobs" in salus(home, "node", "status", "--watch").stdout
+        assert json.loads(salus(home, "node", "logs", "--last", 1, "--json").stdout)["line"].endswith("(stop with Ctrl-C)")
+    finally:
+        done = salus(home, "node", "stop")
+    assert done.returncode == 0
+    assert not (home / "node" / "port").exists()
+    assert said(salus(home, "node", "status", "--json"))["figures"] == {}
+
+
+def test_a_node_that_cannot_start_says_why_and_leaves_nothing_running(home: Path) -> None:
+    (home / "node" / "config.toml").write_text("port = 70000\n")
+    done = salus(home, "node", "start")
+    assert refused(done) == "node/engine-stopped"
+    assert "node/bad-config" in done.stderr
+    assert refused(salus(home, "node", "stop")) == "node/node-not-running"
+
+
+def test_the_only_member_does_not_leave_and_nobody_leaves_guests_unawares(home: Path, tmp_path: Path) -> None:
+    """GOV-9, CLI-26."""
+    assert refused(salus(home, "node", "leave")) == "ledger/last-validator"
+    assert "this software knows them" in salus(home, "node", "upgrade").stdout
+    with served(home):
+        address = (home / "node" / "port").read_text("ascii").splitlines()[0]
+        code = said(salus(home, "node", "invite", "--json"))["code"]
+        words = ("--node", address, "--genesis", home / "genesis.bin", "--invite", code)
+        assert salus(tmp_path / "guest", "init", *words).returncode == 0
+    assert refused(salus(home, "node", "leave")) == "node/guests-remain"
+    assert refused(salus(home, "node", "leave", "--guests-know")) == "ledger/last-validator"
+
+
 def test_trouble_is_exit_1_in_text_and_in_one_document(home: Path) -> None:
     (home / "node" / "node.key").chmod(0o644)
     done = salus(home, "node", "check")

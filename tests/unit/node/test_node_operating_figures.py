@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from node_world import QUIET, NodeWorld, ask, blob, key, running
+from node_world import QUIET, NodeWorld, ask, blob, figures, key, running
 from salus.codec import encode
 from salus.crypto.hashing import sha256
 from salus.ledger.modules.sections.messages import Entomb
@@ -20,13 +20,6 @@ from salus.node.config import Config
 from salus.node.logs import JsonLine, OneLine, logging_config, storage_line
 
 LOUD = Config(anchor_seconds=86_400, log="json", access_log=True)
-
-
-def figures(world: NodeWorld) -> dict[str, float]:
-    """The figures by name and labels."""
-    text = ask(world.node, "GET", "/v1/metrics").text
-    rows = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, _, value in rows}
 
 
 def busy(world: NodeWorld) -> list[str]:
@@ -47,7 +40,7 @@ def busy(world: NodeWorld) -> list[str]:
 def test_the_figures_count_what_was_done(tmp_path: Path) -> None:
     with running(tmp_path) as world:
         busy(world)
-        found = figures(world)
+        found = figures(world.node)
     assert found["salus_height"] == 3
     assert found['salus_transactions_total{result="applied"}'] == 3
     assert found["salus_blocks_total"] == 3
@@ -62,6 +55,7 @@ def test_the_figures_count_what_was_done(tmp_path: Path) -> None:
     assert found['salus_request_seconds_count{route="/v1/transactions/{body}"}'] == 1
     assert found["salus_disk_free_bytes"] > 0
     assert (found["salus_queue"], found["salus_letters"]) == (0, 0)
+    assert found["salus_process_resident_memory_bytes"] > 0
 
 
 def test_no_id_is_in_figures_or_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,7 @@ export const Drop = record("drop", {
   sealed: bytes(0, 1_048_576),
   stamp: orNil(Stamp),
 });
-const Invitation = record("invitation", { network: bytes32, member: bytes32, secret: bytes32 });
+const Invitation = record("invitation", { network: bytes32, member: bytes32, secret: bytes32, height: count, header: bytes32 });
 export const Redemption = record("redemption", {
   network: bytes32,
   member: bytes32,

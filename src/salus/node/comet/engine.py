@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import suppress
-from typing import Protocol
 
 import lmdb
 import msgspec
@@ -37,7 +36,8 @@ from salus.node.chain import Chain
 from salus.node.comet.abci_pb2 import Request, Response
 from salus.node.comet.application import AbciApplication
 from salus.node.comet.joining import Handing, followed_from
-from salus.node.comet.server import AbciServer, Answer
+from salus.node.comet.runtime import LocalRuntime
+from salus.node.comet.server import Answer
 from salus.node.comet.sharing import SHARING_NONE, SharingSnapshots
 from salus.node.engine import Committed, Outcome
 from salus.node.ledger_store import LedgerStore, StoredBlock
@@ -60,54 +60,25 @@ _IDLE = 1.0  # seconds between two looks where none is expected
 SILENT = 15  # times in a row that an engine which has answered does not, after which it is taken to have failed
 
 
-class Runtime(Protocol):
-    """CometBFT's process, and what it can be asked. Its silence is `NodeRefused` ``engine-unreachable``."""
-
-    def start(self) -> None:
-        """Begin; `NodeRefused` where it ends at once."""
-
-    def stop(self) -> None:
-        """End in order."""
-
-    def require_alive(self) -> None:
-        """Raise `NodeRefused` ``engine-stopped`` unless the process runs."""
-
-    def names(self, peer: str) -> bool:
-        """Whether the configuration names an engine of this id."""
-
-    def broadcast(self, data: bytes) -> str:
-        """Hand in a transaction; "" or the full code with which the application refused it."""
-
-    def header(self, height: int | None) -> CommittedHeader:
-        """The committed header at ``height``, or the newest."""
-
-    def told(self, question: Question, height: int, page: int) -> bytes:
-        """What another member's light client wants to know, as JSON."""
-
-
-Listen = Callable[[Answer, Callable[[BaseException], None]], AbciServer]
-
-
 class CometEngine(Chain):
     """Every public method may be called from any thread.
 
-    ``listen`` makes the socket on which the application is asked, ``failed`` is told when this node must not go on; ``clock``
-    gives ms since the epoch; ``handing``: the snapshots that it hands over and begins with.
+    ``runtime`` is CometBFT's process; ``failed`` is told when this node must not go on; ``clock`` gives ms since the epoch;
+    ``handing``: the snapshots that it hands over and begins with.
     """
 
     def __init__(
         self,
         genesis: Genesis,
         store: LedgerStore,
-        runtime: Runtime,
-        listen: Listen,
+        runtime: LocalRuntime,
         clock: Callable[[], Millis],
         failed: Callable[[], None],
         committed: Committed | None = None,
         handing: Handing | None = None,
     ) -> None:
         super().__init__(genesis, store, committed)
-        self._runtime, self._clock, self._told_of_failure = runtime, clock, failed
+        self.runtime, self._clock, self._told_of_failure = runtime, clock, failed
         self._came = threading.Condition(self._lock)  # a block was committed, or a header has come
         self._waiting = dict[bytes, Future[Outcome]]()
         self._stopping, self.failure = threading.Event(), ""
@@ -123,11 +94,11 @@ class CometEngine(Chain):
         self._trusted = self._start or self._trusted
         self._sharing = SharingSnapshots(network_id(genesis), handing.snapshots, self) if handing is not None else SHARING_NONE
         application = AbciApplication(genesis, self.app, self, clock, self._lets_in, last, self._sharing)
-        self._server = listen(self._answer(application), self._fail)
+        self._server = runtime.listen(self._answer(application), self._fail)
         self._following = threading.Thread(target=self._follow, name="headers", daemon=True)
         try:
             self._server.start()
-            self._runtime.start()
+            self.runtime.start()
             self._following.start()
             self._come_together()
         except BaseException:
@@ -155,10 +126,10 @@ class CometEngine(Chain):
                 self._waiting.pop(identity, None)
 
     def _hand_in(self, data: bytes, deadline: float) -> str:
-        """As `Runtime.broadcast`, as soon as the engine answers."""
+        """As `LocalRuntime.broadcast`, as soon as the engine answers."""
         while True:
             try:
-                return self._runtime.broadcast(data)
+                return self.runtime.broadcast(data)
             except NodeRefused as error:
                 if error.code != "engine-unreachable":
                     raise
@@ -181,7 +152,7 @@ class CometEngine(Chain):
             return known
         if not self._store.base() < height <= self._newest().header.height:
             raise NodeRefused("no-such-height", "no block of this height")
-        found = self._runtime.header(height)
+        found = self.runtime.header(height)
         require_named(self.genesis, found)
         return found
 
@@ -227,7 +198,7 @@ class CometEngine(Chain):
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(NodeRefused("not-ordered", "the node stops before it knows what becomes of this"))
-        self._runtime.stop()
+        self.runtime.stop()
         self._server.stop()
         if self._following.is_alive():
             self._following.join()
@@ -275,7 +246,7 @@ class CometEngine(Chain):
         """What another member's node wants to know that begins with a snapshot, as JSON."""
         if question == Question.SNAPSHOTS:
             return msgspec.json.encode(self._sharing.heights())
-        return self._runtime.told(question, height, page)
+        return self.runtime.told(question, height, page)
 
     def dropped(self, data: bytes, refusal: SalusError) -> None:
         """Tell who waits that another transaction of the last block has made this one impossible."""
@@ -289,7 +260,7 @@ class CometEngine(Chain):
 
     def _lets_in(self, peer: str) -> bool:
         """Whether an engine of this id is a member's: configured here, or admitted by votes."""
-        if self._runtime.names(peer):
+        if self.runtime.names(peer):
             return True
         return PEER_ID.fullmatch(peer) is not None and peer_is_member(self._store, bytes.fromhex(peer))
 
@@ -343,7 +314,7 @@ class CometEngine(Chain):
         silent = 0
         while not self._stopping.is_set():
             try:
-                self._take_up_to(self._runtime.header(None))
+                self._take_up_to(self.runtime.header(None))
                 silent = 0
             except SalusError as error:
                 silent += self._answered and error.code == "engine-unreachable"
@@ -364,13 +335,13 @@ class CometEngine(Chain):
         for height in range(first, newest.header.height):
             if self._stopping.is_set():
                 return
-            self._take(self._runtime.header(height))
+            self._take(self.runtime.header(height))
         self._take(newest)
 
     def _ended(self, silent: int) -> bool:
         """Whether the engine has ended, or was ``silent`` for too long; this node then does not go on."""
         try:
-            self._runtime.require_alive()
+            self.runtime.require_alive()
             if silent > SILENT:
                 raise NodeRefused("engine-stopped", "the engine runs, and does not answer any more")
         except NodeRefused as ended:
@@ -396,4 +367,4 @@ class CometEngine(Chain):
 
     def _followed(self, signed: CommittedHeader) -> Trusted:
         """What to go by from a newer header on."""
-        return followed_from(self.genesis, self._start, self._trusted, self._shown, signed, self._runtime.header)
+        return followed_from(self.genesis, self._start, self._trusted, self._shown, signed, self.runtime.header)

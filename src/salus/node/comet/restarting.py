@@ -14,6 +14,7 @@ class Restarts:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._times = clock, list[float]()
+        self.count = 0  # in all
 
     def pause(self) -> float | None:
         """Seconds to wait before the node begins again; None where it has done so too often."""
@@ -22,4 +23,5 @@ class Restarts:
         if len(self._times) >= MOST:
             return None
         self._times.append(now)
+        self.count += 1
         return float(PAUSE * 2 ** (len(self._times) - 1))

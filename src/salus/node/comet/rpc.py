@@ -44,14 +44,39 @@ class Taken(msgspec.Struct, frozen=True):
     again: bool = False
 
 
+class Figures(msgspec.Struct, frozen=True):
+    """What the engine says of itself: what its validator's vote weighs; peers it is connected with; what waits for a block."""
+
+    height: int
+    catching_up: bool
+    power: int
+    peers: int
+    waiting: int
+    waiting_bytes: int
+
+
 class _SyncInfo(msgspec.Struct):
     latest_block_height: Whole
     latest_block_time: Text
     catching_up: bool
 
 
+class _ValidatorInfo(msgspec.Struct, frozen=True):
+    voting_power: Whole = "0"
+
+
 class _Status(msgspec.Struct):
     sync_info: _SyncInfo
+    validator_info: _ValidatorInfo = _ValidatorInfo()
+
+
+class _Net(msgspec.Struct):
+    n_peers: Whole
+
+
+class _Mempool(msgspec.Struct):
+    total: Whole
+    total_bytes: Whole
 
 
 class _Broadcast(msgspec.Struct):
@@ -142,6 +167,13 @@ class Rpc:
         """How far the engine is."""
         info = self._ask(_Status, "status").sync_info
         return Status(int(info.latest_block_height), info.catching_up, info.latest_block_time)
+
+    def figures(self) -> Figures:
+        """How the engine is: three questions."""
+        status, net, pool = self._ask(_Status, "status"), self._ask(_Net, "net_info"), self._ask(_Mempool, "num_unconfirmed_txs")
+        info, power = status.sync_info, int(status.validator_info.voting_power)
+        waiting = (int(pool.total), int(pool.total_bytes))
+        return Figures(int(info.latest_block_height), info.catching_up, power, int(net.n_peers), *waiting)
 
     def rounds(self) -> tuple[int, list[int]]:
         """For which height the engine gathers votes, and for which each of its peers does, as they say.

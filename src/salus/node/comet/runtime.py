@@ -23,7 +23,7 @@ from salus.node.comet.configuring import EngineHome, write_engine_home
 from salus.node.comet.headers import committed_header
 from salus.node.comet.joining import Start
 from salus.node.comet.process import EngineProcess
-from salus.node.comet.rpc import Rpc
+from salus.node.comet.rpc import Figures, Rpc
 from salus.node.comet.server import AbciServer, Answer
 from salus.node.comet.signing import signed_name
 from salus.node.config import CometConfig
@@ -141,6 +141,15 @@ class LocalRuntime:
         found = committed_header(told, self._voting(told))
         self._beginning = False
         return found
+
+    def figures(self) -> Figures:
+        """How the engine is; `NodeRefused` ``engine-unreachable``."""
+        return self._rpc.figures()
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process; None before the start."""
+        return self._process.pid
 
     def told(self, question: Question, height: int, page: int) -> bytes:
         """The engine's whole answer to a question of another member's light client."""

@@ -11,6 +11,7 @@ from salus.errors import NodeRefused
 from salus.exchange.guests import Invitation, Redemption
 from salus.exchange.inviting import invitation_key, require_redemption
 from salus.ids import Bytes32, Count, MemberId, Millis, NetworkId
+from salus.ledger.header import AnyHeader, header_hash
 from salus.node.tables import Tables
 
 OPEN_FOR = 30 * 86_400_000  # ms in which an invitation can be redeemed
@@ -44,13 +45,17 @@ class GuestBook:
         self._tables = Tables(folder, BOOK)
         self._network, self._member, self._clock = network, member, clock
 
-    def invite(self, span: int, uses: int, actions: int) -> Invitation:
-        """An invitation for ``uses`` guests, who are served for ``span`` (ms) from now, with ``actions`` a day each."""
+    def invite(self, span: int, uses: int, actions: int, newest: AnyHeader | None = None) -> Invitation:
+        """An invitation for ``uses`` guests, who are served for ``span`` (ms) from now, with ``actions`` a day each.
+
+        It says that ``newest`` is on the ledger, where it is given.
+        """
         secret, now = new_seed(), self._clock()
         invited = Invited(now + min(OPEN_FOR, span), uses, now + span, actions)
         with self._tables.writing() as write:
             write.put(INVITED, invitation_key(secret).public, encode(invited))
-        return Invitation(self._network, self._member, secret)
+        seen = (newest.height, header_hash(newest)) if newest else ()
+        return Invitation(self._network, self._member, secret, *seen)
 
     def redeem(self, redemption: Redemption) -> None:
         """Make the redemption's key a guest, durably; the same again changes nothing.
