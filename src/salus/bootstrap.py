@@ -15,14 +15,12 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from salus.agent.at_once import side_by_side
-from salus.agent.attending import Attending
 from salus.agent.home import Agent
 from salus.agent.network import Network
 from salus.agent.nodes import Nodes, nodes_file, read_nodes
@@ -33,18 +31,15 @@ from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key
 from salus.agent.verify import come_by
 from salus.codec import decode
-from salus.crypto.keys import derive, new_seed
+from salus.crypto.keys import derive
 from salus.durable import make_folder, sync_folder, write_atomically
 from salus.errors import AgentRefused, NodeRefused, SalusError
-from salus.exchange.addressing import pinned
 from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys
 from salus.ids import Millis
 from salus.ledger.genesis import MAX_GENESIS, Genesis, network_id, validators
 from salus.ledger.header import AnyHeader
 from salus.ledger.trusting import Trusted
-from salus.node.comet.engine import ENGINE_STOPPED
-from salus.node.comet.restarting import Restarts
 from salus.node.config import read_announced
 from salus.node.guests.book import GuestBook
 from salus.node.identity import FOUNDING, RESYNC, Identity, own_member, read_node_seed
@@ -229,69 +224,6 @@ def resync_node(home: Path) -> tuple[str, bool]:
         return set_aside(home)
 
 
-def serve(home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None = None) -> None:
-    """Serve the node's API until a signal; ``ready`` is told the address. Where the engine fails, both begin again a few times.
-
-    `NodeRefused` ``engine-stopped`` where it fails too often or at the first start; ``node-failed`` for another fault.
-    With ``ask``, the agent's half is opened now and then to do what is due, on a network where something can be.
-    ``node/port`` (0600) has the address, pinned where it is https, and by what the other commands on this home are let in, which
-    is made anew each time.
-    """
-    signal.signal(signal.SIGTERM, _end)
-    restarts, served = Restarts(), ready
-    while True:
-        try:
-            port = _serve_once(home, port, served, ask, restarts.count)
-            if port is None:
-                return
-            why, served = "it has ended, or orders nothing any more", _silently
-        except NodeRefused as error:
-            if served is ready or error.code != "engine-stopped":
-                raise
-            why = error.text
-        pause = restarts.pause()
-        if pause is None:
-            raise NodeRefused("engine-stopped", f"the engine has failed too often ({why}); the log says more")
-        _LOG.warning("the engine has failed (%s): node and engine begin again in %d s", why, pause)
-        time.sleep(pause)
-
-
-def _serve_once(
-    home: Path, port: int | None, ready: Callable[[str], None], ask: Callable[[], str] | None, restarts: int
-) -> int | None:
-    """Serve until the engine fails: then on which port that was; None where nothing has failed.
-
-    Whatever else fails is `NodeRefused` ``node-failed``.
-    """
-    from salus.node.http import listen, run
-    from salus.node.tls import ending
-
-    with open_node(home, PATIENCE) as node:
-        node.tally.restarts = restarts
-        config, seed = node.config, read_node_seed(home / "node" / "node.key")
-        with storage_refusals():
-            tls = ending(config, home / "node", seed, clock())
-        listener = listen(config.host, config.port if port is None else port)
-        host, port = f"[{config.host}]" if ":" in config.host else config.host, int(listener.getsockname()[1])
-        address = f"http://{host}:{port}" if tls is None else pinned(f"https://{host}:{port}", tls.pin)
-        note, secret = home / "node" / "port", new_seed()
-        attending = _attending(home, ask) if ask else None
-        node.door.enrol_own(GuestKeys(secret).at(node.status().member).public)
-        try:
-            node.announce(address)
-            write_atomically(note, f"{address}\n{secret.hex()}\n".encode("ascii"))
-            if attending:
-                attending.start()
-            run(node, listener, lambda: ready(address), None if tls is None else tls.context)
-        finally:
-            if attending:
-                attending.stop()
-            note.unlink(missing_ok=True)
-        if node.failure not in ("", ENGINE_STOPPED):
-            raise NodeRefused("node-failed", f"the node must not go on ({node.failure}); its log says more")
-        return port if node.failure else None
-
-
 def told_address(home: Path) -> str:
     """Where the node of ``home`` is reached: as configured, else where it listens; "" where neither is known."""
     require_own_node(home)
@@ -300,28 +232,6 @@ def told_address(home: Path) -> str:
         return config.address or (home / "node" / "port").read_text("ascii").split()[0]
     except (OSError, IndexError):
         return ""
-
-
-def _silently(address: str) -> None:
-    """Say nothing of an address that was told before."""
-
-
-def _end(number: int, frame: object) -> None:
-    """End in order, as at an interrupt: without this a process that is asked to end just ends."""
-    raise SystemExit(0)
-
-
-def _attending(home: Path, ask: Callable[[], str]) -> Attending | None:
-    """Who does what becomes due while the home is served; None on a network of one member, where nothing waits."""
-    genesis = read_genesis(home)
-    if len(genesis.members) == 1 and not validators(genesis):
-        return None
-
-    def look() -> None:
-        with open_home(home, ask, patience=0.0):
-            pass  # a home that is opened does what is due
-
-    return Attending(look, read_outbox(home / "agent" / "outbox.toml").look_seconds)
 
 
 def read_genesis(home: Path) -> Genesis:

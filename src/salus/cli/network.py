@@ -131,7 +131,7 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Serve the node's API, and send what becomes due, until interrupted; other commands on this home go on working."""
-    from salus import bootstrap
+    from salus import bootstrap, serving
     from salus.cli.session import passphrase
     from salus.ledger.genesis import validators
 
@@ -143,7 +143,7 @@ def serve(
     def ready(address: str) -> None:
         emit(as_json, {"address": address}, f"The node answers at {address} (stop with Ctrl-C)")
 
-    bootstrap.serve(home, port, ready, ask)
+    serving.serve(home, port, ready, ask)
 
 
 def demo(
