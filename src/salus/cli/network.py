@@ -175,9 +175,11 @@ def status(home: Home = HOME, as_json: Json = False) -> None:
         "height": found.height,
         "time": found.time,
         "version": found.version,
+        "base": found.base,
     }
     lines = ("network", "member", "version")
-    text = "\n".join([*(f"{name:8}{value[name]}" for name in lines), f"block   {found.height}, {when(found.time)}"])
+    kept = f"keeps   blocks from {found.base + 1} on" if found.base else "keeps   all blocks"
+    text = "\n".join([*(f"{name:8}{value[name]}" for name in lines), f"block   {found.height}, {when(found.time)}", kept])
     emit(as_json, value, text)
 
 
@@ -195,7 +197,8 @@ def blocks(
 
     with joined(home) as network:
         genesis, newest = network.genesis(), network.header(None).header.height
-        oldest = max(1 if validators(genesis) else 0, newest - last + 1)
+        base = network.status().base
+        oldest = max(base + 1 if validators(genesis) else 0, newest - last + 1)
         headers = [network.header(height) for height in range(oldest, newest + 1)]
     for signed in headers:
         require_header(genesis, signed)

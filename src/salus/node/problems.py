@@ -40,6 +40,7 @@ STATUS = {
     "node/stopped": 503,
     "node/no-peer": 502,
     "node/peer-unreachable": 502,
+    "node/pruned": 404,
     "node/bad-block": 502,
     "node/clock-behind": 503,
     "node/storage-failed": 503,

@@ -169,7 +169,7 @@ class NodeService:
         start = None if store.newest() else find_start(self._genesis, self.peers, self._clock())
         comet = replace(self.config.comet, reached=reachable_engine(self.config))
         runtime = LocalRuntime(folder, self._genesis, self._seed, comet, number, start)
-        handing = Handing(self._home / "snapshots", self._network, self.config.comet.snapshot_blocks, start)
+        handing = Handing(self._home / "snapshots", self._network, self.config.comet, start, store)
         own = (self._clock, self._failed, self._committed)
         self._validating = CometEngine(self._genesis, store, runtime, runtime.listen, *own, handing)
         return self._validating
@@ -217,7 +217,7 @@ class NodeService:
     def status(self) -> NodeStatus:
         """What this node says of itself."""
         newest = self.engine.newest_header().header
-        return NodeStatus(self._network, self._member, newest.height, newest.time, __version__)
+        return NodeStatus(self._network, self._member, newest.height, newest.time, __version__, self.engine.base())
 
     def genesis(self) -> Genesis:
         """The genesis document."""

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import suppress
-from typing import Protocol
 
 import lmdb
 import msgspec
@@ -36,8 +35,9 @@ from salus.ledger.verifying import StateAnswer
 from salus.node.chain import Chain
 from salus.node.comet.abci_pb2 import Request, Response
 from salus.node.comet.application import AbciApplication
+from salus.node.comet.driven import Listen, Runtime
 from salus.node.comet.joining import Handing, followed_from
-from salus.node.comet.server import AbciServer, Answer
+from salus.node.comet.server import Answer
 from salus.node.comet.sharing import SHARING_NONE, SharingSnapshots
 from salus.node.engine import Committed, Outcome
 from salus.node.ledger_store import LedgerStore, StoredBlock
@@ -58,34 +58,6 @@ _AGAIN = 0.1  # seconds until the engine is asked again that did not answer
 _POLL = 0.02  # seconds between two looks for a header that must be there any moment
 _IDLE = 1.0  # seconds between two looks where none is expected
 SILENT = 15  # times in a row that an engine which has answered does not, after which it is taken to have failed
-
-
-class Runtime(Protocol):
-    """CometBFT's process, and what it can be asked. Its silence is `NodeRefused` ``engine-unreachable``."""
-
-    def start(self) -> None:
-        """Begin; `NodeRefused` where it ends at once."""
-
-    def stop(self) -> None:
-        """End in order."""
-
-    def require_alive(self) -> None:
-        """Raise `NodeRefused` ``engine-stopped`` unless the process runs."""
-
-    def names(self, peer: str) -> bool:
-        """Whether the configuration names an engine of this id."""
-
-    def broadcast(self, data: bytes) -> str:
-        """Hand in a transaction; "" or the full code with which the application refused it."""
-
-    def header(self, height: int | None) -> CommittedHeader:
-        """The committed header at ``height``, or the newest."""
-
-    def told(self, question: Question, height: int, page: int) -> bytes:
-        """What another member's light client wants to know, as JSON."""
-
-
-Listen = Callable[[Answer, Callable[[BaseException], None]], AbciServer]
 
 
 class CometEngine(Chain):
@@ -174,12 +146,13 @@ class CometEngine(Chain):
             return self._newest()
 
     def header(self, height: int) -> ProvenHeader:
-        """The header at ``height``, asked of CometBFT where it is not kept here yet; ``no-such-height`` otherwise."""
+        """The header at ``height``, asked of CometBFT where it is not kept here yet; otherwise refused as by `Chain.header`."""
         with self._lock:
             known = self._unkept.get(height) or self._store.header(height)
         if known is not None:
             return known
-        if not self._store.base() < height <= self._newest().header.height:
+        self._require_kept(height)
+        if not 0 < height <= self._newest().header.height:
             raise NodeRefused("no-such-height", "no block of this height")
         found = self._runtime.header(height)
         require_named(self.genesis, found)
@@ -237,13 +210,14 @@ class CometEngine(Chain):
             self._keep_headers()
         self._store.close()
 
-    def keep(self, block: Block, final: Finalized) -> None:
-        """Make the finalized block durable, tell of it, and let go who waited for it."""
+    def keep(self, block: Block, final: Finalized) -> int:
+        """Make the finalized block durable, tell of it, and let go who waited for it; the lowest block that is still here."""
         changes = self.app.commit()
         before = self._view.before(changes)
         stored = StoredBlock(block.transactions, final.results, block.misbehaving)
         with database_refusals():
-            self._store.commit_block(block.height, stored, changes, self._unkept.values())
+            since = block.time - self.genesis.parameters.trust_period  # no wallet goes by an older header
+            self._store.commit_block(block.height, stored, changes, self._unkept.values(), since)
         self._unkept.clear()
         self.app.committed()
         self._view, self._earlier = self.app.view(), {block.height - 1: before}
@@ -256,6 +230,7 @@ class CometEngine(Chain):
             if waiting is not None and not waiting.done():
                 waiting.set_result(Outcome(block.height, result))
         self._came.notify_all()
+        return self._store.lowest()
 
     def begin_at(self, found: Restored) -> None:
         """Go on from a snapshot's state, in place of genesis."""
