@@ -11,7 +11,7 @@ import pytest
 from ledger_world import some
 from salus.crypto.signing import SigningKey
 from salus.errors import NodeRefused, SalusError
-from salus.ids import Height, Millis
+from salus.ids import Millis
 from salus.ledger.app import Application, results_coded
 from salus.ledger.genesis import Genesis, ValidatingMember, network_id
 from salus.ledger.header import TxResult
