@@ -1,4 +1,4 @@
-"""Members that keep a part of the blocks beside one that keeps all, on real CometBFT: what is asked of each, and who joins by whom."""
+"""Members that prune beside one that keeps all, on real CometBFT: what is asked of each, and who joins by whom."""
 
 from __future__ import annotations
 
@@ -73,9 +73,7 @@ def earliest(home: Path) -> int:
     """The lowest block that the member's engine still has."""
     config = (home / "node" / "comet" / "config" / "config.toml").read_text("utf-8")
     socket = next(line.split('"')[1] for line in config.splitlines() if line.startswith('laddr = "unix://'))
-    told = Rpc(Path(socket.removeprefix("unix://")))._exchange(
-        b'{"jsonrpc": "2.0", "id": 1, "method": "status", "params": {}}'
-    )
+    told = Rpc(Path(socket.removeprefix("unix://")))._exchange(b'{"jsonrpc": "2.0", "id": 1, "method": "status", "params": {}}')
     return int(json.loads(told)["result"]["sync_info"]["earliest_block_height"])
 
 
@@ -184,5 +182,7 @@ def _serve(net: Localnet, member: Member) -> None:
         "import sys; from pathlib import Path; from salus.localnet import Localnet; net = Localnet(Path(sys.argv[1])); "
         "net._serve(net.member(sys.argv[2]))"
     )
-    done = subprocess.run([sys.executable, "-c", begun, str(net.folder), member.name], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", begun, str(net.folder), member.name], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -157,6 +157,16 @@ def test_at_each_block_the_chain_is_whole_from_its_base_and_a_few_blocks_below_i
     assert node.heights()[0] == node.store.base() > 0
 
 
+def test_what_goes_with_one_block_is_little(tmp_path: Path) -> None:
+    """NET-57: no block waits for long, however far the base was moved."""
+    node = Node(tmp_path, keep=0)
+    node.go_on(60)
+    node.store.move_base(50)
+    node.go_on(1)
+    assert node.heights() == list(range(10, 62))
+    node.store.close()
+
+
 def test_the_engine_is_never_told_to_let_go_of_more_than_lies_below_the_base(node: Node) -> None:
     """NET-57."""
     told = [(node.go_on(1), node.store.base()) for _ in range(150)]
