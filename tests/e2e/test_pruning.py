@@ -119,6 +119,7 @@ def test_members_that_prune_let_go_of_blocks_and_lead_others_on(net: Localnet) -
         start(net)
         story.entries(40)
         await_(lambda: height(net, members[ARCHIVE]) >= height(net, members[A]) - 1)
+        _becomes_an_archive(net, members[B])
     finally:
         story.close()
         net.stop()
@@ -174,6 +175,22 @@ def _joins_by_those_who_prune(net: Localnet, story: Story) -> None:
     await_(lambda: height(net, members[C]) > 0)
     story.entries(3)  # three of four decide, and this member is one of them
     assert base(net, members[C]) >= 50
+
+
+def _becomes_an_archive(net: Localnet, member: Member) -> None:
+    """NET-63: it takes every block, although there are snapshots to begin with."""
+    home = net.home(member)
+    net.kill(member.name)
+    await_(lambda: net.pid(member) is None)
+    config = home / "node" / "config.toml"
+    config.write_text(config.read_text("utf-8").replace(f"keep_blocks = {KEEP}", "keep_blocks = 0"), "utf-8")
+    await_(lambda: command(home, "node", "resync", "--all")[0] == 0)
+    _serve(net, member)
+    await_(lambda: height(net, member) >= height(net, net.members()[A]) - 1)
+    assert base(net, member) == 0
+    client = NodeClient(member.url, 20)
+    assert client.header(1).header.height == 1
+    client.close()
 
 
 def _serve(net: Localnet, member: Member) -> None:
