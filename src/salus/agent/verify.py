@@ -116,7 +116,7 @@ def _accept(agent: Agent, signed: ProvenHeader) -> None:
 
 
 def header_between(agent: Agent, height: int) -> ProvenHeader:
-    """A header that leads to a newer one; `AgentRefused` ``no-archive`` where none of this home's nodes has it any more."""
+    """An old header, such as leads to a newer one; `AgentRefused` ``no-archive`` where no node of this home has it any more."""
     try:
         return agent.network.header(height)
     except NodeRefused as refused:
@@ -124,8 +124,8 @@ def header_between(agent: Agent, height: int) -> ProvenHeader:
             raise
         raise AgentRefused(
             "no-archive",
-            "the validators have changed since this home looked, and its nodes do not have the blocks of then any more: name a "
-            "node that keeps all, or get a checkpoint from when fewer had changed (salus node checkpoint; salus node trust)",
+            "what this home has seen, or was handed, is older than what its nodes keep: name a node that keeps all blocks, or "
+            "get a checkpoint from when fewer validators had changed (salus node checkpoint), and take it in (salus node trust)",
         ) from refused
 
 

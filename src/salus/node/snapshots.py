@@ -205,8 +205,8 @@ class Making:
                 made = self._snapshots.make(self._network, height, root, self._wanted(leaves), base=base)
             _LOG.info("snapshot of block %d: %d chunks, %s", height, len(made.chunks), snapshot_hash(made).hex()[:16])
             self._then(height)
-        except (OSError, lmdb.Error) as error:
-            _LOG.warning("no snapshot of block %d (%s)", height, type(error).__name__)
+        except (OSError, lmdb.Error, SalusError) as error:
+            _LOG.warning("no snapshot of block %d, or none to begin with (%s)", height, type(error).__name__)
 
 
 def _read(path: Path) -> bytes | None:
