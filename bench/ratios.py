@@ -17,14 +17,18 @@ Side = Callable[[], float]  # runs once, and returns the seconds that one unit o
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: ``rounds`` with the one that is dropped; ``quick`` only shows that the harness works."""
+    """How much is measured: ``rounds`` with the one that is dropped, ``most`` when it counts; ``quick`` only shows that it works.
+
+    At least seven ratios count when a figure is to be believed, and three where a round takes minutes.
+    """
 
     quick: bool
+    most: int = 8
 
     @property
     def rounds(self) -> int:
-        """At least seven ratios count when a figure is to be believed."""
-        return 3 if self.quick else 8
+        """With the one that is dropped."""
+        return 3 if self.quick else self.most
 
     def of(self, whole: int, quick: int) -> int:
         """A size: ``whole`` when it counts, ``quick`` when only the harness is looked at."""

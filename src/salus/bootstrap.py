@@ -216,12 +216,12 @@ def restore_node(home: Path, backup: Path, ask: Callable[[], str], told: Told, *
             return restore(home, genesis, backup, seen, told, replace=replace)
 
 
-def resync_node(home: Path) -> tuple[str, bool]:
+def resync_node(home: Path, *, every_block: bool = False) -> tuple[str, bool]:
     """As `set_aside`; `NodeRefused` ``not-validating`` where one member orders alone, ``node-busy`` while the node is served."""
     if not validators(read_genesis(home)):
         raise NodeRefused("not-validating", "this node orders no blocks together with others")
     with storage_refusals(), held_node(home):
-        return set_aside(home)
+        return set_aside(home, every_block=every_block)
 
 
 def told_address(home: Path) -> str:

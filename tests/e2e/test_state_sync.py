@@ -137,7 +137,7 @@ def test_a_member_that_lost_its_chain_comes_back_by_a_snapshot(net: Localnet, ke
             assert len({encode(client.header(number).header) for client in clients}) == 1
         with pytest.raises(SalusError) as refused:
             clients[3].header(base)
-        assert refused.value.full_code == "node/no-such-height"
+        assert refused.value.full_code == "node/pruned"
         (answer,) = clients[3].states([entry_key(story.owner.section, story.count - 1)])
         assert require_answer(story.genesis, answer) is not None
         for client in clients:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
 
 from salus.agent.network import Network
-from salus.errors import AgentRefused
+from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.addressing import NodeAddress, split_pin
 from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served, Submission, TxStatus
 from salus.exchange.client import UNREACHED, NodeClient
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger("salus.agent")
 MAX_NODES = 16
+PRUNED = "node/pruned"  # what a node says of a header that it does not have any more
 
 
 class NodesConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -106,8 +108,16 @@ class Nodes:
         return self._ask(lambda node: node.result(body))
 
     def header(self, height: int | None, *, fresh: bool = False) -> ProvenHeader:
-        """A header."""
-        return self._ask(lambda node: node.header(height, fresh=fresh))
+        """A header; one that the node in use does not have any more as another one shows it that does."""
+        try:
+            return self._ask(lambda node: node.header(height, fresh=fresh))
+        except NodeRefused as refused:
+            if refused.full_code != PRUNED:
+                raise
+            for _, node in self._nodes[1:]:
+                with suppress(SalusError):
+                    return node.header(height)
+            raise
 
     def states(self, keys: Sequence[bytes]) -> tuple[StateAnswer, ...]:
         """State with proofs."""

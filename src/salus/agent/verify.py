@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from salus.agent.home import Agent
+from salus.agent.nodes import PRUNED
 from salus.codec import Record, decode
-from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, Malformed, SalusError
+from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, Malformed, NodeRefused, SalusError
 from salus.ids import Count
 from salus.ledger.header import AnyHeader, ProvenHeader, header_hash
 from salus.ledger.trusting import Trusted, led, require_named, trusted_from
@@ -18,6 +20,7 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 _LEAF = 262_144
+_NO_LIE = ("checkpoint-needed", "no-archive")
 _PAGE = 500
 
 
@@ -62,7 +65,7 @@ def _from_some_node(agent: Agent, ask: Callable[[], T]) -> T:
         try:
             return ask()
         except (AgentRefused, LedgerRefused, CryptoRefused, Malformed) as lie:
-            if lie.code == "checkpoint-needed":
+            if lie.code in _NO_LIE:
                 raise
             if lie.code == "stale-node" and not nudged:  # one that follows may be a moment behind
                 nudged = True
@@ -121,12 +124,26 @@ def _accept(agent: Agent, signed: ProvenHeader) -> None:
     if pin is None or signed.header.height > pin.height:
         require_within_trust(agent, pin)
         going_by = trusted_from(agent.genesis) if pin is None else pin
-        trusted, _ = led(agent.genesis, going_by, signed, agent.network.header)
+        trusted, _ = led(agent.genesis, going_by, signed, partial(header_between, agent))
         keep_trusted(agent, trusted)
     else:
         require_named(agent.genesis, signed)
         require_not_behind(pin, signed.header)
     agent.believed = signed
+
+
+def header_between(agent: Agent, height: int) -> ProvenHeader:
+    """An old header, such as leads to a newer one; `AgentRefused` ``no-archive`` where no node of this home has it any more."""
+    try:
+        return agent.network.header(height)
+    except NodeRefused as refused:
+        if refused.full_code != PRUNED:
+            raise
+        raise AgentRefused(
+            "no-archive",
+            "what this home has seen, or was handed, is older than what its nodes keep: name a node that keeps all blocks, or "
+            "get a checkpoint from when fewer validators had changed (salus node checkpoint), and take it in (salus node trust)",
+        ) from refused
 
 
 def keep_trusted(agent: Agent, trusted: Trusted) -> None:

@@ -189,13 +189,14 @@ def _status(home: Path) -> dict[str, Any]:
         "height": found.height,
         "time": found.time,
     }
-    return {**named, "version": found.version, "figures": served_figures(home)}
+    return {**named, "version": found.version, "base": found.base, "figures": served_figures(home)}
 
 
 def _told(value: dict[str, Any]) -> str:
     """The status in lines; of what only a served node counts, what is there."""
     lines = [f"{name:8}{value[name]}" for name in ("network", "member", "version")]
     lines.append(f"block   {value['height']}, {when(value['time'])}")
+    lines.append(f"keeps   blocks from {value['base'] + 1} on" if value["base"] else "keeps   all blocks")
     lines += [f"address {value['address']}"] if value["address"] else []
     found = value["figures"]
     if found.get("salus_engine_up") == 0:
@@ -233,7 +234,8 @@ def blocks(
 
     with joined(home) as network:
         genesis, newest = network.genesis(), network.header(None).header.height
-        oldest = max(1 if validators(genesis) else 0, newest - last + 1)
+        base = network.status().base
+        oldest = max(base + 1 if validators(genesis) else 0, newest - last + 1)
         headers = [network.header(height) for height in range(oldest, newest + 1)]
     for signed in headers:
         require_header(genesis, signed)

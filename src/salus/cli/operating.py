@@ -155,12 +155,18 @@ def rotate_keys(home: Home = HOME, as_json: Json = False) -> None:
     emit(as_json, value, "The node begins again by itself, and its validator votes with the new key two blocks later.")
 
 
-def resync(home: Home = HOME, as_json: Json = False) -> None:
-    """Take all blocks from the other members again: what this node has of ledger and engine is moved aside. Stop it first."""
+def resync(
+    every_block: Annotated[
+        bool, typer.Option("--all", help="Every block since genesis: so the node becomes an archive.")
+    ] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Take the ledger from the other members again: what this node has of ledger and engine is moved aside. Stop it first."""
     from salus.bootstrap import resync_node
 
-    aside, signed = resync_node(home)
-    text = f"What was there is in {aside}. Serve the node: it takes all blocks from the others."
+    aside, signed = resync_node(home, every_block=every_block)
+    text = f"What was there is in {aside}. Serve the node: it takes the ledger from the others."
     if not signed:
         text += "\nWhat its validator had signed is lost, so it does not vote: salus node rotate-keys, once it has caught up."
     emit(as_json, {"aside": aside, "votes": signed}, text)

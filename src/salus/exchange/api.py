@@ -50,13 +50,14 @@ class Served(Record, frozen=True, tag="served"):
 
 
 class NodeStatus(Record, frozen=True, tag="node-status"):
-    """What a node says of itself; nothing here is trusted."""
+    """What a node says of itself; nothing here is trusted. ``base``: the height after which it has blocks; 0: it has all."""
 
     network: Bytes32
     member: Bytes32
     height: Count
     time: Count
     version: str
+    base: Count
 
 
 class StatesRequest(Record, frozen=True, tag="states-request"):

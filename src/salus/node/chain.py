@@ -29,18 +29,29 @@ class Chain:
         self._require_sound()
 
     def header(self, height: int) -> ProvenHeader:
-        """The header at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
+        """The header at ``height``; `NodeRefused` ``no-such-height`` or ``pruned`` otherwise."""
         found = self._store.header(height)
         if found is None:
+            self._require_kept(height)
             raise NodeRefused("no-such-height", "no block of this height")
         return found
 
     def block(self, height: int) -> StoredBlock:
-        """The block at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
+        """The block at ``height``; `NodeRefused` ``no-such-height`` or ``pruned`` otherwise."""
+        self._require_kept(height)
         found = self._store.block(height)
-        if found is None or 0 < height == self._store.base():
+        if found is None:
             raise NodeRefused("no-such-height", "no block of this height")
         return found
+
+    def base(self) -> int:
+        """The height with whose state the chain here begins; 0 where it has all."""
+        return self._store.base()
+
+    def _require_kept(self, height: int) -> None:
+        """Raise `NodeRefused` ``pruned`` for a height that the chain here does not go down to."""
+        if height <= self._store.base() > 0:
+            raise NodeRefused("pruned", "this node does not have what is as old as this; ask one that keeps all")
 
     def result(self, body: bytes) -> Outcome | None:
         """What became of a committed body."""

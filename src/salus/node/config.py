@@ -19,6 +19,8 @@ from salus.node.identity import read_node_seed
 MemberHex = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Endpoint = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\s:@]+:\d{1,5}\Z")]
 
+LEAST_KEPT = 10  # blocks: engines that are a little behind take them from the others
+
 PeerEndpoint = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[0-9a-f]{40}@[^\s:@,]+:\d{1,5}\Z")]
 
 
@@ -28,13 +30,22 @@ class CometConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ``reached``: where others reach it, if that is neither where it listens nor its port at the host of ``address``.
     ``local``: all of them are on one machine, need not wait for the wire, and reach one another only as it is written here.
     ``snapshot_blocks``: after how many blocks a snapshot of the state is made for those who join; 0 for never.
+    ``keep_blocks``: how many of the newest blocks are kept at least, about twice as many at most; 0 for all: an archive.
     """
 
     listen: Endpoint
     peers: dict[MemberHex, PeerEndpoint] = {}
     local: bool = False
     snapshot_blocks: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 1_000
+    keep_blocks: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
     reached: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^([^\s:@]+:\d{1,5})?\Z")] = ""
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for what would keep less than engines need of one another, or could never let go of anything."""
+        if 0 < self.keep_blocks < LEAST_KEPT:
+            raise ValueError(f"keep_blocks is 0, or {LEAST_KEPT} at least")
+        if self.keep_blocks and not self.snapshot_blocks:
+            raise ValueError("keep_blocks needs snapshots (snapshot_blocks), as a chain begins with one")
 
 
 class OwnCertificate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -41,10 +41,13 @@ class Engine(Protocol):
         """The newest header; ``fresh``: let one be made, or asked for, when it is stale."""
 
     def header(self, height: int) -> ProvenHeader:
-        """The header at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
+        """The header at ``height``; `NodeRefused` ``no-such-height``, or ``pruned`` below where the chain here begins."""
 
     def block(self, height: int) -> StoredBlock:
-        """The block at ``height``; `NodeRefused` ``no-such-height`` otherwise."""
+        """The block at ``height``; refused as `header`."""
+
+    def base(self) -> int:
+        """The height with whose state the chain here begins; 0 where it has all."""
 
     def result(self, body: bytes) -> Outcome | None:
         """What became of a committed body."""

@@ -1,4 +1,9 @@
-"""The ledger's database (LMDB): state, blocks, headers and results, written together, one durable commit a block."""
+"""The ledger's database (LMDB): state, blocks, headers and results, written together, one durable commit a block.
+
+A chain begins with genesis, or with the state after a block: its base. Where the base is moved up, blocks below it go, a few with
+each block that comes, and headers that lead nobody any more. Where the results of bodies stood stays for good, so that nobody is
+told of a body that was applied that it is not known.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,8 @@ from salus.ledger.lightblock import Address
 from salus.node.storage import open_database
 
 _LIMIT = 64 * 1024 * 1024
+BASE = b"base"  # beside the tables: the height with whose state the chain begins, where it was moved up
+GOING = 10  # blocks below the base, and headers, that go with each block that comes
 
 
 class StoredBlock(Record, frozen=True, tag="stored-block"):
@@ -46,11 +53,18 @@ def as_block(data: bytes | None) -> StoredBlock | None:
     return None if data is None else decode(data, StoredBlock, limit=_LIMIT)
 
 
-def placed(data: bytes, block_at: Callable[[int], StoredBlock | None]) -> tuple[int, TxResult] | None:
-    """(height, result) from the place that is kept for a body."""
+def placed(body: bytes, data: bytes, block_at: Callable[[int], StoredBlock | None]) -> tuple[int, TxResult] | None:
+    """(height, result) from the place that is kept for a body: only what was applied has one, also where its block is gone."""
     place = decode(data, _Place, limit=64)
     block = block_at(place.height)
-    return None if block is None or place.index >= len(block.results) else (place.height, block.results[place.index])
+    if block is None:
+        return place.height, TxResult(body, "")
+    return None if place.index >= len(block.results) else (place.height, block.results[place.index])
+
+
+def begins(moved: bytes | None, lowest: bytes | None) -> int:
+    """The height with whose state a chain begins: to which it was moved up, or else that of its lowest block; 0 for genesis."""
+    return int.from_bytes(moved or lowest or b"", "big")
 
 
 class LedgerStore:
@@ -98,9 +112,7 @@ class LedgerStore:
     def result(self, body: bytes) -> tuple[int, TxResult] | None:
         """(height, result) of the body, when it was committed."""
         data = self._get(self._results, body)
-        if data is None:
-            return None
-        return placed(data, self.block)
+        return None if data is None else placed(body, data, self.block)
 
     def height(self) -> int | None:
         """The height of the newest block; None before the first."""
@@ -109,8 +121,18 @@ class LedgerStore:
 
     def base(self) -> int:
         """The height with whose state the chain here begins: 0 for genesis, or that of a snapshot."""
+        with self._env.begin() as txn, txn.cursor(db=self._blocks) as cursor:
+            return begins(txn.get(BASE), cursor.key() if cursor.first() else None)
+
+    def lowest(self) -> int:
+        """The height of the lowest block here; below `base` while earlier ones still go."""
         with self._env.begin(db=self._blocks) as txn, txn.cursor() as cursor:
-            return int.from_bytes(cursor.key(), "big") if cursor.first() else 0
+            return begins(None, cursor.key() if cursor.first() else None)
+
+    def move_base(self, height: int) -> None:
+        """Have the chain begin with the state after the block at ``height``, whose snapshot is here; durable."""
+        with self._env.begin(write=True) as txn:
+            txn.put(BASE, at_height(height))
 
     @contextmanager
     def leaves(self) -> Iterator[Iterator[tuple[bytes, bytes]]]:
@@ -121,8 +143,7 @@ class LedgerStore:
     def begin_at(self, height: int, state: Mapping[bytes, bytes]) -> None:
         """Have the chain begin with this state, after the block at ``height``, in place of all that is here; durable."""
         with self._env.begin(write=True) as txn:
-            for database in (self._state, self._blocks, self._headers, self._results):
-                txn.drop(database, delete=False)
+            self._empty(txn)
             txn.put(at_height(height), encode(StoredBlock((), ())), db=self._blocks)
             with txn.cursor(db=self._state) as cursor:
                 cursor.putmulti(state.items(), append=True)
@@ -131,8 +152,7 @@ class LedgerStore:
     def forget(self) -> None:
         """Have nothing here any more; durable."""
         with self._env.begin(write=True) as txn:
-            for database in (self._state, self._blocks, self._headers, self._results):
-                txn.drop(database, delete=False)
+            self._empty(txn)
 
     def put_headers(self, headers: Iterable[ProvenHeader]) -> None:
         """Keep headers that came after their blocks."""
@@ -145,9 +165,17 @@ class LedgerStore:
         self.commit_block(header.header.height, block, changes, (header,))
 
     def commit_block(
-        self, height: int, block: StoredBlock, changes: dict[bytes, bytes | None], headers: Iterable[ProvenHeader] = ()
+        self,
+        height: int,
+        block: StoredBlock,
+        changes: dict[bytes, bytes | None],
+        headers: Iterable[ProvenHeader] = (),
+        since: int = 0,
     ) -> None:
-        """As `commit`, of a block whose header may be still to come; ``headers`` are those that have come, of whatever height."""
+        """As `commit`, of a block whose header may be still to come; ``headers`` are those that have come, of whatever height.
+
+        With it go a few blocks below the base, and headers there whose time is before ``since`` (ms).
+        """
         with self._env.begin(write=True) as txn:
             for header in headers:
                 txn.put(at_height(header.header.height), encode(header), db=self._headers)
@@ -160,7 +188,28 @@ class LedgerStore:
             for key, value in changes.items():
                 if value is None:
                     txn.delete(key, db=self._state)
+            self._let_go(txn, since)
         self.commits += 1
+
+    def _let_go(self, txn: Any, since: int) -> None:
+        moved = txn.get(BASE)
+        if moved is None:
+            return
+        with txn.cursor(db=self._blocks) as cursor:
+            for _ in range(GOING):
+                if not cursor.first() or cursor.key() >= moved:
+                    break
+                cursor.delete()
+        with txn.cursor(db=self._headers) as cursor:
+            for _ in range(GOING):
+                if not cursor.first() or cursor.key() > moved or decode_header(cursor.value(), _LIMIT).header.time >= since:
+                    break
+                cursor.delete()
+
+    def _empty(self, txn: Any) -> None:
+        for database in (self._state, self._blocks, self._headers, self._results):
+            txn.drop(database, delete=False)
+        txn.delete(BASE)
 
     def close(self) -> None:
         """Close the database."""

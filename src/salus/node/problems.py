@@ -42,6 +42,7 @@ STATUS = {
     "node/no-peer": 502,
     "node/peer-unreachable": 502,
     "node/wrong-certificate": 502,
+    "node/pruned": 404,
     "node/bad-block": 502,
     "node/clock-behind": 503,
     "node/storage-failed": 503,

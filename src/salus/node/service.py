@@ -50,6 +50,7 @@ from salus.node.ledger_store import LedgerStore
 from salus.node.mailbox.letters import Mailboxes
 from salus.node.operating.looking import anchored as standing_blobs
 from salus.node.operating.looking import is_buried
+from salus.node.operating.resyncing import wants_every_block
 from salus.node.peers import OrderingPeer, Own, Peers
 from salus.node.places import Places, Room
 from salus.node.solo import SoloEngine
@@ -166,10 +167,11 @@ class NodeService:
         number = voting_number(folder, self._seed, self._named_key(store), founding=founding)
         self._votes_with = public_key(self._seed, number)
         forget_unproven(folder, store)
-        start = None if store.newest() else find_start(self._genesis, self.peers, self._clock())
+        begun = store.newest() is not None or wants_every_block(self._home)
+        start = None if begun else find_start(self._genesis, self.peers, self._clock())
         comet = replace(self.config.comet, reached=reachable_engine(self.config))
         runtime = LocalRuntime(folder, self._genesis, self._seed, comet, number, start)
-        handing = Handing(self._home / "snapshots", self._network, self.config.comet.snapshot_blocks, start)
+        handing = Handing(self._home / "snapshots", self._network, self.config.comet, start, store)
         own = (self._clock, self._failed, self._committed)
         self._validating = CometEngine(self._genesis, store, runtime, *own, handing)
         return self._validating
@@ -217,7 +219,7 @@ class NodeService:
     def status(self) -> NodeStatus:
         """What this node says of itself."""
         newest = self.engine.newest_header().header
-        return NodeStatus(self._network, self._member, newest.height, newest.time, __version__)
+        return NodeStatus(self._network, self._member, newest.height, newest.time, __version__, self.engine.base())
 
     def require_ready(self) -> None:
         """Raise `NodeRefused` ``not-ready`` while the newest block is older than those may be by which others are served."""

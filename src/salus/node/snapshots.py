@@ -43,10 +43,13 @@ Leaves = Iterable[tuple[bytes, bytes]]
 
 
 class Snapshots:
-    """The snapshots in ``folder``. What is read may go meanwhile: then it is as if it had not been there."""
+    """The snapshots in ``folder``. What is read may go meanwhile: then it is as if it had not been there.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    ``pruned``: that with which the chain begins moves up, so the next one after it is kept, too.
+    """
+
+    def __init__(self, folder: Path, *, pruned: bool = False) -> None:
+        self._folder, self._pruned = folder, pruned
 
     def heights(self) -> list[int]:
         """Of which heights there are snapshots, the newest first."""
@@ -90,10 +93,19 @@ class Snapshots:
         return made
 
     def forget_older(self, base: int) -> None:
-        """Delete all but the newest ones, and that of height ``base``."""
+        """Delete all but the newest ones, that of height ``base``, and, where it moves up, the next one."""
+        kept = (base, self.after(base) if self._pruned else base)
         for height in self.heights()[KEPT:]:
-            if height != base:
-                shutil.rmtree(self._at(height), ignore_errors=True)
+            if height not in kept:
+                self.forget(height)
+
+    def after(self, base: int) -> int:
+        """The height of the lowest snapshot above ``base``; ``base`` where there is none."""
+        return min((height for height in self.heights() if height > base), default=base)
+
+    def forget(self, height: int) -> None:
+        """Delete the snapshot of this height."""
+        shutil.rmtree(self._at(height), ignore_errors=True)
 
     def begin(self, snapshot: Snapshot) -> Arriving:
         """Take in a snapshot that others have, from its first chunk on."""
@@ -143,10 +155,15 @@ class Arriving:
 
 
 class Making:
-    """Makes snapshots beside everything else, one at a time; a height at which one is still being made is left out."""
+    """Makes snapshots beside everything else, one at a time; a height at which one is still being made is left out.
 
-    def __init__(self, snapshots: Snapshots, network: bytes, every: int) -> None:
-        self._snapshots, self._network, self._every = snapshots, network, every
+    ``then`` is called with the height of each that was made, beside everything else, too.
+    """
+
+    def __init__(
+        self, snapshots: Snapshots, network: bytes, every: int, then: Callable[[int], object] = lambda height: None
+    ) -> None:
+        self._snapshots, self._network, self._every, self._then = snapshots, network, every, then
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
 
@@ -187,8 +204,9 @@ class Making:
                 stack.push(opened)
                 made = self._snapshots.make(self._network, height, root, self._wanted(leaves), base=base)
             _LOG.info("snapshot of block %d: %d chunks, %s", height, len(made.chunks), snapshot_hash(made).hex()[:16])
-        except (OSError, lmdb.Error) as error:
-            _LOG.warning("no snapshot of block %d (%s)", height, type(error).__name__)
+            self._then(height)
+        except (OSError, lmdb.Error, SalusError) as error:
+            _LOG.warning("no snapshot of block %d, or none to begin with (%s)", height, type(error).__name__)
 
 
 def _read(path: Path) -> bytes | None:

@@ -11,7 +11,7 @@ from ledger_world import START, some
 from salus.agent.services.checkpointing import checkpoint, take_checkpoint
 from salus.agent.store import Store
 from salus.agent.verify import newest_header, require_within_trust
-from salus.errors import SalusError
+from salus.errors import NodeRefused, SalusError
 from salus.exchange.checkpoints import checkpoint_from_text, checkpoint_to_text
 from salus.ids import Millis
 from salus.ledger.genesis import Genesis, ValidatingMember, network_id
@@ -101,3 +101,30 @@ def test_a_checkpoint_travels_as_a_line_of_text(world: World) -> None:
     voted = committed(FIRST, 900, START)
     assert checkpoint_from_text(checkpoint_to_text(voted).encode()) == voted
     assert code(checkpoint_from_text, b"salus-checkpoint-1:AAAA") == "codec/not-decodable"
+
+
+class Pruned:
+    """A node that shows a newest header and none that leads to it."""
+
+    def __init__(self, newest: CommittedHeader) -> None:
+        self.newest = newest
+
+    def header(self, height: int | None, *, fresh: bool = False) -> CommittedHeader:
+        if height is not None:
+            raise NodeRefused("pruned", "gone")
+        return self.newest
+
+
+def test_a_home_whose_nodes_have_nothing_that_leads_on_is_told_so_and_holds_no_node_for_a_liar(world: World) -> None:
+    """NET-59."""
+    agent, turned = world.agent, list[str]()
+    newest_header(agent)
+    agent.genesis, agent.believed = GENESIS, None
+    with agent.store.writing():
+        agent.store.put(b"", b"", trusting(committed(FIRST, 5, START)))
+    agent.network = Pruned(committed(Validators([1, 1, 1], (7, 8, 9)), 900, START + 1000))  # type: ignore[assignment]
+    agent.turn_away = lambda: turned.append("left") or ""  # type: ignore[func-returns-value]
+    assert code(newest_header, agent) == "agent/no-archive"
+    assert turned == []
+    agent.network = Pruned(committed(Validators([1, 1, 1], (0, 1, 9)), 901, START + 2000))  # type: ignore[assignment]
+    assert newest_header(agent).height == 901  # whom it knows voted for it: nothing in between is needed

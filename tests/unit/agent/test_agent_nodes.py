@@ -18,7 +18,7 @@ from salus.bootstrap import open_home
 from salus.codec import encode
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
-from salus.errors import SalusError
+from salus.errors import NodeRefused, SalusError
 from salus.exchange.addressing import pinned, split_pin
 from salus.exchange.cards import Role
 from salus.homes import init_guest, move_home
@@ -222,3 +222,36 @@ def test_a_home_moves_to_a_node_that_shows_its_network_and_otherwise_stays(near:
     with pytest.raises(SalusError) as own:
         move_home(near.home, "http://127.0.0.1:9", str)
     assert own.value.full_code == "agent/no-nodes"
+
+
+class Pruned:
+    """A node that has no old headers any more."""
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.node, name)
+
+    def header(self, height: int | None, *, fresh: bool = False) -> Any:
+        if height is not None:
+            raise NodeRefused("pruned", "gone")
+        return self.node.header(height, fresh=fresh)
+
+
+def test_an_old_header_that_a_node_does_not_have_any_more_is_asked_of_the_next_one(near: World) -> None:
+    """NET-59: the node in use stays in use."""
+    with served(Pruned(near.node)) as pruned, served(near.node) as archive:
+        nodes = Nodes([pruned, NOWHERE, archive])
+        assert nodes.header(2) == near.node.header(2)
+        assert nodes.url == pruned
+        assert nodes.header(None).header.height == near.node.header(None).header.height
+        with pytest.raises(SalusError) as refused:
+            nodes.header(9_999)
+        assert refused.value.full_code == "node/pruned"
+        nodes.close()
+        alone = Nodes([pruned])
+        with pytest.raises(SalusError) as refused:
+            alone.header(2)
+        assert refused.value.full_code == "node/pruned"
+        alone.close()

@@ -35,11 +35,12 @@ class Keeping:
         self.dropping: list[str] = []
         self.broken = False
 
-    def keep(self, block: Block, final: Finalized) -> None:
+    def keep(self, block: Block, final: Finalized) -> int:
         if self.broken:
             raise OSError(28, "no space")
         self.store.apply(self.app.commit())
         self.app.committed()
+        return 0
 
     def dropped(self, data: bytes, refusal: SalusError) -> None:
         self.dropping.append(refusal.code)

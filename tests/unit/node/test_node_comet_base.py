@@ -166,8 +166,8 @@ def test_the_block_of_the_base_is_not_there(scene: Scene) -> None:
     chain = Bare(GENESIS, scene.store, None)
     assert chain.app.info().height == TOP
     for height in (0, BASE - 1, BASE):
-        assert code(lambda height=height: chain.block(height)) == "node/no-such-height"
-        assert code(lambda height=height: chain.header(height)) == "node/no-such-height"
+        assert code(lambda height=height: chain.block(height)) == "node/pruned"
+        assert code(lambda height=height: chain.header(height)) == "node/pruned"
     assert chain.block(BASE + 1).transactions == (GARBAGE,)
 
 

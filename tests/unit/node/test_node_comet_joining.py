@@ -119,6 +119,23 @@ def test_what_is_no_offer_is_passed_over(offers: bytes) -> None:
     assert found.trusted.height == 20
 
 
+def test_a_node_that_prunes_is_begun_with_where_another_one_has_what_leads_to_its_snapshot() -> None:
+    """NET-61."""
+    new = Validators([1, 1, 1, 1], range(20, 24))
+    headers = {**chain(19), **{height: one for height, one in chain(of=new).items() if height > 20}}
+    last = VOTING.header(
+        20, chain_id=chain_id(network_id(GENESIS)), next_validators=validators_hash(new.set), seconds=1_800_000_020
+    )
+    headers[20] = VOTING.commit(last)
+    late = Node({height: one for height, one in headers.items() if height >= 40}, b"[50]")
+    assert start(late=late) is None
+    for names in (("a", "late"), ("late", "z")):
+        found = start(**dict(zip(names, (Node(headers), late) if names[0] == "a" else (late, Node(headers)), strict=True)))
+        assert found is not None
+        assert found.trusted == trusting(headers[50])
+    assert start(late=late, liar=Node(chain(TOP, strangers(), "lies"))) is None
+
+
 def test_headers_of_others_validators_prove_no_snapshot() -> None:
     """NET-44."""
     lies = Node(chain(TOP, strangers(), "lies"), b"[58]")

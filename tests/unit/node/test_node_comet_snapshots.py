@@ -44,7 +44,7 @@ class Chain:
         self.sharing = SharingSnapshots(NETWORK, self.snapshots, self)
         self.abci = AbciApplication(genesis, self.app, self, lambda: Millis(0), snapshots=self.sharing)
 
-    def keep(self, block: Block, final: object) -> None:
+    def keep(self, block: Block, final: object) -> int:
         raise AssertionError("no block is kept here")
 
     def dropped(self, data: bytes, refusal: SalusError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from salus.agent.given import GivenGrant
 from salus.agent.home import Agent
@@ -14,7 +15,7 @@ from salus.agent.services.charting import open_chart
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.receipting import receipts
 from salus.agent.services.received import grants_from, received_grants
-from salus.agent.verify import newest_header, proven
+from salus.agent.verify import header_between, newest_header, proven
 from salus.charts.grant import Grant
 from salus.charts.granting import MAX_GRANT
 from salus.codec import decode, encode
@@ -55,7 +56,7 @@ def prove(agent: Agent, name: str | None, what: str, identity: str, at: int = 0)
     if any((answer.value is None) != (kind is ProofKind.ABSENCE) for answer in answers):
         raise AgentRefused("not-so", "the ledger shows the opposite of what was to be proven")
     pairs = zip(subjects, answers, strict=True)
-    _, steps = led(agent.genesis, trusted_from(agent.genesis), answers[0].header, agent.network.header)
+    _, steps = led(agent.genesis, trusted_from(agent.genesis), answers[0].header, partial(header_between, agent))
     trail = tuple(step for step in steps if isinstance(step, CommittedHeader))
     file = proof_file(tuple(Proof(kind, subject, number, at, answer) for (subject, number), answer in pairs), trail)
     require_proofs(agent.genesis, file)

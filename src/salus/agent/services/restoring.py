@@ -17,7 +17,7 @@ from salus.agent.services.merging import NAMED, RULES, Rule, Scope
 from salus.agent.services.people import OwnCard, keep_person, require_free
 from salus.agent.services.restored_entries import Shelf
 from salus.agent.store import MAX_BODY
-from salus.agent.verify import newest_header
+from salus.agent.verify import header_between, newest_header
 from salus.agent.wallet import PrincipalRecord, Wallet
 from salus.codec import Record, decode
 from salus.crypto.chunks import Source
@@ -117,7 +117,7 @@ def require_seen(agent: Agent, pin: Trusted | None) -> None:
         return
     if newest_header(agent).height < pin.height:
         raise AgentRefused("stale-node", "the node shows an older ledger than the exporter had seen")
-    signed = agent.network.header(pin.height)
+    signed = header_between(agent, pin.height)
     require_named(agent.genesis, signed)
     if signed.header.height != pin.height or header_hash(signed.header) != pin.hash:
         raise AgentRefused("forked-node", "the node shows another ledger than the exporter had seen")

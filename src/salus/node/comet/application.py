@@ -26,8 +26,11 @@ ABCI_VERSION = "2.0.0"
 class Keeper(Protocol):
     """Who makes blocks durable, and hears of what is refused on the way to one."""
 
-    def keep(self, block: Block, final: Finalized) -> None:
-        """Make the finalized block durable. Raises where it cannot, and nothing is committed."""
+    def keep(self, block: Block, final: Finalized) -> int:
+        """Make the finalized block durable; the lowest block that the engine is to keep, 0 for all.
+
+        Raises where it cannot, and nothing is committed.
+        """
 
     def dropped(self, data: bytes, refusal: SalusError) -> None:
         """A transaction that waited for a block will be in none."""
@@ -130,9 +133,9 @@ class AbciApplication:
         if self._finalized is None:
             raise NodeRefused("wrong-engine", "the engine commits what was not finalized")
         block, final = self._finalized
-        self._keeper.keep(block, final)
+        lowest = self._keeper.keep(block, final)
         self._last, self._finalized = block.time, None
-        return abci.CommitResponse()
+        return abci.CommitResponse(retain_height=lowest)
 
     def _query(self, asked: abci.QueryRequest) -> abci.QueryResponse:
         """Nothing but what CometBFT asks of its own accord: whether a peer is let in. State is read at the node's API."""

@@ -145,12 +145,13 @@ class CometEngine(Chain):
             return self._newest()
 
     def header(self, height: int) -> ProvenHeader:
-        """The header at ``height``, asked of CometBFT where it is not kept here yet; ``no-such-height`` otherwise."""
+        """The header at ``height``, asked of CometBFT where it is not kept here yet; otherwise refused as by `Chain.header`."""
         with self._lock:
             known = self._unkept.get(height) or self._store.header(height)
         if known is not None:
             return known
-        if not self._store.base() < height <= self._newest().header.height:
+        self._require_kept(height)
+        if not 0 < height <= self._newest().header.height:
             raise NodeRefused("no-such-height", "no block of this height")
         found = self.runtime.header(height)
         require_named(self.genesis, found)
@@ -208,13 +209,14 @@ class CometEngine(Chain):
             self._keep_headers()
         self._store.close()
 
-    def keep(self, block: Block, final: Finalized) -> None:
-        """Make the finalized block durable, tell of it, and let go who waited for it."""
+    def keep(self, block: Block, final: Finalized) -> int:
+        """Make the finalized block durable, tell of it, and let go who waited for it; the lowest block that is still here."""
         changes = self.app.commit()
         before = self._view.before(changes)
         stored = StoredBlock(block.transactions, final.results, block.misbehaving)
         with database_refusals():
-            self._store.commit_block(block.height, stored, changes, self._unkept.values())
+            since = block.time - self.genesis.parameters.trust_period  # no wallet goes by an older header
+            self._store.commit_block(block.height, stored, changes, self._unkept.values(), since)
         self._unkept.clear()
         self.app.committed()
         self._view, self._earlier = self.app.view(), {block.height - 1: before}
@@ -227,6 +229,7 @@ class CometEngine(Chain):
             if waiting is not None and not waiting.done():
                 waiting.set_result(Outcome(block.height, result))
         self._came.notify_all()
+        return self._store.lowest()
 
     def begin_at(self, found: Restored) -> None:
         """Go on from a snapshot's state, in place of genesis."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from salus.errors import LedgerRefused, SalusError
-from salus.exchange.client import NodeClient
+from salus.errors import LedgerRefused, NodeRefused, SalusError
 from salus.exchange.peering import Question
 from salus.ids import Millis
 from salus.ledger.genesis import Genesis
@@ -28,8 +28,10 @@ from salus.node.comet.configuring import StateSync
 from salus.node.comet.relay import Put, Relay
 from salus.node.comet.sharing import PROVEN_BY
 from salus.node.comet.signing import SIGNED_FILES
+from salus.node.config import CometConfig
 from salus.node.ledger_store import LedgerStore
 from salus.node.peers import Peers
+from salus.node.pruning import Pruning
 from salus.node.snapshots import Making, Snapshots
 
 OFFERS = 10  # snapshots of one member that are looked at, as many as CometBFT tells of
@@ -53,12 +55,13 @@ class Start:
 
 
 class Handing:
-    """The snapshots that a node hands over and begins with. ``every``: after how many blocks it makes one."""
+    """The snapshots that a node hands over, begins with, and moves up to, as ``config`` says, where its ledger begins."""
 
-    def __init__(self, folder: Path, network: bytes, every: int, start: Start | None) -> None:
+    def __init__(self, folder: Path, network: bytes, config: CometConfig, start: Start | None, store: LedgerStore) -> None:
         self.start = start.trusted if start is not None else None
-        self.snapshots = Snapshots(folder)
-        self.making = Making(self.snapshots, network, every)
+        self.snapshots = Snapshots(folder, pruned=bool(config.keep_blocks))
+        pruning = Pruning(self.snapshots, store, config.keep_blocks)
+        self.making = Making(self.snapshots, network, config.snapshot_blocks, pruning.move)
 
     def state_at(self, height: int) -> Restored | None:
         """The state with which a chain begins, from its snapshot; None for genesis, or where that is not here."""
@@ -83,31 +86,40 @@ def find_start(genesis: Genesis, peers: Peers, now: Millis) -> Start | None:
     newest, offers = 0, list[tuple[int, bytes]]()
     for peer in peers.known():
         try:
-            client = peers.of(peer.member)
-            newest = max(newest, _proven(genesis, client, client.header(None)).height)
+            newest = max(newest, _proven(genesis, peers, peer.member, None).height)
             told = msgspec.json.decode(peers.ask_engine(peer.member, Question.SNAPSHOTS), type=list[int])
         except (SalusError, msgspec.DecodeError):
             continue
         offers += [(height, peer.member) for height in told[:OFFERS]]
     for height, member in sorted(offers, reverse=True):
-        found = _provable(genesis, peers.of(member), height, now) if 0 < height <= newest - PROVEN_BY else None
+        found = _provable(genesis, peers, member, height, now) if 0 < height <= newest - PROVEN_BY else None
         if found is not None:
             asked = dict.fromkeys((member, *(who for _, who in offers)))
             return Start(found, tuple(partial(peers.ask_engine, who) for who in asked))
     return None
 
 
-def _provable(genesis: Genesis, client: NodeClient, height: int, now: Millis) -> Trusted | None:
+def _provable(genesis: Genesis, peers: Peers, member: bytes, height: int, now: Millis) -> Trusted | None:
     try:
-        found = _proven(genesis, client, client.header(height))
+        found = _proven(genesis, peers, member, height)
     except SalusError:
         return None
     return found if found.height == height and now - found.time < TRUSTED_FOR else None
 
 
-def _proven(genesis: Genesis, client: NodeClient, signed: ProvenHeader) -> Trusted:
-    """The one place where a header that another node shows is held against genesis."""
-    return led(genesis, trusted_from(genesis), signed, client.header)[0]
+def _proven(genesis: Genesis, peers: Peers, member: bytes, height: int | None) -> Trusted:
+    """The one place where a header that another node shows, its newest or that at ``height``, is held against genesis."""
+    signed = peers.of(member).header(height)
+    return led(genesis, trusted_from(genesis), signed, partial(_between, peers, member))[0]
+
+
+def _between(peers: Peers, member: bytes, height: int) -> ProvenHeader:
+    """The header at ``height`` as the member's node shows it, or else another one: who prunes does not have the old ones."""
+    others = [peer.member for peer in peers.known() if peer.member != member]
+    for asked in (member, *others):
+        with suppress(SalusError):
+            return peers.of(asked).header(height)
+    raise NodeRefused("pruned", "no member's node that answers has the headers that lead here")
 
 
 def followed_from(

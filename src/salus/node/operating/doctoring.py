@@ -120,7 +120,7 @@ def _look_at_membership(found: Findings, home: Path, genesis: Genesis, own: Aske
 
 def _look_at_others(found: Findings, config: Config, status: NodeStatus) -> None:
     """Whether the others that are configured answer, are of this network, and how far they are."""
-    heights = []
+    heights, bases = list[int](), [status.base]
     for member, url in sorted(config.members.items()):
         what = f"member {member[:8]}"
         with found.of(what):
@@ -132,6 +132,7 @@ def _look_at_others(found: Findings, config: Config, status: NodeStatus) -> None
             if other.network != status.network or other.member.hex() != member:
                 raise NodeRefused("wrong-network", "at this address another member's node answers, or one of another network")
             heights.append(other.height)
+            bases.append(other.base)
             found.well(what, f"its node answers, at block {other.height}")
     for member, where in sorted(config.comet.peers.items()) if config.comet else ():
         what = f"engine of {member[:8]}"
@@ -143,9 +144,21 @@ def _look_at_others(found: Findings, config: Config, status: NodeStatus) -> None
             found.well(what, "its engine answers")
     with found.of("behind"):
         ahead = max(heights, default=status.height) - status.height
+        if heights and min(bases[1:]) > status.height:
+            raise NodeRefused("left-behind", "no other node has the blocks any more that come next here: salus node resync")
         if ahead > BEHIND:
             raise NodeRefused("behind", f"others are {ahead} blocks ahead; it may still be catching up")
         found.well("behind", "no other node is far ahead")
+    _look_for_archive(found, bases)
+
+
+def _look_for_archive(found: Findings, bases: Sequence[int]) -> None:
+    """Whether somebody has all blocks, of this node, whose base comes first, and the others."""
+    with found.of("archive"):
+        own = bases[0]
+        if all(bases):
+            raise NodeRefused("no-archive", "no node that answers has all blocks, and neither has this one: history gets lost")
+        found.well("archive", f"blocks are here from {own + 1} on; another node has all" if own else "this node has all blocks")
 
 
 def _answers(where: str) -> bool:

@@ -18,7 +18,7 @@ from salus.ledger.modules.sections.messages import Epoch
 from salus.ledger.modules.sections.state import BLOBS, TOMBSTONES, Entry, Section, current_epoch
 from salus.ledger.store import Reader, load
 from salus.node.identity import own_member
-from salus.node.ledger_store import StoredBlock, as_block, as_header, at_height, placed
+from salus.node.ledger_store import BASE, StoredBlock, as_block, as_header, at_height, begins, placed
 from salus.node.replaying import require_signed, require_state
 from salus.node.storage import open_reading
 from salus.node.vault.sharing import Share
@@ -65,12 +65,13 @@ class Ledger:
     def base(self) -> int:
         """As of `LedgerStore.base`."""
         with self._txn.cursor(db=self._tables["blocks"]) as cursor:
-            return int.from_bytes(cursor.key(), "big") if cursor.first() else 0
+            moved = self._txn.get(BASE)
+            return begins(None if moved is None else bytes(moved), bytes(cursor.key()) if cursor.first() else None)
 
     def result(self, body: bytes) -> tuple[int, TxResult] | None:
         """(height, result) of the body, when it was committed."""
         data = self._get("results", body)
-        return None if data is None else placed(data, self.block)
+        return None if data is None else placed(body, data, self.block)
 
     def newest(self) -> ProvenHeader:
         """The newest header; `NodeRefused` ``state-damaged`` where none is there or it cannot be read."""

@@ -204,8 +204,8 @@ def require_fresh(found: _Found, newest: ProvenHeader, seen: Seen | None) -> Non
     with looking(found.place / "ledger") as ledger:
         for one in known:
             there = ledger.header(one.height)
-            if there is None and one.height > newest.header.height:
-                continue  # others have it, where members order together
+            if there is None and (one.height > newest.header.height or one.height <= ledger.base()):
+                continue  # others have it, where members order together; or it was let go of since
             if there is None or header_hash(there.header) != one.hash:
                 raise NodeRefused("wrong-backup", "the backup is of another ledger than was seen here")
     (found.place / "ledger" / "lock.mdb").unlink(missing_ok=True)
@@ -214,7 +214,9 @@ def require_fresh(found: _Found, newest: ProvenHeader, seen: Seen | None) -> Non
 def _require_older(found: _Found, node: Path, newest: ProvenHeader) -> None:
     """The ledger on disk is sound and stays: it must be the backup's own, and not end before it."""
     with looking(node / "ledger") as ledger:
-        there = ledger.header(newest.header.height)
+        there, base = ledger.header(newest.header.height), ledger.base()
+    if there is None and newest.header.height <= base:
+        return  # let go of since: nothing is left to hold it against
     if there is None:
         raise NodeRefused("node-exists", "the ledger on disk is intact and older than the backup; --replace moves it aside")
     if header_hash(there.header) != header_hash(newest.header):

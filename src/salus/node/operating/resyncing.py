@@ -12,15 +12,19 @@ from salus.node.comet.signing import numbers
 from salus.node.identity import RESYNC
 from salus.node.operating.placing import next_aside
 
+ALL = b"all"  # in the mark of a node that begins again: every block is wanted, and no snapshot
 
-def set_aside(home: Path) -> tuple[str, bool]:
+
+def set_aside(home: Path, *, every_block: bool = False) -> tuple[str, bool]:
     """Move the ledger and the engine's blocks aside: where to, and whether it is known what the validator has signed.
+
+    ``every_block``: the node is to take all from genesis on, and not to begin with a snapshot.
 
     The caller holds the node. May be repeated after a power cut.
     """
     node, name = home / "node", next_aside(home)
     aside = home / name
-    write_atomically(node / RESYNC, b"")
+    write_atomically(node / RESYNC, ALL if every_block else b"")
     make_folder(aside)
     if (node / "ledger").exists():
         (node / "ledger").rename(aside / "ledger")
@@ -32,3 +36,9 @@ def set_aside(home: Path) -> tuple[str, bool]:
     for folder in (aside, node, home):
         sync_folder(folder)
     return name, bool(numbers(node / "comet"))
+
+
+def wants_every_block(node: Path) -> bool:
+    """Whether the node in this folder was told to begin again with genesis."""
+    mark = node / RESYNC
+    return mark.exists() and mark.read_bytes() == ALL
