@@ -35,6 +35,23 @@ class CometConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reached: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^([^\s:@]+:\d{1,5})?\Z")] = ""
 
 
+class StoreConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The bucket in which settled blobs lie: ``s3://BUCKET`` or ``s3://BUCKET/PREFIX``; ``endpoint`` of its keeper, "" for AWS.
+
+    ``credentials``: a file that only its owner may read, in the form of AWS's; "" takes them from the environment.
+    ``plain_http``: whether an endpoint without TLS may be another machine. ``timeout_seconds``: what one request may take.
+    ``buffer_bytes``: how many bytes may wait on this disk for the bucket before nothing more is taken.
+    """
+
+    url: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-]+)*\Z")]
+    endpoint: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^(https?://[^\s/?#@]+)?\Z")] = ""
+    region: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[a-z0-9-]+\Z")] = "us-east-1"
+    credentials: Annotated[str, msgspec.Meta(max_length=1024)] = ""
+    plain_http: bool = False
+    timeout_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 10.0
+    buffer_bytes: Annotated[int, msgspec.Meta(ge=0)] = 4 * 1024 * 1024 * 1024
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``config.toml``. ``port`` 0 takes a free one; ``anchor_seconds``: how often changed receipt chains are anchored.
 
@@ -43,6 +60,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     and how often (``follow_seconds``) it is asked; ``address``: where other members' nodes reach this one.
     ``comet``: in a network whose members validate; ``members``: where other members' nodes answer, as far as they do not say so.
     ``guests``: whether whoever comes from outside must have been invited.
+    ``store``: the bucket for blobs; without it they lie in the node's folder.
     """
 
     host: Annotated[str, msgspec.Meta(max_length=255)] = "127.0.0.1"
@@ -58,6 +76,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     comet: CometConfig | None = None
     members: dict[MemberHex, Address] = {}
     guests: Literal["invited", "open"] = "invited"
+    store: StoreConfig | None = None
 
 
 def read_config(path: Path) -> Config:

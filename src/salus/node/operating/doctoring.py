@@ -26,6 +26,7 @@ from salus.node.comet.signing import numbers, public_key
 from salus.node.config import Config, read_config
 from salus.node.identity import own_member, read_node_seed
 from salus.node.operating.checking import Finding, Findings
+from salus.node.vault.bucket import Bucket
 
 R = TypeVar("R", bound=Record)
 
@@ -48,6 +49,7 @@ def doctor(found: Findings, home: Path, genesis: Genesis, now: int, own: Asked |
     """Add what is found of the node of ``home`` among others; ``own``: the node, where it is served; ``now`` in ms."""
     config = read_config(home / "node" / "config.toml")
     _look_at_engine(found, genesis)
+    _look_at_store(found, config)
     if own is None:
         found.append(
             Finding("served", "node/node-not-running", "the node is not served (salus serve); nothing more can be asked")
@@ -71,6 +73,14 @@ def _look_at_engine(found: Findings, genesis: Genesis) -> None:
         with found.of("engine"):
             find_engine()
             found.well("engine", "the engine's program is there, and of the version that this software is made for")
+
+
+def _look_at_store(found: Findings, config: Config) -> None:
+    """Whether the bucket answers, and may be written, read and deleted from; and how long that takes."""
+    if config.store is not None:
+        with found.of("bucket"):
+            taken = Bucket(config.store).try_out()
+            found.well("bucket", f"{config.store.url} was written, read and deleted from in {taken * 1000:.0f} ms")
 
 
 def _look_at_membership(found: Findings, home: Path, genesis: Genesis, own: Asked) -> None:

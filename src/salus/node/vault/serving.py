@@ -20,7 +20,7 @@ from salus.ledger.modules.sections.state import Entry, epoch_key
 from salus.ledger.store import load
 from salus.node.engine import Engine
 from salus.node.tally import Tally
-from salus.node.vault.blobs import Blobs
+from salus.node.vault.blobs import DAMAGED, Blobs
 from salus.node.vault.receipts import ReceiptLog
 from salus.node.vault.sharing import Share
 from salus.warrants.checking import Effective, require_warrant
@@ -78,8 +78,9 @@ class Vault:
         require_bounded(entries)
         packages = self._packages(read, effective)
         self._require_any([found.blob for found in entries if not found.erased] + [epoch.package for epoch in packages])
+        missing, blobs = self._fetched(entries, packages)  # first: what cannot be had leaves no receipt
         promise = self._write_receipt(read, effective, now)
-        return self._served(entries, packages, promise)
+        return Served(blobs, missing, promise)
 
     def receipts(self, signed: SignedOwner) -> ReceiptsAnswer:
         """The section's receipts from an index on, for its owner, with the newest anchor that covers it."""
@@ -155,21 +156,21 @@ class Vault:
         promise = Promise(self._network, self._member, identity, request, stored.index, stored.head, now)
         return sign_promise(self._key, promise)
 
-    def _served(self, entries: list[Entry], packages: list[Epoch], promise: SignedPromise) -> Served:
-        missing, blobs = [], []
-        for found in entries:
-            data = None if found.erased else self._intact(found.blob)
-            if data is None:
-                missing.append(found.number)
-            blobs.append(data or b"")
-        blobs.extend(self._intact(epoch.package) or b"" for epoch in packages)
-        return Served(tuple(blobs), tuple(missing), promise)
+    def _fetched(self, entries: list[Entry], packages: list[Epoch]) -> tuple[tuple[int, ...], tuple[bytes, ...]]:
+        """The numbers of entries that are not here, or not intact; and the blobs in the order asked for, empty where none is."""
+        wanted = [found.blob for found in entries if not found.erased] + [epoch.package for epoch in packages]
+        here = dict(zip(wanted, self._blobs.each(self._intact, wanted), strict=True))
+        blobs = [None if found.erased else here[found.blob] for found in entries]
+        missing = tuple(found.number for found, blob in zip(entries, blobs, strict=True) if blob is None)
+        return missing, tuple(blob or b"" for blob in [*blobs, *(here[epoch.package] for epoch in packages)])
 
     def _intact(self, blob: bytes) -> bytes | None:
         """The blob; None when it is not here or was damaged: what is intact is served, what is not is named as missing."""
         try:
             return self._blobs.get(blob)
-        except SalusError:
+        except NodeRefused as error:
+            if error.full_code != DAMAGED:
+                raise  # where it lies cannot be reached: another vault may have it
             self.on_altered(blob)
             return None
 
