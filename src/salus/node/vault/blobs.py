@@ -125,6 +125,9 @@ class Blobs:
     def require_room(self) -> None:
         """`NodeRefused` ``store-full`` where so much waits that nothing more is taken."""
 
+    def require_reached(self, blobs: Iterable[bytes]) -> None:
+        """Raise where some of the blobs lie where a moment ago nothing answered."""
+
     def each(self, act: Callable[[bytes], T], blobs: Iterable[bytes]) -> list[T]:
         """What ``act`` returns for each of the blobs, in order; several at once where that is worth it."""
         return [act(blob) for blob in blobs]

@@ -74,8 +74,10 @@ class Bucket:
             if self._store is None:
                 try:
                     client, errors = import_module("obstore.store"), import_module("obstore.exceptions")
-                except ImportError as error:
-                    raise NodeRefused("no-store-client", "the library for buckets (obstore) is not installed") from error
+                except ImportError:
+                    client = None
+                if client is None:
+                    raise NodeRefused("no-store-client", "the library for buckets (obstore) is not installed")
                 self._errors = (errors.BaseError, OSError)
                 self._store = _opened(client, self._config, credentials(self._config))
 
@@ -120,6 +122,11 @@ class Bucket:
                 if _NAME.fullmatch(found["path"]) and found["path"][:2] == found["path"][3:5]:
                     yield bytes.fromhex(found["path"][3:]), found["size"], found["last_modified"].timestamp()
 
+    def require_answering(self) -> None:
+        """Raise where the store did not answer a moment ago; nothing is asked."""
+        if time.monotonic() < self._quiet_until:
+            raise refusal(self._last, _WORDS[self._last])
+
     def try_out(self) -> float:
         """Write a blob of chance, read it and delete it; the seconds that it took."""
         data, begun = fresh_nonce(), time.monotonic()
@@ -135,8 +142,7 @@ class Bucket:
     def _asking(self) -> Iterator[Any]:
         """Inside, errors of the store become refusals. One that did not answer is not asked again for a moment."""
         self.connect()
-        if time.monotonic() < self._quiet_until:
-            raise refusal(self._last, _WORDS[self._last])
+        self.require_answering()
         try:
             yield self._store
         except self._errors as error:

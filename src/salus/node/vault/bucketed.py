@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 AT_ONCE = 8  # requests that write, and as many that read
 _PORTION, _PORTION_BYTES = 64, 32 * 1024 * 1024  # blobs that are on their way together
-_DELETED = 1000  # objects that one request deletes at most
+_DELETED = 250  # objects that one request deletes at most
 _NOTED = 4096  # blobs that are noted in one durable write
 
 
@@ -107,6 +107,11 @@ class BucketBlobs(Blobs):
         """`NodeRefused` ``store-full`` where the buffer is full."""
         if self.waiting()[1] > self._room:
             raise NodeRefused("store-full", "as many blobs wait for this vault's bucket as its disk may hold")
+
+    def require_reached(self, blobs: Iterable[bytes]) -> None:
+        """As `Bucket.require_answering`, where some of the blobs lie in the bucket alone."""
+        if any(self.is_elsewhere(blob) for blob in blobs):
+            self.bucket.require_answering()
 
     def each(self, act: Callable[[bytes], T], blobs: Iterable[bytes]) -> list[T]:
         """Several at once, as each may be a request."""

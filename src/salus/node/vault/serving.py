@@ -77,10 +77,11 @@ class Vault:
         require_covered(effective, {found.number: found.writer for found in entries})
         require_bounded(entries)
         packages = self._packages(read, effective)
-        self._require_any([found.blob for found in entries if not found.erased] + [epoch.package for epoch in packages])
-        missing, blobs = self._fetched(entries, packages)  # first: what cannot be had leaves no receipt
+        wanted = [found.blob for found in entries if not found.erased] + [epoch.package for epoch in packages]
+        self._require_any(wanted)
+        self._blobs.require_reached(wanted)
         promise = self._write_receipt(read, effective, now)
-        return Served(blobs, missing, promise)
+        return self._served(entries, packages, wanted, promise)
 
     def receipts(self, signed: SignedOwner) -> ReceiptsAnswer:
         """The section's receipts from an index on, for its owner, with the newest anchor that covers it."""
@@ -156,13 +157,13 @@ class Vault:
         promise = Promise(self._network, self._member, identity, request, stored.index, stored.head, now)
         return sign_promise(self._key, promise)
 
-    def _fetched(self, entries: list[Entry], packages: list[Epoch]) -> tuple[tuple[int, ...], tuple[bytes, ...]]:
-        """The numbers of entries that are not here, or not intact; and the blobs in the order asked for, empty where none is."""
-        wanted = [found.blob for found in entries if not found.erased] + [epoch.package for epoch in packages]
+    def _served(self, entries: list[Entry], packages: list[Epoch], wanted: list[bytes], promise: SignedPromise) -> Served:
+        """What is intact of all ``wanted``; what cannot be reached refuses the whole, and leaves a receipt too many."""
         here = dict(zip(wanted, self._blobs.each(self._intact, wanted), strict=True))
         blobs = [None if found.erased else here[found.blob] for found in entries]
         missing = tuple(found.number for found, blob in zip(entries, blobs, strict=True) if blob is None)
-        return missing, tuple(blob or b"" for blob in [*blobs, *(here[epoch.package] for epoch in packages)])
+        given = [*blobs, *(here[epoch.package] for epoch in packages)]
+        return Served(tuple(blob or b"" for blob in given), missing, promise)
 
     def _intact(self, blob: bytes) -> bytes | None:
         """The blob; None when it is not here or was damaged: what is intact is served, what is not is named as missing."""
