@@ -39,6 +39,12 @@ def missing() -> str:
 on_buckets = pytest.mark.skipif(bool(missing()), reason=missing() or "it is there")
 
 
+def named(port: int, url: str = "s3://blobs/vault", timeout: float = 5.0, **changed: object) -> StoreConfig:
+    """How a node names a bucket of the server on this port."""
+    settings = {"url": url, "endpoint": f"http://127.0.0.1:{port}", "timeout_seconds": timeout, **changed}
+    return StoreConfig(**settings)  # type: ignore[arg-type]
+
+
 class Server:
     """versitygw over ``folder``, in which each folder is a bucket; on one port for as long as this is used."""
 
@@ -83,8 +89,7 @@ class Server:
 
     def config(self, url: str = "s3://blobs/vault", timeout: float = 5.0, **changed: object) -> StoreConfig:
         """How a node names a bucket of it."""
-        settings = {"url": url, "endpoint": f"http://127.0.0.1:{self.port}", "timeout_seconds": timeout, **changed}
-        return StoreConfig(**settings)  # type: ignore[arg-type]
+        return named(self.port, url, timeout, **changed)
 
     def objects(self, bucket: str = "blobs") -> set[str]:
         """The names of the objects in a bucket, as the server's disk has them."""
