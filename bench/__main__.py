@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     access_growth,
+    bucket,
     chart_opening,
     chart_type_growth,
     consensus,
@@ -36,6 +37,7 @@ QUESTIONS = (
     entry_sealing,
     vault_reading,
     repairing,
+    bucket,
     importing,
     chart_opening,
     access_growth,
