@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bucket_world import Server, eventually, keys, on_buckets, server
-from members_world import Members, two_members
+from members_world import Members, replicate, two_members
 from salus.agent.services.proving import verify_own
 from world import CLEMENTE, PATIENT
 
@@ -37,5 +37,5 @@ def test_while_a_members_bucket_is_away_the_other_members_vault_serves(members: 
     assert store.objects()
     store.kill()
     assert verify_own(members.first.agent, PATIENT).troubles == ()
-    members.first.node.replicating.look()
-    assert members.first.node.replicating.lacking() == 0  # what cannot be asked is not taken for lost
+    replicate(members.first.node)
+    assert members.first.node.blobs.waiting() == (0, 0)  # what cannot be asked is not taken for lost, and comes from nobody
