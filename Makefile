@@ -8,9 +8,10 @@ HARD := $(VENV)/.hard
 PROBES := $(VENV)/.probes
 SECOND := vectors/ts/node_modules/.package-lock.json
 ENGINE := .engine/cometbft
+STORE := .engine/versitygw
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network members chaos bench-network engine proto lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network members chaos bench-network engine store proto lock clean setup vectors
 
 setup: $(READY)
 
@@ -34,7 +35,7 @@ run: $(READY)  ## A patient's story on the real system, every claim checked
 	$(BIN)/salus demo
 
 test: $(READY) lint types  ## Lint, types, contracts, every test, full branch coverage of the four inner rooms
-	-@if command -v go >/dev/null; then $(MAKE) --no-print-directory engine; fi  # without it, its tests are skipped and say so
+	-@if command -v go >/dev/null; then $(MAKE) --no-print-directory engine store; fi  # without them, their tests are skipped and say so
 	$(BIN)/pytest -n 2 --dist loadfile $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 lint: $(READY)
@@ -122,6 +123,15 @@ $(ENGINE): tools/engine/go.mod tools/engine/go.sum
 	@echo "Building the engine; the first time takes a minute or two."
 	cd tools/engine && CGO_ENABLED=0 GOFLAGS= GOWORK=off go build -mod=readonly -trimpath -o $(CURDIR)/$(ENGINE).partial github.com/cometbft/cometbft/cmd/cometbft
 	mv $(ENGINE).partial $(ENGINE)
+
+store: $(STORE)  ## A server of buckets of the pinned version, for tests alone (needs Go 1.25 or newer; a minute once)
+
+$(STORE): tools/s3/go.mod tools/s3/go.sum
+	@command -v go >/dev/null || { echo "The server of buckets that tests ask needs Go 1.25 or newer to be built." >&2; exit 1; }
+	@echo "Building a server of buckets for the tests; the first time takes a minute or two."
+	mkdir -p $(dir $(STORE))
+	cd tools/s3 && CGO_ENABLED=0 GOFLAGS= GOWORK=off go build -mod=readonly -trimpath -o $(CURDIR)/$(STORE).partial github.com/versity/versitygw/cmd/versitygw
+	mv $(STORE).partial $(STORE)
 
 lock: $(READY)  ## Resolve the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o requirements.lock

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     access_growth,
+    bucket,
     chart_opening,
     chart_type_growth,
     commit_latency,
@@ -38,6 +39,7 @@ QUESTIONS = (
     evm_chain,
     entry_sealing,
     vault_reading,
+    bucket,
     importing,
     chart_opening,
     access_growth,

@@ -84,7 +84,7 @@ def _fill(url: str, genesis: Genesis, count: int) -> None:
 def _repaired(node: NodeService, count: int) -> float:
     """Seconds a blob until a vault that has lost all has all again."""
     assert node.replicating is not None
-    for blob in list(node.blobs.names()):
+    for blob in list(node.blobs.stock()):
         node.blobs.remove(blob)
     node.replicating.search()
     assert node.replicating.lacking() > count

@@ -165,7 +165,7 @@ def require_settled(world: World, name: str = PATIENT) -> None:
     for wallet in agent.wallets():
         assert Ending.ASKED not in [given.ending for _, given in agent.store.all(GivenGrant, wallet.person)]
     assert proving.verify_own(agent, name).troubles == ()
-    assert set(world.node.blobs.names()) >= set(anchored(world.node.engine.state))
+    assert set(world.node.blobs.stock()) >= set(anchored(world.node.engine.state))
 
 
 def has_a_key(world: World, grant: str, kind: SectionKind = SectionKind.VITALS) -> bool:

@@ -39,15 +39,18 @@ def replicate(node: NodeService) -> None:
 
 
 @contextmanager
-def two_members(folder: Path) -> Iterator[Members]:
-    """A network of two members under one clock; background looks are an hour apart, so that tests say when they happen."""
+def two_members(folder: Path, configured: str = "") -> Iterator[Members]:
+    """A network of two members under one clock; background looks are an hour apart, so that tests say when they happen.
+
+    ``configured``: what the first one's ``config.toml`` says besides.
+    """
     clock = Clock()
     one, two = folder / "first", folder / "second"
     genesis = init_home(one, None, FIRST, [prepare_home(two, None, SECOND)])
     with open_node(one) as founding, served(founding) as url:
         join_home(two, encode(genesis), url, "", str)
     with ExitStack() as stack:
-        (one / "node" / "config.toml").write_text('guests = "open"\nfollow_seconds = 3600\n')
+        (one / "node" / "config.toml").write_text(f'guests = "open"\nfollow_seconds = 3600\n{configured}')
         first = stack.enter_context(opened(one, clock))
         url = stack.enter_context(served(first.node))
         (two / "node" / "config.toml").write_text(f'follow = "{url}"\nfollow_seconds = 3600\nguests = "open"\n')

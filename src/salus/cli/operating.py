@@ -60,6 +60,9 @@ def backup(
     incomplete: Annotated[
         bool, typer.Option("--incomplete", help="Leave out sealed entries that the node has lost, instead of refusing.")
     ] = False,
+    with_bucket: Annotated[
+        bool, typer.Option("--with-bucket", help="Copy also what lies in the bucket that config.toml names.")
+    ] = False,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
@@ -71,7 +74,8 @@ def backup(
     genesis = read_genesis(home)
     settle(home)
     with progress() as told:
-        made = back_up(home, genesis, out, clock(), told, with_key=with_key, incomplete=incomplete)
+        choice = {"with_key": with_key, "incomplete": incomplete, "with_bucket": with_bucket}
+        made = back_up(home, genesis, out, clock(), told, **choice)
     table = made.manifest
     value = {
         "backup": str(made.place),
@@ -81,10 +85,17 @@ def backup(
         "files": len(table.files),
         "bytes": made.size,
         "lost": made.lost,
+        "bucket": table.bucket,
+        "in_bucket": table.in_bucket,
         "key": with_key,
     }
     text = f"{made.place}: {len(table.files)} files, {made.size} bytes, up to block {table.height}."
     text += f"\nThe node had lost {made.lost} sealed entries; they are not in it." if made.lost else ""
+    text += (
+        f"\n{table.in_bucket} sealed blobs lie in {table.bucket} and are not in it: keep copies of the bucket."
+        if table.bucket
+        else ""
+    )
     key = "The node's key is in it: guard it." if with_key else "The node's key is not in it: keep a copy of node.key apart."
     emit(as_json, value, f"{text}\n{key}")
 

@@ -55,6 +55,23 @@ class OwnCertificate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     key: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
+class StoreConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The bucket in which settled blobs lie: ``s3://BUCKET`` or ``s3://BUCKET/PREFIX``; ``endpoint`` of its keeper, "" for AWS.
+
+    ``credentials``: a file that only its owner may read, in the form of AWS's; "" takes them from the environment.
+    ``plain_http``: whether an endpoint without TLS may be another machine. ``timeout_seconds``: what one request may take.
+    ``buffer_bytes``: how many bytes may wait on this disk for the bucket before nothing more is taken.
+    """
+
+    url: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-]+)*\Z")]
+    endpoint: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^(https?://[^\s/?#@]+)?\Z")] = ""
+    region: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[a-z0-9-]+\Z")] = "us-east-1"
+    credentials: Annotated[str, msgspec.Meta(max_length=1024)] = ""
+    plain_http: bool = False
+    timeout_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 10.0
+    buffer_bytes: Annotated[int, msgspec.Meta(ge=0)] = 4 * 1024 * 1024 * 1024
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``config.toml``. ``port`` 0 takes a free one; ``anchor_seconds``: how often changed receipt chains are anchored.
 
@@ -64,6 +81,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ``comet``: in a network whose members validate; ``members``: where other members' nodes answer, as far as they do not say so.
     ``guests``: whether whoever comes from outside must have been invited. ``tls``: whether the API answers in TLS by a generated
     key ("auto": where it listens on anything but the loopback), by an `OwnCertificate`, or not at all ("off").
+    ``store``: the bucket for blobs; without it they lie in the node's folder.
     """
 
     host: Annotated[str, msgspec.Meta(max_length=255)] = "127.0.0.1"
@@ -80,6 +98,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     members: dict[MemberHex, Address] = {}
     guests: Literal["invited", "open"] = "invited"
     tls: OwnCertificate | Literal["auto", "generated", "off"] = "auto"
+    store: StoreConfig | None = None
 
 
 def read_config(path: Path) -> Config:

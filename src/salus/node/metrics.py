@@ -47,6 +47,7 @@ class Figures(Collector):
                 surplus,
             ),
             ("salus_blobs_pushed", "Blobs that others have pushed here and nothing anchors yet", self._node.pushed.waiting()[0]),
+            ("salus_blobs_waiting", "Sealed blobs that wait on this disk for the bucket", self._node.blobs.waiting()[0]),
             ("salus_letters", "Letters in all mailboxes", self._node.letters()),
             ("salus_disk_free_bytes", "Bytes that are free on the node's disk", self._node.disk_free()),
         ):

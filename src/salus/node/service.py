@@ -58,8 +58,8 @@ from salus.node.sponsoring import sponsor_signature, sponsored_by
 from salus.node.tally import Tally
 from salus.node.vault.anchoring import Anchoring
 from salus.node.vault.arriving import Arriving, anchored, held, require_blobs
-from salus.node.vault.blobs import Blobs
 from salus.node.vault.erasing import Erasing
+from salus.node.vault.lying import open_blobs
 from salus.node.vault.pushed import PushedBlobs
 from salus.node.vault.receipts import ReceiptLog
 from salus.node.vault.replicating import Replicating
@@ -72,6 +72,7 @@ T = TypeVar("T")
 
 MAX_STATES = 512
 MAX_PASSING = 8  # requests that wait for other members' nodes at once: one that hangs must not take all of this node with it
+STORING_SECONDS = 1.0  # how often what is settled goes to the bucket, where there is one
 _ANCHOR_EXPIRY = 60_000  # ms
 
 
@@ -95,7 +96,8 @@ class NodeService:
         with ExitStack() as opened:
             store = LedgerStore(home / "ledger")
             opened.callback(store.close)
-            self.blobs = Blobs(home / "vault" / "blobs")
+            self.blobs = open_blobs(home, config)
+            opened.callback(self.blobs.close)
             self._arriving = Arriving(self.blobs, home / "vault" / "arriving")
             self._erasing = Erasing(self.blobs, self._arriving.alone)
             self.peers = Peers(Own(self._network, self._member, self._key), clock)
@@ -122,10 +124,13 @@ class NodeService:
             secret = derive(identity.seed, "vault")
             self.vault = Vault(self.engine, self.blobs, self._log, self._member, self._key, secret, clock, self.tally, share)
             opened.callback(self.blobs.settle)
+            self.blobs.begin()
             longest = self._genesis.parameters.max_expiry / 1000 if isinstance(self.engine, CometEngine) else 0.0
             standing = standing_blobs(self.engine.state) if store.base() else {}
             self._arriving.sweep(lambda body: self.engine.result(body) is not None, longest, standing)
             self._erasing.everything(self.engine.state)
+            if background:
+                self.blobs.start(STORING_SECONDS)
             self._anchoring = Anchoring(
                 self.engine,
                 self.vault,
@@ -265,6 +270,8 @@ class NodeService:
         """Copies come before order: nothing is anchored that is not durable often enough, but for what protects rights."""
         own = transaction.body.sponsor == self._member  # another's blobs its own node has seen to
         require_blobs(transaction.body, given, self.blobs if own else None, self.engine.state)
+        if given and not protects_rights(transaction.body):
+            self.blobs.require_room()
         fresh = self._arriving.bring(body, given)
         try:
             if own:

@@ -127,7 +127,7 @@ def test_what_one_vault_lacks_or_spoils_another_gives(members: Members) -> None:
     members.first.take_in(CLEMENTE)
     members.follow()
     blobs = members.first.node.blobs
-    spoilt, *lost = sorted(blobs.names())
+    spoilt, *lost = sorted(blobs.stock())
     blobs._path(spoilt).write_bytes(b"spoilt")
     for blob in lost:
         blobs.remove(blob)

@@ -85,7 +85,7 @@ def wanted(five: list[World], read: SignedRead) -> list[bytes]:
 def test_what_the_vault_at_hand_lacks_is_asked_of_those_that_keep_it_and_each_reading_has_its_receipt(
     five: list[World], tmp_path: Path
 ) -> None:
-    assert len(set(five[0].node.blobs.names())) < len({name for world in five for name in world.node.blobs.names()})
+    assert len(set(five[0].node.blobs.stock())) < len({name for world in five for name in world.node.blobs.stock()})
     passing = read_all(five, tmp_path, set())
     members = [member(world) for world in five]
     others = {vault for vault in passing.asked if vault != members[0]}

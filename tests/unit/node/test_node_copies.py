@@ -274,7 +274,7 @@ def test_a_vault_that_lost_its_share_gets_it_back_and_nothing_else(five: Copies)
     five.look()
     five.look()
     lost = five.nodes[2].blobs
-    before = sorted(lost.names())
+    before = sorted(lost.stock())
     assert 0 < len(before) < len(MANY)
     for name in before:
         lost.remove(name)
@@ -283,7 +283,7 @@ def test_a_vault_that_lost_its_share_gets_it_back_and_nothing_else(five: Copies)
     replicating.search()
     assert replicating.lacking() == len(before)
     five.look(2)
-    assert sorted(lost.names()) == before
+    assert sorted(lost.stock()) == before
     assert replicating.lacking() == 0
 
 
@@ -291,7 +291,7 @@ def test_a_rotted_blob_is_found_while_the_vault_is_served_and_mended_from_anothe
     """MEM-23."""
     five.fill("ann", *MANY)
     five.look()
-    name = next(five.nodes[1].blobs.names())
+    name = next(iter(five.nodes[1].blobs.stock()))
     path = five.nodes[1].blobs._path(name)
     path.write_bytes(b"rot")
     for _ in range(8):

@@ -47,7 +47,7 @@ def code_of(act: Any, *args: Any) -> str:
 
 
 def blobs_of(members: Members) -> tuple[set[bytes], set[bytes]]:
-    return set(members.first.node.blobs.names()), set(members.second.node.blobs.names())
+    return set(members.first.node.blobs.stock()), set(members.second.node.blobs.stock())
 
 
 def own_key(world: Any) -> SigningKey:
@@ -235,7 +235,7 @@ def test_an_answer_is_bounded_and_its_first_item_always_fits(members: Members, m
     members.first.person(PATIENT)
     members.first.take_in(CLEMENTE)
     monkeypatch.setattr("salus.node.giving.MAX_ANSWER", 1)
-    wanted = tuple(sorted(members.first.node.blobs.names())[:3])
+    wanted = tuple(sorted(members.first.node.blobs.stock())[:3])
     answer = members.first.node.peer(asked(members, blobs=wanted))
     assert [sha256(blob) for blob in answer.blobs] == [wanted[0]]
     assert [block.header.header.height for block in answer.blocks] == [0]
@@ -245,7 +245,7 @@ def test_a_vault_that_lost_its_blobs_gets_them_from_the_other_and_keeps_only_wha
     members.first.person(PATIENT)
     members.first.take_in(CLEMENTE)
     members.follow()
-    before = sorted(members.first.node.blobs.names())
+    before = sorted(members.first.node.blobs.stock())
     for blob in before[:3]:
         members.first.node.blobs.remove(blob)
     altered = members.second.node.blobs._path(before[0])
@@ -254,7 +254,7 @@ def test_a_vault_that_lost_its_blobs_gets_them_from_the_other_and_keeps_only_wha
     assert replicating is not None
     replicating.search()
     replicate(members.first.node)
-    assert sorted(members.first.node.blobs.names()) == before[1:]
+    assert sorted(members.first.node.blobs.stock()) == before[1:]
     assert replicating.lacking() == 1  # asked for again, and never kept under another's hash
 
 
@@ -278,7 +278,7 @@ def test_what_another_node_gives_under_a_wrong_hash_is_not_kept(members: Members
         return msgspec.structs.replace(answer, blobs=tuple(blob[::-1] for blob in answer.blobs))
 
     members.follow()
-    lost = next(members.second.node.blobs.names())
+    lost = next(iter(members.second.node.blobs.stock()))
     members.second.node.blobs.remove(lost)
     replicating = members.second.node.replicating
     assert replicating is not None

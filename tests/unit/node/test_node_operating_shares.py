@@ -43,14 +43,14 @@ def held(home: Path) -> Blobs:
 
 
 def lose_all(home: Path) -> None:
-    for blob in list(held(home).names()):
+    for blob in list(held(home).stock()):
         held(home).remove(blob)
 
 
 def test_what_others_keep_is_not_missed_and_what_is_lost_of_ones_own_is(fifth: Path) -> None:
     genesis = read_genesis(fifth)
     with looking(fifth / "node" / "ledger") as ledger:
-        assert 0 < len(list(held(fifth).names())) < len(anchored(ledger))
+        assert 0 < len(list(held(fifth).stock())) < len(anchored(ledger))
     assert not lost(check(fifth, genesis, clock()))
     assert not lost(scrub(fifth, genesis, quietly).findings)
     lose_all(fifth)
@@ -59,9 +59,9 @@ def test_what_others_keep_is_not_missed_and_what_is_lost_of_ones_own_is(fifth: P
 
 
 def test_a_backup_has_the_share_and_gives_it_back(fifth: Path, tmp_path: Path) -> None:
-    genesis, before = read_genesis(fifth), sorted(held(fifth).names())
+    genesis, before = read_genesis(fifth), sorted(held(fifth).stock())
     assert back_up(fifth, genesis, tmp_path / "backup", clock(), quietly).lost == 0
     lose_all(fifth)
     done = restore(fifth, genesis, tmp_path / "backup", None, quietly, replace=False)
     assert (done.blobs, done.missing) == (len(before), 0)
-    assert sorted(held(fifth).names()) == before
+    assert sorted(held(fifth).stock()) == before

@@ -30,7 +30,9 @@ from salus.node.operating.manifest import File, Manifest, fingerprint, write_man
 from salus.node.operating.partials import filling, finish
 from salus.node.replaying import Told
 from salus.node.storage import open_reading
-from salus.node.vault.blobs import Blobs
+from salus.node.vault.blobs import DAMAGED, Blobs
+from salus.node.vault.bucketed import BucketBlobs
+from salus.node.vault.lying import held_blobs
 
 PREFIX = ".salus-backup-"
 #: Where a database lies in the node's folder and in a backup, and how many tables it has; in the order in which they are copied.
@@ -53,11 +55,20 @@ class Backup:
 
 
 def back_up(
-    home: Path, genesis: Genesis, out: Path, now: int, told: Told, *, with_key: bool = False, incomplete: bool = False
+    home: Path,
+    genesis: Genesis,
+    out: Path,
+    now: int,
+    told: Told,
+    *,
+    with_key: bool = False,
+    incomplete: bool = False,
+    with_bucket: bool = False,
 ) -> Backup:
     """Copy the node of ``home`` to ``out`` at ``now`` (ms).
 
     ``out`` becomes a folder; a single file when its name ends in ``.tar``; when it is a folder already, a new one inside it.
+    What lies in a bucket is counted in the manifest and not copied, unless ``with_bucket``.
     ``incomplete`` leaves out sealed entries that the node has lost, which otherwise refuse: better than no backup at all.
     Raises `NodeRefused` ``backup-exists``, ``storage-failed``, ``blobs-lost``, or what is wrong with the node.
     """
@@ -65,7 +76,9 @@ def back_up(
     own_member(genesis, home / "node")
     target = _target(out, now)
     with filling(target.parent, PREFIX) as partial:
-        newest, lost = _copy(home, genesis, partial, told, with_key=with_key)
+        with held_blobs(home / "node") as held:
+            newest, lost, left = _copy(home, genesis, partial, told, held, with_key=with_key, with_bucket=with_bucket)
+            bucket = held.bucket.url if left and isinstance(held, BucketBlobs) else ""
         if lost and not incomplete:
             raise NodeRefused("blobs-lost", f"the node has lost {lost} sealed entries; restore them first, or say --incomplete")
         manifest = Manifest(
@@ -75,6 +88,8 @@ def back_up(
             header_hash(newest.header).hex(),
             now,
             tuple(_listed(partial)),
+            bucket,
+            left,
         )
         write_manifest(partial, manifest, SigningKey(derive(seed, "node")))
         if target.suffix == ".tar":
@@ -94,31 +109,40 @@ def _target(out: Path, now: int) -> Path:
     return out
 
 
-def _copy(home: Path, genesis: Genesis, partial: Path, told: Told, *, with_key: bool) -> tuple[ProvenHeader, int]:
-    """Fill the partial folder; the newest header of the copied ledger, which was found sound, and how many blobs are lost."""
+def _copy(
+    home: Path, genesis: Genesis, partial: Path, told: Told, held: Blobs, *, with_key: bool, with_bucket: bool
+) -> tuple[ProvenHeader, int, int]:
+    """Fill the partial folder; the newest header of the copied ledger, which was found sound, and how many blobs are lost.
+
+    And how many were left in the bucket.
+    """
     node = home / "node"
     for place, name, tables in DATABASES:
         copy_database(node / place, partial / name, tables)
     for path in (home / "genesis.bin", node / "config.toml", node / PREPARED, *([node / "node.key"] if with_key else [])):
         if path.exists():
             copy_file(path, partial / path.name)
-    held = Blobs(node / "vault" / "blobs", reading=True)
     with looking(partial / "ledger") as copied:
         newest = require_sound(genesis, copied)
         wanted, own = sorted(anchored(copied)), own_share(genesis, node, copied)
         mine = set(filter(own, wanted))
     (partial / "ledger" / "lock.mdb").unlink(missing_ok=True)
-    lost = []
+    lost, left = [], 0
     for number, blob in enumerate(wanted, 1):
-        try:
-            copy_blob(held, blob, partial / "blobs")
-        except (FileNotFoundError, NodeRefused):
-            lost += [blob] if blob in mine else []  # the rest is in other members' vaults
+        if not with_bucket and held.is_elsewhere(blob):
+            left += 1
+        else:
+            try:
+                copy_blob(held, blob, partial / "blobs")
+            except (FileNotFoundError, NodeRefused) as error:
+                if isinstance(error, NodeRefused) and error.full_code != DAMAGED:
+                    raise
+                lost += [blob] if blob in mine else []  # the rest is in other members' vaults
         told("blobs", number, len(wanted))
     if lost:
         with looking(node / "ledger") as now:
             lost = sorted(set(lost) & set(anchored(now)))  # what was erased meanwhile is not missed
-    return newest, len(lost)
+    return newest, len(lost), left
 
 
 def copy_database(source: Path, folder: Path, tables: int) -> None:

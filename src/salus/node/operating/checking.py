@@ -25,6 +25,7 @@ from salus.node.operating.looking import Ledger, buried, entries, is_buried, is_
 from salus.node.solo import TOLERATED_LAG
 from salus.node.tables import Tables
 from salus.node.vault.blobs import Blobs
+from salus.node.vault.lying import held_blobs
 from salus.node.vault.receipts import ReceiptLog
 from salus.warrants.receipting import START, blinded, require_chain
 
@@ -80,7 +81,9 @@ def check(home: Path, genesis: Genesis, now: int, last: int | None = None) -> Fi
         with found.of("clock"):
             require_clock(newest, now)
             found.well("clock", "this machine's clock is not behind the newest block")
-        _check_blobs(found, node, genesis, ledger, newest.header.time)
+        with found.of("store"), held_blobs(node) as blobs:
+            _check_blobs(found, node, genesis, ledger, blobs, newest.header.time)
+            found.well("store", blobs.where())
     with found.of("receipts"):
         check_receipts(found, node, genesis)
     with found.of("mailbox"):
@@ -142,10 +145,9 @@ def _check_chain(found: Findings, genesis: Genesis, ledger: Ledger, newest: Prov
     found.well("chain", f"headers {first} to {top} are signed and linked")
 
 
-def _check_blobs(found: Findings, node: Path, genesis: Genesis, ledger: Ledger, time: int) -> None:
+def _check_blobs(found: Findings, node: Path, genesis: Genesis, ledger: Ledger, blobs: Blobs, time: int) -> None:
     """What this vault is to keep, and that nothing of what was erased is here."""
     own = own_share(genesis, node, ledger)
-    blobs = Blobs(node / "vault" / "blobs", reading=True)
     with found.of("blobs"):
         wanted = {entry.blob: entry.size for entry in entries(ledger) if own(entry.blob)}
         bad = [blob for blob, size in wanted.items() if blobs.size(blob) != size]

@@ -14,7 +14,7 @@ from salus.ledger.modules.governance.state import Proposal, Stage
 from salus.ledger.modules.members.queries import known_member
 from salus.node.identity import own_member
 from salus.node.operating.looking import Ledger, anchored, looking
-from salus.node.vault.blobs import Blobs
+from salus.node.vault.lying import held_blobs
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def departure(node: Path, genesis: Genesis) -> Departure:
     with looking(node / "ledger") as ledger:
         own = own_member(genesis, node)
         if known_member(ledger, own).removed:
-            blobs = Blobs(node / "vault" / "blobs", reading=True)
-            return Departure(own, True, 0, None, sum(blobs.has(blob) for blob in anchored(ledger)))
+            with held_blobs(node) as blobs:
+                return Departure(own, True, 0, None, sum(blobs.has(blob) for blob in anchored(ledger)))
         number, found = _proposed(ledger, own)
         return Departure(own, False, number, found, 0)
 

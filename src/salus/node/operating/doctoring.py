@@ -28,6 +28,7 @@ from salus.node.config import Config, OwnCertificate, generates, read_announced,
 from salus.node.identity import own_member, read_node_seed
 from salus.node.operating.checking import Finding, Findings
 from salus.node.tls import own_certificate
+from salus.node.vault.bucket import Bucket
 
 R = TypeVar("R", bound=Record)
 
@@ -52,6 +53,7 @@ def doctor(found: Findings, home: Path, genesis: Genesis, now: int, own: Asked |
     config = read_config(home / "node" / "config.toml")
     _look_at_engine(found, genesis)
     _look_at_tls(found, home / "node", now)
+    _look_at_store(found, config)
     if own is None:
         found.append(
             Finding("served", "node/node-not-running", "the node is not served (salus serve); nothing more can be asked")
@@ -92,6 +94,14 @@ def _look_at_tls(found: Findings, node: Path, now: int) -> None:
             return
         how = "by a generated key" if generates(config) else "plain HTTP: others reach it by a proxy, or not at all"
         found.well("tls", f"{how}; reached at {where}")
+
+
+def _look_at_store(found: Findings, config: Config) -> None:
+    """Whether the bucket answers, and may be written, read and deleted from; and how long that takes."""
+    if config.store is not None:
+        with found.of("bucket"):
+            taken = Bucket(config.store).try_out()
+            found.well("bucket", f"{config.store.url} was written, read and deleted from in {taken * 1000:.0f} ms")
 
 
 def _look_at_membership(found: Findings, home: Path, genesis: Genesis, own: Asked) -> None:

@@ -37,8 +37,11 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     sha256: Hex32
 
 
-class Manifest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """``height`` and ``header`` are those of the newest block; ``time`` is the backup's, in ms."""
+class Manifest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """``height`` and ``header`` are those of the newest block; ``time`` is the backup's, in ms.
+
+    ``bucket``: where ``in_bucket`` of the blobs lie that the ledger anchors; they are not in the backup.
+    """
 
     format: Literal["salus-backup-1"]
     network: Hex32
@@ -46,6 +49,8 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     header: Hex32
     time: Annotated[int, msgspec.Meta(ge=0)]
     files: tuple[File, ...]
+    bucket: Annotated[str, msgspec.Meta(max_length=255)] = ""
+    in_bucket: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 def fingerprint(path: Path) -> tuple[int, str]:

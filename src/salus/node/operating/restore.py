@@ -7,7 +7,7 @@ leaves the node as it was, what comes after is completed by the next command tha
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,8 @@ from salus.node.operating.partials import filling
 from salus.node.operating.placing import MERGED, READY, SINGLE, complete, next_aside, note_aside, sync_tree
 from salus.node.replaying import Told
 from salus.node.vault.blobs import Blobs
+from salus.node.vault.bucketed import BucketBlobs
+from salus.node.vault.lying import held_blobs
 
 PREFIX = "node.restoring-"
 
@@ -224,7 +226,10 @@ def _require_older(found: _Found, node: Path, newest: ProvenHeader) -> None:
 
 
 def _stage_blobs(found: _Found, node: Path, told: Told, *, from_disk: bool, replace: bool) -> tuple[int, int]:
-    """Copy what the ledger that will stand anchors, and the disk lacks or has altered; how many blobs, and how many stay lost."""
+    """Copy what the ledger that will stand anchors, and the disk lacks or has altered; how many blobs, and how many stay lost.
+
+    What lies in a bucket stays there: the bucket is listed, and what it has is not lost.
+    """
     with looking(node / "ledger" if from_disk else found.place / "ledger") as ledger:
         keyed = node if (node / "node.key").exists() else found.source
         wanted, own = sorted(anchored(ledger)), own_share(found.genesis, keyed, ledger)
@@ -232,6 +237,7 @@ def _stage_blobs(found: _Found, node: Path, told: Told, *, from_disk: bool, repl
     if not from_disk:
         (found.place / "ledger" / "lock.mdb").unlink(missing_ok=True)
     held, offered = Blobs(node / "vault" / "blobs", reading=True), Blobs(found.source / "blobs", reading=True)
+    elsewhere = _in_bucket(found, node)
     target, copied, missing = found.place / ("vault/blobs" if replace else MERGED), 0, 0
     target.mkdir(mode=0o700, parents=True)
     for number, blob in enumerate(wanted, 1):
@@ -240,9 +246,19 @@ def _stage_blobs(found: _Found, node: Path, told: Told, *, from_disk: bool, repl
                 copy_blob(offered, blob, target)
                 copied += 1
             except FileNotFoundError:
-                missing += blob in mine
+                missing += blob in mine and blob not in elsewhere
         told("blobs", number, len(wanted))
     return copied, missing
+
+
+def _in_bucket(found: _Found, node: Path) -> Mapping[bytes, float]:
+    """What the bucket has that the node's configuration names, or the backup's where the node has none; nothing without one."""
+    with held_blobs(node, configured=None if (node / "config.toml").exists() else found.source) as blobs:
+        if not isinstance(blobs, BucketBlobs):
+            if found.manifest.bucket:
+                raise NodeRefused("store-changed", "the backup leaves blobs in a bucket that config.toml does not name")
+            return {}
+        return blobs.stock()
 
 
 def _intact(held: Blobs, blob: bytes) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from salus.errors import SalusError
+from salus.errors import NodeRefused, SalusError
 from salus.node.operating.looking import blob_at, section_keys
-from salus.node.vault.blobs import Blobs
+from salus.node.vault.blobs import DAMAGED, Blobs
 from salus.node.vault.sharing import Share
 
-_KEYS, _BLOBS, _BYTES = 4096, 16, 8 * 1024 * 1024  # that one look goes through at most
+_KEYS, _BYTES = 4096, 8 * 1024 * 1024  # that one look goes through at most
 
 
 class Auditing:
@@ -24,14 +24,17 @@ class Auditing:
         """Read the next few blobs; which of them are missing or altered."""
         found, looked, size, members = set[bytes](), 0, 0, self._share.members()
         for number, key in enumerate(section_keys(self._share.state, self._next)):
-            self._next = key + b"\x00"
             blob = blob_at(self._share.state, key)
             if blob is not None and self._share.own in self._share.keepers(blob, members):
-                read = self._read(blob)
+                try:
+                    read = self._read(blob)
+                except SalusError:
+                    return found  # where they lie does not answer: nothing is known of this one, and it is looked at next time
                 looked, size = looked + 1, size + (read or 0)
                 if read is None:
                     found.add(blob)
-            if number >= _KEYS or looked >= _BLOBS or size >= _BYTES:
+            self._next = key + b"\x00"
+            if number >= _KEYS or looked >= self._blobs.audited or size >= _BYTES:
                 return found
         self._next = b""
         return found
@@ -56,7 +59,9 @@ class Auditing:
     def _read(self, blob: bytes) -> int | None:
         try:
             data = self._blobs.get(blob)
-        except SalusError:
+        except NodeRefused as error:
+            if error.full_code != DAMAGED:
+                raise
             self.altered(blob)
             return None
         return None if data is None else len(data)

@@ -20,7 +20,7 @@ from salus.ledger.modules.sections.state import Entry, epoch_key
 from salus.ledger.store import load
 from salus.node.engine import Engine
 from salus.node.tally import Tally
-from salus.node.vault.blobs import Blobs
+from salus.node.vault.blobs import DAMAGED, Blobs
 from salus.node.vault.receipts import ReceiptLog
 from salus.node.vault.sharing import Share
 from salus.warrants.checking import Effective, require_warrant
@@ -77,9 +77,11 @@ class Vault:
         require_covered(effective, {found.number: found.writer for found in entries})
         require_bounded(entries)
         packages = self._packages(read, effective)
-        self._require_any([found.blob for found in entries if not found.erased] + [epoch.package for epoch in packages])
+        wanted = [found.blob for found in entries if not found.erased] + [epoch.package for epoch in packages]
+        self._require_any(wanted)
+        self._blobs.require_reached(wanted)
         promise = self._write_receipt(read, effective, now)
-        return self._served(entries, packages, promise)
+        return self._served(entries, packages, wanted, promise)
 
     def receipts(self, signed: SignedOwner) -> ReceiptsAnswer:
         """The section's receipts from an index on, for its owner, with the newest anchor that covers it."""
@@ -155,21 +157,21 @@ class Vault:
         promise = Promise(self._network, self._member, identity, request, stored.index, stored.head, now)
         return sign_promise(self._key, promise)
 
-    def _served(self, entries: list[Entry], packages: list[Epoch], promise: SignedPromise) -> Served:
-        missing, blobs = [], []
-        for found in entries:
-            data = None if found.erased else self._intact(found.blob)
-            if data is None:
-                missing.append(found.number)
-            blobs.append(data or b"")
-        blobs.extend(self._intact(epoch.package) or b"" for epoch in packages)
-        return Served(tuple(blobs), tuple(missing), promise)
+    def _served(self, entries: list[Entry], packages: list[Epoch], wanted: list[bytes], promise: SignedPromise) -> Served:
+        """What is intact of all ``wanted``; what cannot be reached refuses the whole, and leaves a receipt too many."""
+        here = dict(zip(wanted, self._blobs.each(self._intact, wanted), strict=True))
+        blobs = [None if found.erased else here[found.blob] for found in entries]
+        missing = tuple(found.number for found, blob in zip(entries, blobs, strict=True) if blob is None)
+        given = [*blobs, *(here[epoch.package] for epoch in packages)]
+        return Served(tuple(blob or b"" for blob in given), missing, promise)
 
     def _intact(self, blob: bytes) -> bytes | None:
         """The blob; None when it is not here or was damaged: what is intact is served, what is not is named as missing."""
         try:
             return self._blobs.get(blob)
-        except SalusError:
+        except NodeRefused as error:
+            if error.full_code != DAMAGED:
+                raise  # where it lies cannot be reached: another vault may have it
             self.on_altered(blob)
             return None
 
