@@ -10,24 +10,37 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
-from salus.errors import LedgerRefused
+from salus.errors import SalusError, refusal
 
 S = TypeVar("S", bound=StrEnum)
 
 #: What time does, in place of a message.
 TIME = "time"
 
+#: What somebody is told who comes too late, or too early: what the winner has made of it.
+CODES = {
+    "ready": "ledger/is-ready",
+    "accepted": "ledger/is-accepted",
+    "on-hold": "ledger/is-on-hold",
+    "completed": "ledger/is-completed",
+    "stopped": "ledger/is-stopped",
+    "cancelled": "ledger/is-cancelled",
+    "expired": "ledger/is-expired",
+}
+
 Table = Mapping[S, Mapping[type | str, tuple[S, ...]]]
 
 
 def require_move(table: Table[S], status: S, message: type | str, to: S) -> S:
-    """``to``, where the message may lead there from ``status``; `LedgerRefused` ``is-STATUS`` where it may not.
-
-    So whoever loses a race learns from the code alone what the winner has made of it.
-    """
+    """``to``, where the message may lead there from ``status``; `conflict` where it may not."""
     if to not in table[status].get(message, ()):
-        raise LedgerRefused(f"is-{status}", f"somebody was earlier: it is {status}")
+        raise conflict(status)
     return to
+
+
+def conflict(status: StrEnum) -> SalusError:
+    """Somebody was earlier, or what was to be moved is not where it was thought to be: one code for each status."""
+    return refusal(CODES[status.value], f"it is {status.value}")
 
 
 def diagram(table: Table[S], begins: str, first: S) -> str:

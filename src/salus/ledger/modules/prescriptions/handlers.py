@@ -49,7 +49,7 @@ from salus.ledger.modules.prescriptions.state import (
     prescription_key,
 )
 from salus.ledger.store import Reader
-from salus.ledger.workflow import TIME, require_move
+from salus.ledger.workflow import TIME, conflict, require_move
 
 CLOSE, FREE, FORGET = "prescriptions/close", "prescriptions/free", "prescriptions/forget"
 
@@ -72,7 +72,7 @@ def _holder(reader: Reader, message: Any) -> tuple[VerifyKey, ...]:
     """Where nobody holds it, nobody can sign; what stands there then says why it is refused."""
     found = fill(reader, message.prescription, message.fill)
     if found.holder == NOBODY:
-        raise LedgerRefused(f"is-{found.status}", f"no pharmacy holds it: it is {found.status}")
+        raise conflict(found.status)
     return (VerifyKey(found.holder),)
 
 
@@ -127,10 +127,10 @@ def _cancel(context: Context, message: CancelPrescription) -> None:
 def _stop(context: Context, message: StopPrescription) -> None:
     found, there = fills(context.state, message.prescription), prescription(context.state, message.prescription)
     if there.stopped:
-        raise LedgerRefused("is-stopped", "it was stopped before")
+        raise conflict(_S.STOPPED)
     moved = {number: _STOPPED[one.status] for number, one in enumerate(found) if one.status in _STOPPED}
     if not moved:
-        raise LedgerRefused(f"is-{found[0].status}", f"there is nothing to be stopped: it is {found[0].status}")
+        raise conflict(found[0].status)
     for number, to in moved.items():
         _put(context, message, number, found[number], to)
     context.put(prescription_key(message.prescription), replace(there, stopped=context.time))
