@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger_world import START, STEP, Ledger, licence_for, public
+from ledger_world import START, STEP, Ledger, licence_for, public, some
 from salus.ids import Millis
 from salus.ledger.genesis import Genesis, GenesisMember, LicenceRight, Parameters
 from salus.ledger.modules.licences.messages import LicenceStatus, SetLicenceStatus
@@ -84,7 +84,9 @@ class Prescribing(Ledger):
     ) -> str:
         """A prescription of so many fills, each open from now (or ``opens``) for so many days."""
         windows = [NewFill(public(f"bearer {name} {number}"), opens, self.time + days * DAY) for number in range(count)]
-        message = IssuePrescription(self.licences[by], public(f"control {name}"), controlled, interval, tuple(windows))
+        message = IssuePrescription(
+            self.licences[by], public(f"control {name}"), some(f"content {name}"), controlled, interval, tuple(windows)
+        )
         refusal = self.do(message, by=[by])
         if not refusal:
             self.controls[name] = f"control {name}"

@@ -59,7 +59,7 @@ def test_controlled_substances_need_a_right_of_their_own_and_are_for_one_fill(rx
 def test_a_fill_closes_after_it_opens_and_within_a_year(rx: Prescribing, opens: int, closes: int) -> None:
     """RX-4."""
     new = NewFill(public("bearer"), rx.time + opens, rx.time + closes)
-    message = IssuePrescription(rx.licences[DOCTOR], public("control b"), False, 0, (new,))
+    message = IssuePrescription(rx.licences[DOCTOR], public("control b"), bytes(32), False, 0, (new,))
     assert rx.do(message, by=[DOCTOR]) == "ledger/wrong-window"
 
 
@@ -68,7 +68,7 @@ def test_keys_are_sound(rx: Prescribing) -> None:
     window = (rx.time, rx.time + 90 * DAY)
     good = NewFill(public("bearer"), *window)
     for control, bearer in ((SMALL_ORDER, public("bearer")), (public("control b"), SMALL_ORDER)):
-        message = IssuePrescription(rx.licences[DOCTOR], control, False, 0, (NewFill(bearer, *window),))
+        message = IssuePrescription(rx.licences[DOCTOR], control, bytes(32), False, 0, (NewFill(bearer, *window),))
         assert rx.do(message, by=[DOCTOR]) == "crypto/unsound-key"
     assert rx.do(TakePrescription(rx.id("a"), SMALL_ORDER), by=["control a"]) == "crypto/unsound-key"
     accept = AcceptFill(rx.id("a"), 0, rx.licences[PHARMACIST], SMALL_ORDER, rx.time + STEP + 3 * DAY)

@@ -105,7 +105,14 @@ def _issue(context: Context, message: IssuePrescription) -> None:
         context.put(fill_key(identity, number), Fill(new.bearer, new.opens, new.closes, _S.READY))
         context.at(new.closes, CLOSE, identity + number.to_bytes(1, "big"))
     made = Prescription(
-        message.licence, message.control, message.controlled, message.interval, len(message.fills), context.time, 0
+        message.licence,
+        message.control,
+        message.content,
+        message.controlled,
+        message.interval,
+        len(message.fills),
+        context.time,
+        0,
     )
     context.put(prescription_key(identity), made)
     context.at(max(new.closes for new in message.fills) + KEPT, FORGET, identity)

@@ -50,10 +50,14 @@ class NewFill(Record, frozen=True, tag="new-fill"):
 
 
 class IssuePrescription(Record, frozen=True, tag="issue-prescription"):
-    """By the holder of ``licence``, for whom has the key ``control``. ``interval``: ms between two fills at least."""
+    """By the holder of ``licence``, for whom has the key ``control``. ``interval``: ms between two fills at least.
+
+    ``content`` commits to what is prescribed (`content_hash`), and tells nothing of it.
+    """
 
     licence: Bytes32
     control: Bytes32
+    content: Bytes32
     controlled: bool
     interval: Count
     fills: Annotated[tuple[NewFill, ...], msgspec.Meta(min_length=1, max_length=MAX_FILLS)]

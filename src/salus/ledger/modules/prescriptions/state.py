@@ -80,6 +80,7 @@ class Prescription(Record, frozen=True, tag="prescription"):
 
     licence: Bytes32
     control: Bytes32
+    content: Bytes32
     controlled: bool
     interval: Count
     fills: Annotated[int, msgspec.Meta(ge=1, le=MAX_FILLS)]
@@ -110,6 +111,11 @@ class Fill(Record, frozen=True, tag="fill"):
 def prescription_id(network: bytes, control: bytes) -> bytes:
     """The handle that the signed content names: known before it is issued, and to nobody who does not know the control key."""
     return tagged("salus/prescription/1", network, control)
+
+
+def content_hash(salt: bytes, content: bytes) -> bytes:
+    """What the ledger holds of what is prescribed: so that it is the prescriber's, untouched; ``salt`` has 32 bytes by chance."""
+    return tagged("salus/prescription-content/1", salt, content)
 
 
 def prescription_key(prescription: bytes) -> bytes:
