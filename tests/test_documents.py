@@ -34,6 +34,7 @@ _DEFINED = re.compile(r"^- ([A-Z]{2,8}-\d+):", re.MULTILINE)
 _FORMATS = (
     "consensus",
     "governance",
+    "prescriptions",
     "encoding",
     "transactions",
     "state",

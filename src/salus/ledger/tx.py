@@ -13,6 +13,20 @@ from salus.ledger.modules.directory.messages import PublishListing
 from salus.ledger.modules.governance.messages import CastVote, Propose
 from salus.ledger.modules.licences.messages import IssueLicence, SetLicenceStatus
 from salus.ledger.modules.members.messages import RenewValidator
+from salus.ledger.modules.prescriptions.messages import (
+    AcceptFill,
+    AcknowledgeStop,
+    CancelPrescription,
+    DeletePrescription,
+    DispenseFill,
+    FreeFill,
+    IssuePrescription,
+    ReturnFill,
+    RotateFill,
+    StopPrescription,
+    TakePrescription,
+    UndoFill,
+)
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.modules.sections.messages import (
@@ -43,6 +57,18 @@ Action = (
     | RenewValidator
     | Propose
     | CastVote
+    | IssuePrescription
+    | AcceptFill
+    | DispenseFill
+    | UndoFill
+    | ReturnFill
+    | FreeFill
+    | TakePrescription
+    | RotateFill
+    | CancelPrescription
+    | DeletePrescription
+    | StopPrescription
+    | AcknowledgeStop
 )
 
 #: Sponsored by every member on a reserved quota: the home member cannot keep its patient from leaving.

@@ -1,0 +1,31 @@
+"""Draw the tables of the workflows on the ledger anew: ``docs/state-machines/``. A test finds what has drifted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from salus.ledger.modules.prescriptions.state import TABLE as PRESCRIPTIONS
+from salus.ledger.modules.prescriptions.state import FillStatus
+from salus.ledger.workflow import diagram
+
+FOLDER = Path(__file__).parents[1] / "docs" / "state-machines"
+
+#: file, heading, what it is of, the diagram
+PAGES = (
+    (
+        "prescriptions.md",
+        "A fill of a prescription",
+        "One package, part or repeat: [spec/prescriptions.md](../../spec/prescriptions.md).",
+        diagram(PRESCRIPTIONS, "IssuePrescription", FillStatus.READY),
+    ),
+)
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name, heading, of, drawn in PAGES:
+        (FOLDER / name).write_text(f"# {heading}\n\n{of}\n\n```mermaid\n{drawn}\n```\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
