@@ -19,7 +19,7 @@ from salus.processes import begin, last_words, noted, signal_noted
 
 LOG, NOTE = "server.log", "server.pid"
 LOG_BYTES = 16 * 1024 * 1024
-STARTED = 60.0  # seconds for a node to answer
+STARTED = 120.0  # seconds for a node to answer: as long as members of a new network take to come together
 STOPPED = 60.0  # seconds for one to end in order
 _LOOK = 0.1  # seconds between two looks
 _END = 1 << 20  # bytes of a log's end that are looked at for its last lines

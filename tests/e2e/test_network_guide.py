@@ -28,7 +28,9 @@ def followed(text: str) -> str:
 
 
 def test_every_command_of_the_guide_to_a_network_works(tmp_path: Path) -> None:
-    script = "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n" + followed(GUIDE.read_text("utf-8"))
+    script = "set -eu\ntrap 'for home in */node; do salus node stop --home ${home%/node} || true; done' EXIT\n" + followed(
+        GUIDE.read_text("utf-8")
+    )
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "SALUS_ENGINE": str(find_engine())}
     environment.pop("SALUS_HOME", None)

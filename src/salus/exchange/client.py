@@ -9,6 +9,7 @@ import re
 import ssl
 import time
 from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from salus.codec import Record, decode, encode
@@ -65,6 +66,14 @@ class NodeClient:
     def status(self) -> NodeStatus:
         """What the node says of itself."""
         return self._get("/v1/status", NodeStatus)
+
+    def ahead(self) -> float:
+        """By how many seconds the clock of the node's machine is ahead of this one's; by HTTP's ``Date``, so to a second."""
+        told = self._ask("GET", "/v1/health", None).headers.get("date", "")
+        try:
+            return parsedate_to_datetime(told).timestamp() - time.time()
+        except ValueError as error:
+            raise self.silent("the node does not say what time it is") from error
 
     def figures(self) -> dict[str, float]:
         """What the node counts, of all that has no label, by name: to a client on its own machine alone."""

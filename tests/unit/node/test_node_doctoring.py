@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,3 +72,13 @@ def test_a_node_that_was_away_for_longer_than_the_others_keep_blocks_is_told_to_
         assert codes["behind"] == "node/behind"
     with found(world, Keeping(node, 0, 100), Keeping(node, 50, 100)) as codes:
         assert codes["behind"] == ""
+
+
+def test_a_clock_that_differs_from_the_others_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """API-102."""
+    with found(world, Keeping(world.node, 0), Keeping(world.node, 0)) as codes:
+        assert codes["clocks"] == ""
+    for off in (-90, 90):
+        monkeypatch.setattr("salus.exchange.client.time", SimpleNamespace(time=lambda off=off: time.time() + off))
+        with found(world, Keeping(world.node, 0), Keeping(world.node, 0)) as codes:
+            assert codes["clocks"] == "node/clock-off"

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Protocol, TypeVar
 
 from salus.codec import Record, decode
@@ -34,6 +35,7 @@ R = TypeVar("R", bound=Record)
 
 REACHED = 3.0  # seconds that another member's node or engine may take for a sign of life
 SOON = 30  # days before the end of a certificate from which on that is said
+CLOCK_OFF = 60.0  # seconds that this machine's clock may differ from most others'; at 300 they refuse what it asks
 BEHIND = 5  # blocks that this node may be behind others
 _STANDS_STILL = 4, 30_000  # header intervals, or ms if that is longer, without a block: then something is wrong
 
@@ -130,13 +132,14 @@ def _look_at_membership(found: Findings, home: Path, genesis: Genesis, own: Aske
 
 def _look_at_others(found: Findings, config: Config, status: NodeStatus) -> None:
     """Whether the others that are configured answer, are of this network, and how far they are."""
-    heights, bases = list[int](), [status.base]
+    heights, bases, ahead_by = list[int](), [status.base], list[float]()
     for member, url in sorted(config.members.items()):
         what = f"member {member[:8]}"
         with found.of(what):
             client = NodeClient(url, REACHED)
             try:
                 other = client.status()
+                ahead_by.append(client.ahead())
             finally:
                 client.close()
             if other.network != status.network or other.member.hex() != member:
@@ -152,6 +155,11 @@ def _look_at_others(found: Findings, config: Config, status: NodeStatus) -> None
                     "peer-unreachable", "the engine of this member does not answer at the address that is configured"
                 )
             found.well(what, "its engine answers")
+    with found.of("clocks"):
+        off = median(ahead_by) if ahead_by else 0.0
+        if abs(off) > CLOCK_OFF:
+            raise NodeRefused("clock-off", f"this machine's clock differs by {abs(off):.0f} s from other members': set it right")
+        found.well("clocks", "this machine's clock is about that of the others")
     with found.of("behind"):
         ahead = max(heights, default=status.height) - status.height
         if heights and min(bases[1:]) > status.height:
