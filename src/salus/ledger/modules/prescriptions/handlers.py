@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec.structs import replace
+import msgspec
 
 from salus.crypto.signing import require_sound_key
 from salus.errors import LedgerRefused
@@ -140,7 +140,7 @@ def _stop(context: Context, message: StopPrescription) -> None:
         raise conflict(found[0].status)
     for number, to in moved.items():
         _put(context, message, number, found[number], to)
-    context.put(prescription_key(message.prescription), replace(there, stopped=context.time))
+    context.put(prescription_key(message.prescription), msgspec.structs.replace(there, stopped=context.time))
 
 
 _STOPPED = {_S.READY: _S.STOPPED, _S.ACCEPTED: _S.ON_HOLD, _S.COMPLETED: _S.COMPLETED}
@@ -157,7 +157,7 @@ def _free(context: Context, message: FreeFill) -> None:
 def _take(context: Context, message: TakePrescription) -> None:
     require_sound_key(message.control)
     found = prescription(context.state, message.prescription)
-    context.put(prescription_key(message.prescription), replace(found, control=message.control))
+    context.put(prescription_key(message.prescription), msgspec.structs.replace(found, control=message.control))
 
 
 def _rotate(context: Context, message: RotateFill) -> None:
@@ -266,7 +266,7 @@ def _close(context: Context, subject: bytes) -> None:
     found = fill(context.state, identity, number)
     if found.status is _S.READY:
         to = require_move(TABLE, found.status, TIME, _S.EXPIRED)
-        context.put(fill_key(identity, number), replace(found, status=to))
+        context.put(fill_key(identity, number), msgspec.structs.replace(found, status=to))
 
 
 def _expect(context: Context, subject: bytes) -> None:
@@ -276,7 +276,7 @@ def _expect(context: Context, subject: bytes) -> None:
     if found.status is not _S.ACCEPTED or context.time < found.until or prescription(context.state, identity).controlled:
         return
     to = require_move(TABLE, found.status, TIME, _S.READY if context.time < found.closes else _S.EXPIRED)
-    context.put(fill_key(identity, number), replace(found, status=to, holder=NOBODY, last=0, doubtful=True))
+    context.put(fill_key(identity, number), msgspec.structs.replace(found, status=to, holder=NOBODY, last=0, doubtful=True))
 
 
 def _forget(context: Context, subject: bytes) -> None:
@@ -288,7 +288,7 @@ def _forget(context: Context, subject: bytes) -> None:
 def _put(context: Context, message: Any, number: int, found: Fill, to: FillStatus, **changed: Any) -> None:
     """Move a fill, where the table lets the message do so."""
     require_move(TABLE, found.status, type(message), to)
-    context.put(fill_key(message.prescription, number), replace(found, status=to, **changed))
+    context.put(fill_key(message.prescription, number), msgspec.structs.replace(found, status=to, **changed))
 
 
 MODULE = Module(
