@@ -175,14 +175,17 @@ def resume_jobs(agent: Agent) -> None:
 
 
 def _anchor(agent: Agent, sections: Mapping[SectionKind, OwnSection], waiting: Sequence[JobEntry]) -> list[SectionKind]:
-    """Anchor the entries, those of one section in their order; the sections of which an epoch closed under them."""
+    """Anchor the entries, those of one section in their order; the sections that are to be looked at once more.
+
+    An epoch has closed under the entries; or some were anchored meanwhile, by what an earlier command had sent.
+    """
     pages = {kind: _pages([entry for entry in waiting if entry.kind == kind]) for kind in sections}
     busy: list[SectionKind] = []
     while any(pages.values()):
         turn = {kind: of.pop(0) for kind, of in pages.items() if of}
         outcomes = submit_all(agent, [_append(sections[kind], page) for kind, page in turn.items()])
         for kind, outcome in zip(turn, outcomes, strict=True):
-            if isinstance(outcome, LedgerRefused) and outcome.code == "epoch-closed":
+            if isinstance(outcome, LedgerRefused) and outcome.code in ("epoch-closed", "blob-held"):
                 busy.append(kind)
                 pages[kind] = []
             elif isinstance(outcome, SalusError):
