@@ -142,6 +142,14 @@ class Wallet:
         """The seed of the writer key that one append grant uses in one section."""
         return derive(self._seed, "writer", section, grant)
 
+    def prescription_seed(self, prescription: bytes) -> bytes:
+        """The seed of the key by which the patient steers a prescription, once it is taken over."""
+        return derive(self._seed, "prescription", prescription)
+
+    def held_seed(self, prescription: bytes, fill: int) -> bytes:
+        """The seed of the key by which a pharmacy holds a fill: another one for each, and none is lost with a device."""
+        return derive(self._seed, "held-fill", prescription, fill.to_bytes(1, "big"))
+
     def granted_slot(self, section: bytes, grant: bytes) -> bytes:
         """The slot key that one standing grant uses in key packages of one section that are made from now on.
 

@@ -1,0 +1,291 @@
+"""The patient's side: prescriptions taken in and taken over, shown as codes, and what was dispensed filed into the record."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+
+from salus.agent.home import Agent
+from salus.agent.services.contacts import find_contact
+from salus.agent.services.examining import (
+    FillInfo,
+    Standing,
+    choose,
+    choose_fill,
+    describe_fills,
+    require_genuine,
+    require_request,
+    standing,
+)
+from salus.agent.services.posting import keep_letter, send_letters
+from salus.agent.services.referring import refer
+from salus.agent.services.sealing import Draft, Signing, plan_own, resume_jobs, silent
+from salus.agent.services.submitting import submit
+from salus.agent.verify import record
+from salus.agent.wallet import Wallet
+from salus.charts.entry import EntryKind, Leaf
+from salus.charts.sealing import new_salt
+from salus.charts.sections import SectionKind
+from salus.codec import Record, decode, encode
+from salus.crypto.keys import derive
+from salus.crypto.signing import SigningKey, person_id
+from salus.errors import AgentRefused, LedgerRefused, SalusError, WarrantRefused
+from salus.exchange.cards import SignedCard
+from salus.exchange.envelopes import Letter, LetterKind
+from salus.exchange.prescribing import DispensedNotice, PrescriptionCode, PrescriptionLetter
+from salus.exchange.references import CardReference, reference_from_text
+from salus.fhir.authoring import medication_dispense, medication_words
+from salus.ids import Bytes32, Count
+from salus.ledger.modules.licences.state import Licence, licence_key
+from salus.ledger.modules.prescriptions.messages import DeletePrescription, RotateFill, TakePrescription
+from salus.ledger.modules.prescriptions.state import prescription_id
+
+MAX_LETTER = 65_536
+MOST_ROTATIONS = 64
+
+
+class OwnPrescription(Record, frozen=True, tag="own-prescription"):
+    """A prescription that was taken in; ``taken``: the ledger has the own wallet's key in place of the one that came."""
+
+    letter: PrescriptionLetter
+    prescriber: SignedCard
+    came: Count
+    taken: bool
+
+
+class Dispensing(Record, frozen=True, tag="dispensing"):
+    """What a pharmacy said that it handed over; ``filed``: it stands in the record."""
+
+    notice: DispensedNotice
+    pharmacist: SignedCard
+    person: Bytes32
+    filed: bool
+
+
+@dataclass(frozen=True)
+class OwnInfo:
+    """A prescription of one's own, as the ledger has it now; ``taken``: nobody but its owner steers it any more."""
+
+    prescription: str
+    prescriber: str
+    drug: str
+    dose: str
+    substitution: bool
+    issued_at: int
+    stopped_at: int
+    controlled: bool
+    taken: bool
+    fills: tuple[FillInfo, ...]
+
+
+# --- letters
+
+
+def take_in(agent: Agent, wallet: Wallet, letter: Letter) -> str:
+    """Keep a prescription that came by letter, once the ledger was seen to have it just so; in words, what it is.
+
+    ``prescription-altered``, ``not-prescriber``, ``bad-prescription``; ``wrong-sender`` where another than its prescriber sent
+    it, or other keys.
+    """
+    sent = decode(letter.body, PrescriptionLetter, limit=MAX_LETTER)
+    found = require_genuine(agent, sent.salt, sent.content)
+    sender = letter.sender.card
+    if found.licence.holder != sender.key.ed25519 or found.licence.person != person_id(sender.key):
+        raise WarrantRefused("wrong-sender", "the prescription is not its sender's")
+    require_keys(agent, wallet, sent, found.standing)
+    handle = sent.content.prescription
+    if agent.store.find(OwnPrescription, wallet.person, handle) is None:
+        agent.store.put(wallet.person, handle, OwnPrescription(sent, letter.sender, agent.clock(), taken=False))
+    return f"{sender.name} has prescribed {found.words[0] or 'something'}: prescription {handle.hex()[:12]}"
+
+
+def require_keys(agent: Agent, wallet: Wallet, sent: PrescriptionLetter, there: Standing) -> None:
+    """Raise ``wrong-sender`` unless the seeds are those of the prescription's control key and of each fill."""
+    handle = sent.content.prescription
+    right = prescription_id(agent.network_id, SigningKey(sent.control).public) == handle
+    if not right or len(sent.bearers) != len(there.fills):
+        raise WarrantRefused("wrong-sender", "the keys are not of this prescription")
+    for number in range(len(there.fills)):
+        bearer(wallet, sent, there, number)
+
+
+def take_notice(agent: Agent, wallet: Wallet, letter: Letter) -> str:
+    """Keep what a pharmacy says that it handed over, where the ledger says so of that very pharmacist; in words, what it was."""
+    notice = decode(letter.body, DispensedNotice, limit=MAX_LETTER)
+    own = agent.store.find(OwnPrescription, wallet.person, notice.prescription)
+    if own is None:
+        raise WarrantRefused("wrong-sender", "the letter is about no prescription of the reader's")
+    there = standing(agent, notice.prescription)
+    one = there.fills[notice.fill] if notice.fill < len(there.fills) else None
+    licence = None if one is None else record(agent, licence_key(one.licence), Licence)
+    person = person_id(letter.sender.card.key)
+    if one is None or licence is None or licence.person != person or one.dispensed < notice.share:
+        raise WarrantRefused("wrong-sender", "the ledger does not say that the sender has dispensed it")
+    key = notice.prescription + notice.fill.to_bytes(1, "big") + notice.at.to_bytes(8, "big")
+    if agent.store.find(Dispensing, wallet.person, key) is None:
+        agent.store.put(wallet.person, key, Dispensing(notice, letter.sender, person, filed=False))
+    drug = medication_words(require_request(own.letter.content))[0] or "what was prescribed"
+    return f"{letter.sender.card.name} has handed over {drug}: prescription {notice.prescription.hex()[:12]}"
+
+
+def settle(agent: Agent, wallet: Wallet) -> None:
+    """Take over the prescriptions that came, and file what was dispensed. What is done is not done again."""
+    for handle, own in agent.store.all(OwnPrescription, wallet.person):
+        if not own.taken:
+            _take_over(agent, wallet, handle, own)
+    if _plan_filing(agent, wallet):
+        resume_jobs(agent)
+
+
+def resume_prescribed(agent: Agent) -> None:
+    """Settle what earlier commands left."""
+    for wallet in agent.wallets():
+        settle(agent, wallet)
+
+
+def _take_over(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription) -> None:
+    """A key of the own wallet in place of the one that the prescriber made, and knows."""
+    mine, came = SigningKey(wallet.prescription_seed(handle)), SigningKey(own.letter.control)
+    if standing(agent, handle).prescription.control == came.public:
+        submit(agent, [TakePrescription(handle, mine.public)], [came])
+    if standing(agent, handle).prescription.control == mine.public:
+        with agent.store.writing():
+            agent.store.put(wallet.person, handle, msgspec.structs.replace(own, taken=True))
+
+
+def _plan_filing(agent: Agent, wallet: Wallet) -> bool:
+    """Each MedicationDispense signed and sealed as a job, kept in one step with its being filed; whether there was any."""
+    waiting = [(key, kept) for key, kept in agent.store.all(Dispensing, wallet.person) if not kept.filed]
+    for key, kept in waiting:
+        own = agent.store.find(OwnPrescription, wallet.person, kept.notice.prescription)
+        if own is None:
+            continue
+        notice, request = kept.notice, require_request(own.letter.content)
+        identity = f"dispense-{derive(key.ljust(48, b'0'), 'dispense').hex()[:24]}"
+        raw = medication_dispense(identity, request, notice.prescription.hex(), notice.at, notice.quantity, notice.batch)
+        draft = Draft(SectionKind.MEDICATIONS, (Leaf(new_salt(), f"MedicationDispense/{identity}", "", raw, b""),), ())
+        signing = Signing(EntryKind.RECORD, kept.pharmacist.card.name, agent.clock())
+        job, _ = plan_own(agent, wallet, [draft], signing, silent)
+        with agent.store.writing():
+            agent.store.put(b"", job.batch, job)
+            agent.store.put(wallet.person, key, msgspec.structs.replace(kept, filed=True))
+    return bool(waiting)
+
+
+# --- commands
+
+
+def own_prescriptions(agent: Agent, name: str) -> tuple[OwnInfo, ...]:
+    """All that one was prescribed, the latest first."""
+    wallet = agent.wallet(name)
+    kept = agent.store.all(OwnPrescription, wallet.person)
+    found = [_describe(agent, own, standing(agent, handle)) for handle, own in kept]
+    return tuple(sorted(found, key=lambda info: -info.issued_at))
+
+
+def show(agent: Agent, name: str, named: str) -> OwnInfo:
+    """One of them."""
+    _, handle, own = _own(agent, name, named)
+    return _describe(agent, own, standing(agent, handle))
+
+
+def code(agent: Agent, name: str, named: str, number: int | None) -> tuple[PrescriptionCode, int]:
+    """What a pharmacy is shown for one fill, and the fill's number from 1; the same each time, until it is rotated.
+
+    It leads to one's own card, so that the pharmacy can tell what was dispensed; where no member takes the card, it does not.
+    """
+    wallet, handle, own = _own(agent, name, named)
+    there = standing(agent, handle)
+    fill = choose_fill(there, number)
+    seed = bearer(wallet, own.letter, there, fill)
+    made = PrescriptionCode(agent.network_id, fill, seed, own.letter.salt, own.letter.content, _reference(agent, name))
+    return made, fill + 1
+
+
+def send(agent: Agent, name: str, named: str, number: int | None, to: str) -> int:
+    """Send the code of a fill ahead to a pharmacy; the fill's number from 1."""
+    made, fill = code(agent, name, named, number)
+    card = find_contact(agent, to)
+    with agent.store.writing():
+        keep_letter(agent, agent.wallet(name), card, LetterKind.FILL, encode(made))
+    send_letters(agent)
+    return fill
+
+
+def rotate(agent: Agent, name: str, named: str, number: int | None) -> OwnInfo:
+    """Replace the code of a fill: what was shown or sent before opens nothing any more."""
+    wallet, handle, own = _own(agent, name, named)
+    there = standing(agent, handle)
+    fill = choose_fill(there, number)
+    seed = bearer(wallet, own.letter, there, fill)
+    following = SigningKey(_next_bearer(wallet, handle, fill, SigningKey(seed).public))
+    submit(agent, [RotateFill(handle, fill, following.public)], [_control(agent, wallet, handle, own)])
+    return _describe(agent, own, standing(agent, handle))
+
+
+def delete(agent: Agent, name: str, named: str) -> OwnInfo:
+    """Give it up, while nobody works on it."""
+    wallet, handle, own = _own(agent, name, named)
+    submit(agent, [DeletePrescription(handle)], [_control(agent, wallet, handle, own)])
+    return _describe(agent, own, standing(agent, handle))
+
+
+def bearer(wallet: Wallet, letter: PrescriptionLetter, there: Standing, fill: int) -> bytes:
+    """The seed of the key that the ledger has for a fill: the one that came, or one that the wallet has put in its place.
+
+    Each follows from the one before, so that no other device, and no restored one, is without it. ``wrong-sender`` where none is.
+    """
+    seed = letter.bearers[fill]
+    for _ in range(MOST_ROTATIONS):
+        public = SigningKey(seed).public
+        if public == there.fills[fill].bearer:
+            return seed
+        seed = _next_bearer(wallet, letter.content.prescription, fill, public)
+    raise WarrantRefused("wrong-sender", "the keys are not of this prescription")
+
+
+def _next_bearer(wallet: Wallet, handle: bytes, fill: int, before: bytes) -> bytes:
+    return derive(wallet.prescription_seed(handle), "bearer", fill.to_bytes(1, "big"), before)
+
+
+def _control(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription) -> SigningKey:
+    """The key that steers the prescription now."""
+    if not own.taken:
+        with suppress(LedgerRefused):
+            _take_over(agent, wallet, handle, own)
+    return SigningKey(wallet.prescription_seed(handle))
+
+
+def _own(agent: Agent, name: str, named: str) -> tuple[Wallet, bytes, OwnPrescription]:
+    wallet = agent.wallet(name)
+    handle = choose(agent.store.ids(OwnPrescription, wallet.person), named)
+    own = agent.store.find(OwnPrescription, wallet.person, handle)
+    if own is None:
+        raise AgentRefused("no-such-prescription", "no prescription of that id is kept here")
+    return wallet, handle, own
+
+
+def _reference(agent: Agent, name: str) -> CardReference | None:
+    try:
+        return reference_from_text(refer(agent, name).encode("ascii"))
+    except SalusError:
+        return None
+
+
+def _describe(agent: Agent, own: OwnPrescription, there: Standing) -> OwnInfo:
+    content = own.letter.content
+    drug, dose = medication_words(require_request(content))
+    return OwnInfo(
+        content.prescription.hex(),
+        own.prescriber.card.name,
+        drug,
+        dose,
+        content.substitution,
+        there.prescription.issued,
+        there.prescription.stopped,
+        there.prescription.controlled,
+        own.taken,
+        describe_fills(there),
+    )
