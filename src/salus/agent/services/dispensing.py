@@ -183,6 +183,8 @@ def dispense(agent: Agent, name: str, named: str, number: int | None, supply: Su
     job = _roll_forward(agent, keeper, place, job)
     resume_letters(agent)
     info = _describe(keeper, code, standing(agent, code.content.prescription), told=job.told)
+    if info.state.dispensed < job.before + job.share:
+        raise AgentRefused("not-dispensed", "the ledger does not say that it was dispensed")
     with agent.store.writing():
         agent.store.drop(DispenseJob, keeper.person, place)
     return info
@@ -265,9 +267,10 @@ def _plan(agent: Agent, wallet: Wallet, code: PrescriptionCode, supply: Supply) 
 def _roll_forward(agent: Agent, keeper: Wallet, place: bytes, job: DispenseJob) -> DispenseJob:
     """Put it on the ledger unless it is there; then keep the letter to the patient and that it is done in one step."""
     kept = agent.store.find(OpenedFill, keeper.person, place)
-    if job.done or kept is None:
+    wallet = next((one for one in agent.wallets() if one.person == job.pharmacist), None)
+    if job.done or kept is None or wallet is None:
         return job
-    code, wallet = kept.code, next(one for one in agent.wallets() if one.person == job.pharmacist)
+    code = kept.code
     try:
         one = standing(agent, code.content.prescription).fills[code.fill]
         if one.dispensed != job.before + job.share:

@@ -134,7 +134,8 @@ def settle(agent: Agent, wallet: Wallet) -> None:
     """Take over the prescriptions that came, and file what was dispensed. What is done is not done again."""
     for handle, own in agent.store.all(OwnPrescription, wallet.person):
         if not own.taken:
-            _take_over(agent, wallet, handle, own)
+            with suppress(LedgerRefused):  # such as that it is forgotten: nothing is left to be steered
+                _take_over(agent, wallet, handle, own)
     if _plan_filing(agent, wallet):
         resume_jobs(agent)
 
