@@ -14,9 +14,9 @@ import segno
 from msgspec.structs import replace
 
 from prescribing_world import ALL, DOSE, DRUG, PHARMACIST, RIVAL, Town, town
+from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.services import charting, dispensing, examining, inbox, licensing, prescribed, prescribing
 from salus.agent.services.dispensing import Supply
-from salus.agent.services.prescribed import OwnPrescription
 from salus.agent.services.prescribing import Terms
 from salus.charts.sections import SectionKind
 from salus.cli.qr import as_picture, as_text

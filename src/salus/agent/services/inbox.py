@@ -33,7 +33,8 @@ from salus.ledger.modules.licences.state import Licence, licence_key
 MAX_LETTER = 1_048_576
 SILENT = "silent"  # the kind of an item that is no letter: a member that keeps the mailbox did not answer
 REMEMBERED = 90 * 86_400_000  # ms for which a letter that was taken is known, should a second copy come
-_FROM_CONTACTS = (LetterKind.GRANT, LetterKind.DELEGATION)  # who sends these becomes a contact, unless it is a stranger
+#: Who sends these becomes a contact, unless it is a stranger.
+_FROM_CONTACTS = (LetterKind.GRANT, LetterKind.DELEGATION, LetterKind.PRESCRIPTION)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from salus.agent.asking import KeptPromise
 from salus.agent.epoch_pairs import KnownPair, KnownSealKey
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence
+from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.services.contacts import Contact
 from salus.agent.services.copying import WaitingCopy
 from salus.agent.services.dispensing import DispenseJob, OpenedFill
@@ -27,7 +28,7 @@ from salus.agent.services.moving import ChosenNodes
 from salus.agent.services.people import OwnCard
 from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.preparing import Prepared
-from salus.agent.services.prescribed import Dispensing, OwnPrescription
+from salus.agent.services.prescribed import Dispensing
 from salus.agent.services.prescribing import IssuedPrescription, IssueJob
 from salus.agent.services.receipting import SeenChain
 from salus.agent.services.received import AuthoredEntry, FormerSlot, ReceivedGrant

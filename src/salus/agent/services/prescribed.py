@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from salus.agent.home import Agent
+from salus.agent.own_prescriptions import OwnPrescription
+from salus.agent.services.charting import open_chart
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.examining import (
     FillInfo,
@@ -19,6 +21,7 @@ from salus.agent.services.examining import (
     require_request,
     standing,
 )
+from salus.agent.services.manifest import sync
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.referring import refer
 from salus.agent.services.sealing import Draft, Signing, plan_own, resume_jobs, silent
@@ -37,22 +40,13 @@ from salus.exchange.envelopes import Letter, LetterKind
 from salus.exchange.prescribing import DispensedNotice, PrescriptionCode, PrescriptionLetter
 from salus.exchange.references import CardReference, reference_from_text
 from salus.fhir.authoring import medication_dispense, medication_words
-from salus.ids import Bytes32, Count
+from salus.ids import Bytes32
 from salus.ledger.modules.licences.state import Licence, licence_key
 from salus.ledger.modules.prescriptions.messages import DeletePrescription, RotateFill, TakePrescription
 from salus.ledger.modules.prescriptions.state import prescription_id
 
 MAX_LETTER = 65_536
 MOST_ROTATIONS = 64
-
-
-class OwnPrescription(Record, frozen=True, tag="own-prescription"):
-    """A prescription that was taken in; ``taken``: the ledger has the own wallet's key in place of the one that came."""
-
-    letter: PrescriptionLetter
-    prescriber: SignedCard
-    came: Count
-    taken: bool
 
 
 class Dispensing(Record, frozen=True, tag="dispensing"):
@@ -97,7 +91,7 @@ def take_in(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     require_keys(agent, wallet, sent, found.standing)
     handle = sent.content.prescription
     if agent.store.find(OwnPrescription, wallet.person, handle) is None:
-        agent.store.put(wallet.person, handle, OwnPrescription(sent, letter.sender, agent.clock(), taken=False))
+        agent.store.put(wallet.person, handle, OwnPrescription(sent, agent.clock(), taken=False))
     return f"{sender.name} has prescribed {found.words[0] or 'something'}: prescription {handle.hex()[:12]}"
 
 
@@ -159,12 +153,17 @@ def _take_over(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription
 def _plan_filing(agent: Agent, wallet: Wallet) -> bool:
     """Each MedicationDispense signed and sealed as a job, kept in one step with its being filed; whether there was any."""
     waiting = [(key, kept) for key, kept in agent.store.all(Dispensing, wallet.person) if not kept.filed]
+    filed = _filed(agent, wallet) if waiting else set()
     for key, kept in waiting:
         own = agent.store.find(OwnPrescription, wallet.person, kept.notice.prescription)
         if own is None:
             continue
         notice, request = kept.notice, require_request(own.letter.content)
         identity = f"dispense-{derive(key.ljust(48, b'0'), 'dispense').hex()[:24]}"
+        if f"MedicationDispense/{identity}" in filed:  # by another device
+            with agent.store.writing():
+                agent.store.put(wallet.person, key, msgspec.structs.replace(kept, filed=True))
+            continue
         raw = medication_dispense(identity, request, notice.prescription.hex(), notice.at, notice.quantity, notice.batch)
         draft = Draft(SectionKind.MEDICATIONS, (Leaf(new_salt(), f"MedicationDispense/{identity}", "", raw, b""),), ())
         signing = Signing(EntryKind.RECORD, kept.pharmacist.card.name, agent.clock())
@@ -175,12 +174,19 @@ def _plan_filing(agent: Agent, wallet: Wallet) -> bool:
     return bool(waiting)
 
 
+def _filed(agent: Agent, wallet: Wallet) -> set[str]:
+    """What was filed before, by whichever device of the owner."""
+    name = wallet.record.name
+    chart = open_chart(agent, name, name, sections=(SectionKind.MEDICATIONS,), types=("MedicationDispense",))
+    return {version.identity[1] for version in chart.shown}
+
+
 # --- commands
 
 
 def own_prescriptions(agent: Agent, name: str) -> tuple[OwnInfo, ...]:
     """All that one was prescribed, the latest first."""
-    wallet = agent.wallet(name)
+    wallet = sync(agent, name)
     kept = agent.store.all(OwnPrescription, wallet.person)
     found = [_describe(agent, own, standing(agent, handle)) for handle, own in kept]
     return tuple(sorted(found, key=lambda info: -info.issued_at))
@@ -260,7 +266,7 @@ def _control(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription) 
 
 
 def _own(agent: Agent, name: str, named: str) -> tuple[Wallet, bytes, OwnPrescription]:
-    wallet = agent.wallet(name)
+    wallet = sync(agent, name)
     handle = choose(agent.store.ids(OwnPrescription, wallet.person), named)
     own = agent.store.find(OwnPrescription, wallet.person, handle)
     if own is None:
@@ -280,7 +286,7 @@ def _describe(agent: Agent, own: OwnPrescription, there: Standing) -> OwnInfo:
     drug, dose = medication_words(require_request(content))
     return OwnInfo(
         content.prescription.hex(),
-        own.prescriber.card.name,
+        content.prescriber,
         drug,
         dose,
         content.substitution,
