@@ -74,10 +74,14 @@ class PrescriptionCode(Record, frozen=True, tag="prescription-code-1"):
 
 
 class DispensedNotice(Record, frozen=True, tag="dispensed-notice-1"):
-    """From a pharmacy: ``share`` (thousandths) of a fill was handed over ``at`` (ms); quantity and batch in words."""
+    """From a pharmacist, by ``licence``: ``share`` (thousandths) of a fill was handed over ``at`` (ms, the block's time).
+
+    Quantity and batch are words.
+    """
 
     prescription: Bytes32
     fill: Index
+    licence: Bytes32
     share: Annotated[int, msgspec.Meta(ge=1, le=WHOLE)]
     at: Count
     quantity: Annotated[str, msgspec.Meta(max_length=64)]

@@ -20,6 +20,7 @@ from salus.exchange.cards import Role
 from salus.exchange.envelopes import LetterKind
 from salus.exchange.prescribing import DispensedNotice, PrescriptionLetter, code_from_text, code_to_text
 from salus.fhir.authoring import medication_request
+from salus.ledger.modules.prescriptions.messages import Rest
 from world import DOCTOR, PATIENT, World, beside, introduce
 
 
@@ -84,30 +85,47 @@ def test_a_letter_that_brings_another_dose_is_not_taken_in(place: Town) -> None:
     assert troubles(place) == ["agent/prescription-altered"]
 
 
+def licence_id(place: Town, name: str) -> bytes:
+    """The id of a licence."""
+    return bytes.fromhex(licensing.show_licence(place.home.agent, name).licence)
+
+
 def test_what_another_says_was_dispensed_is_not_believed(place: Town) -> None:
     """RX-27."""
     handle = bytes.fromhex(place.taken())
-    place.dispense(handle.hex())
+    at = place.dispense(handle.hex()).state.at
     inbox.collect(place.home.agent, PATIENT)
     introduce(place.home, PATIENT, place.far)
-    notice = DispensedNotice(handle, 0, 1000, 1, "", "")
-    post(place.far, RIVAL, LetterKind.DISPENSED, encode(notice))
+    for licence, moment in ((PHARMACIST, at), (RIVAL, at), (RIVAL, at + 1), (RIVAL, 1), (DOCTOR, at - 1)):
+        notice = DispensedNotice(handle, 0, licence_id(place, licence), 1000, moment, "", "")
+        post(place.far, RIVAL, LetterKind.DISPENSED, encode(notice))
+        assert troubles(place) == ["warrants/wrong-sender"]
+    post(
+        place.home, DOCTOR, LetterKind.DISPENSED, encode(DispensedNotice(handle, 0, licence_id(place, DOCTOR), 1, at - 1, "", ""))
+    )
     assert troubles(place) == ["warrants/wrong-sender"]
 
 
 def test_more_than_was_dispensed_or_another_prescription_is_not_believed(place: Town) -> None:
     """RX-27."""
     handle = bytes.fromhex(place.taken())
-    place.dispense(handle.hex(), dispensing.Supply(400))
+    at = place.dispense(handle.hex(), dispensing.Supply(400)).state.at
     inbox.collect(place.home.agent, PATIENT)
     introduce(place.home, PATIENT, place.near)
-    for wrong in (
-        DispensedNotice(handle, 0, 401, 1, "", ""),
-        DispensedNotice(handle, 1, 1, 1, "", ""),
-        DispensedNotice(bytes(32), 0, 1, 1, "", ""),
-    ):
-        post(place.near, PHARMACIST, LetterKind.DISPENSED, encode(wrong))
+    licence = licence_id(place, PHARMACIST)
+    for named, fill, share in ((handle, 0, 401), (handle, 1, 1), (bytes(32), 0, 1)):
+        post(place.near, PHARMACIST, LetterKind.DISPENSED, encode(DispensedNotice(named, fill, licence, share, at, "", "")))
         assert troubles(place) == ["warrants/wrong-sender"]
+
+
+def test_parts_from_two_pharmacies_are_both_filed_whenever_the_letters_are_read(place: Town) -> None:
+    """RX-27."""
+    handle = place.taken()
+    place.dispense(handle, dispensing.Supply(400, Rest.FREE))
+    dispensing.accept(place.far.agent, RIVAL, handle, None)
+    dispensing.dispense(place.far.agent, RIVAL, handle, None, ALL)
+    assert troubles(place) == ["", ""]
+    assert len(charting.open_chart(place.home.agent, PATIENT, PATIENT, types=("MedicationDispense",)).shown) == 2
 
 
 def test_no_node_and_no_prescriber_keeps_a_key_of_the_patients(place: Town) -> None:

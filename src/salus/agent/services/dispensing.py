@@ -270,11 +270,10 @@ def _roll_forward(agent: Agent, keeper: Wallet, place: bytes, job: DispenseJob) 
     wallet = next((one for one in agent.wallets() if one.person == job.pharmacist), None)
     if job.done or kept is None or wallet is None:
         return job
-    code = kept.code
+    code, supply = kept.code, job.supply
     try:
         one = standing(agent, code.content.prescription).fills[code.fill]
         if one.dispensed != job.before + job.share:
-            supply = job.supply
             action = DispenseFill(code.content.prescription, code.fill, job.licence, job.share, supply.rest, supply.identified)
             submit(agent, [action], [_holder(keeper, code), wallet.identity.classic])
             one = standing(agent, code.content.prescription).fills[code.fill]
@@ -284,7 +283,7 @@ def _roll_forward(agent: Agent, keeper: Wallet, place: bytes, job: DispenseJob) 
         raise
     card = _patient(agent, code)
     done = msgspec.structs.replace(job, done=True, told=card is not None)
-    notice = DispensedNotice(code.content.prescription, code.fill, job.share, one.at, job.supply.quantity, job.supply.batch)
+    notice = DispensedNotice(code.content.prescription, code.fill, job.licence, job.share, one.at, supply.quantity, supply.batch)
     with agent.store.writing():
         if card is not None:
             keep_letter(agent, wallet, card, LetterKind.DISPENSED, encode(notice))

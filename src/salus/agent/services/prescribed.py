@@ -40,8 +40,9 @@ from salus.exchange.envelopes import Letter, LetterKind
 from salus.exchange.prescribing import DispensedNotice, PrescriptionCode, PrescriptionLetter
 from salus.exchange.references import CardReference, reference_from_text
 from salus.fhir.authoring import medication_dispense, medication_words
-from salus.ids import Bytes32
-from salus.ledger.modules.licences.state import Licence, licence_key
+from salus.ledger.genesis import LicenceRight
+from salus.ledger.modules.licences.messages import LicenceStatus
+from salus.ledger.modules.licences.state import Licence, licence_key, status_at
 from salus.ledger.modules.prescriptions.messages import DeletePrescription, RotateFill, TakePrescription
 from salus.ledger.modules.prescriptions.state import prescription_id
 
@@ -54,7 +55,6 @@ class Dispensing(Record, frozen=True, tag="dispensing"):
 
     notice: DispensedNotice
     pharmacist: SignedCard
-    person: Bytes32
     filed: bool
 
 
@@ -106,22 +106,34 @@ def require_keys(agent: Agent, wallet: Wallet, sent: PrescriptionLetter, there: 
 
 
 def take_notice(agent: Agent, wallet: Wallet, letter: Letter) -> str:
-    """Keep what a pharmacy says that it handed over, where the ledger says so of that very pharmacist; in words, what it was."""
+    """Keep what a pharmacy says that it handed over, as far as the ledger bears it out; in words, what it was."""
     notice = decode(letter.body, DispensedNotice, limit=MAX_LETTER)
     own = agent.store.find(OwnPrescription, wallet.person, notice.prescription)
     if own is None:
         raise WarrantRefused("wrong-sender", "the letter is about no prescription of the reader's")
-    there = standing(agent, notice.prescription)
-    one = there.fills[notice.fill] if notice.fill < len(there.fills) else None
-    licence = None if one is None else record(agent, licence_key(one.licence), Licence)
-    person = person_id(letter.sender.card.key)
-    if one is None or licence is None or licence.person != person or one.dispensed < notice.share:
-        raise WarrantRefused("wrong-sender", "the ledger does not say that the sender has dispensed it")
+    require_handed_over(agent, notice, person_id(letter.sender.card.key))
     key = notice.prescription + notice.fill.to_bytes(1, "big") + notice.at.to_bytes(8, "big")
     if agent.store.find(Dispensing, wallet.person, key) is None:
-        agent.store.put(wallet.person, key, Dispensing(notice, letter.sender, person, filed=False))
+        agent.store.put(wallet.person, key, Dispensing(notice, letter.sender, filed=False))
     drug = medication_words(require_request(own.letter.content))[0] or "what was prescribed"
     return f"{letter.sender.card.name} has handed over {drug}: prescription {notice.prescription.hex()[:12]}"
+
+
+def require_handed_over(agent: Agent, notice: DispensedNotice, person: bytes) -> None:
+    """Raise ``wrong-sender`` unless ``person`` may dispense and the ledger says of no less that it was dispensed, and until then.
+
+    Of the last hand-over it names the pharmacist; of those before it only how much there was in all.
+    """
+    there = standing(agent, notice.prescription)
+    licence = record(agent, licence_key(notice.licence), Licence)
+    if notice.fill < len(there.fills) and licence is not None:
+        one = there.fills[notice.fill]
+        theirs = licence.person == person and LicenceRight.DISPENSE in licence.rights
+        active = status_at(licence, notice.at) is LicenceStatus.ACTIVE
+        within = there.prescription.issued <= notice.at <= one.at and notice.share <= one.dispensed
+        if theirs and active and within and (notice.at < one.at or notice.licence == one.licence):
+            return
+    raise WarrantRefused("wrong-sender", "the ledger does not say that the sender has dispensed it")
 
 
 def settle(agent: Agent, wallet: Wallet) -> None:
