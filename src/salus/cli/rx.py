@@ -199,7 +199,7 @@ def _shown(home: Path, as_json: bool, act: Any) -> None:
 
 
 def _what(info: Any) -> str:
-    lines = [f"{info.drug}: {info.dose}", f"prescription {info.prescription}"]
+    lines = [f"{info.drug}: {info.dose or 'how to take it is not said in words'}", f"prescription {info.prescription}"]
     lines += [] if getattr(info, "taken", True) else ["It cannot be steered by this wallet (yet): another key does."]
     lines += [f"THE PRESCRIBER HAS STOPPED IT on {when(info.stopped_at)}"] if info.stopped_at else []
     return "\n".join(lines)

@@ -86,7 +86,7 @@ def _shown(home: Path, as_json: bool, act: Any) -> None:
     with session(home) as agent:
         info = act(agent)
     born = f", born {info.born}" if info.born else ", date of birth not said"
-    lines = [f"{info.drug}: {info.dose}", f"for {info.patient}{born}"]
+    lines = [f"{info.drug}: {info.dose or 'how to take it is not said in words'}", f"for {info.patient}{born}"]
     lines.append(
         f"prescribed by {info.prescriber} on {when(info.issued_at)}" + ("" if info.substitution else "; NO SUBSTITUTION")
     )

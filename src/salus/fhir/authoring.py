@@ -160,9 +160,11 @@ def named_prescription(request: Resource) -> str:
 def medication_words(request: Resource) -> tuple[str, str]:
     """What is prescribed and how it is taken, in the resource's own words; "" where it has none."""
     match request.value:
-        case {"medicationCodeableConcept": {"text": str(drug)}} | {
-            "medicationCodeableConcept": {"coding": [{"display": str(drug)}, *_]}
-        }:
+        case (
+            {"medicationCodeableConcept": {"text": str(drug)}}
+            | {"medicationCodeableConcept": {"coding": [{"display": str(drug)}, *_]}}
+            | {"medicationReference": {"display": str(drug)}}
+        ):
             pass
         case _:
             drug = ""

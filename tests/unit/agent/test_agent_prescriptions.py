@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 import tracemalloc
 from collections.abc import Iterator
@@ -98,6 +99,21 @@ def test_what_is_no_medication_request_is_not_issued(place: Town, data: bytes) -
     with pytest.raises(SalusError):
         prescribing.issue(place.home.agent, DOCTOR, PATIENT, data, Terms())
     assert prescribing.issued(place.home.agent, DOCTOR) == ()
+
+
+@pytest.mark.parametrize("change", [{"identifier": "x"}, {"medicationCodeableConcept": {"coding": [{"code": "1"}]}}])
+def test_what_nobody_could_read_is_not_issued(place: Town, change: dict[str, Any]) -> None:
+    """RX-20."""
+    data = json.dumps({**json.loads(medication_request(DRUG, DOSE, PATIENT)), **change}).encode()
+    with pytest.raises(SalusError):
+        prescribing.issue(place.home.agent, DOCTOR, PATIENT, data, Terms())
+    assert place.home.agent.store.all(prescribing.IssueJob, place.home.agent.wallet(DOCTOR).person) == []
+
+
+@pytest.mark.parametrize("terms", [Terms(born="31.1.1980"), Terms(parts=4, repeats=12)])
+def test_what_could_not_be_read_back_is_not_begun(place: Town, terms: Terms) -> None:
+    assert refused(place.issue, terms) == "agent/bad-prescription"
+    assert place.home.agent.store.all(prescribing.IssueJob, place.home.agent.wallet(DOCTOR).person) == []
 
 
 # --- the code
@@ -296,6 +312,13 @@ def test_a_prescription_whose_answer_was_lost_is_not_doubled(place: Town) -> Non
     handle = place.issue()
     assert [info.prescription for info in prescribing.issued(place.home.agent, DOCTOR)] == [handle]
     assert place.issue() != handle
+
+
+def test_a_supply_that_could_not_be_read_back_is_not_begun(place: Town) -> None:
+    handle = place.taken()
+    for wrong in (Supply(quantity="x" * 65), Supply(batch="x" * 65), Supply(share=1001)):
+        assert refused(place.dispense, handle, wrong) == "agent/bad-supply"
+    assert place.dispense(handle).state.status == "completed"
 
 
 # --- parts, repeats, the rest

@@ -29,7 +29,7 @@ from salus.agent.verify import newest_header
 from salus.agent.wallet import Wallet
 from salus.codec import Record, decode, encode
 from salus.crypto.signing import SigningKey
-from salus.errors import AgentRefused, LedgerRefused, SalusError
+from salus.errors import AgentRefused, LedgerRefused, Malformed, SalusError
 from salus.exchange.carding import require_card
 from salus.exchange.cards import Role, SignedCard
 from salus.exchange.envelopes import Letter, LetterKind
@@ -170,6 +170,7 @@ def dispense(agent: Agent, name: str, named: str, number: int | None, supply: Su
 
     The same command again after it was cut off completes what it began, and hands nothing over twice.
     """
+    require_supply(supply)
     keeper, wallet, code = _kept(agent, name, named, number)
     place = _place(code.content.prescription, code.fill)
     job = agent.store.find(DispenseJob, keeper.person, place)
@@ -188,6 +189,14 @@ def dispense(agent: Agent, name: str, named: str, number: int | None, supply: Su
     with agent.store.writing():
         agent.store.drop(DispenseJob, keeper.person, place)
     return info
+
+
+def require_supply(supply: Supply) -> None:
+    """Raise ``bad-supply`` for what could not be read back: words that are too long, or more than a fill."""
+    try:
+        decode(encode(supply), Supply, limit=4096)
+    except Malformed as error:
+        raise AgentRefused("bad-supply", "quantity and batch have at most 64 characters, a share at most 1,000") from error
 
 
 def resume_dispensing(agent: Agent) -> None:

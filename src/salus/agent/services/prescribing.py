@@ -18,16 +18,17 @@ from salus.agent.services.submitting import submit
 from salus.agent.services.writing import NoteJob, plan_note, resume_notes
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
-from salus.codec import Record, encode
+from salus.codec import Record, decode, encode
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey, person_id
-from salus.errors import AgentRefused, LedgerRefused, NodeRefused, SalusError
+from salus.errors import AgentRefused, LedgerRefused, Malformed, NodeRefused, SalusError
 from salus.exchange.cards import SignedCard
-from salus.exchange.envelopes import LetterKind
+from salus.exchange.envelopes import MAX_ENVELOPE, LetterKind
 from salus.exchange.prescribing import Content, PrescriptionCode, PrescriptionLetter, code_to_text
 from salus.fhir.authoring import medication_words, prescribed
 from salus.fhir.parsing import Resource, read_resources
+from salus.fhir.validation import require_valid
 from salus.ids import Count
 from salus.ledger.modules.prescriptions.messages import (
     MAX_FILLS,
@@ -178,14 +179,26 @@ def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Te
         NewFill(SigningKey(seed).public, begin, max(begin, now) + terms.lasting)
         for seed, begin in zip(letter.bearers, opens, strict=True)
     )
-    return IssueJob(card, letter, fills, terms.interval if terms.repeats else 0, terms.controlled, now)
+    return _sound(IssueJob(card, letter, fills, terms.interval if terms.repeats else 0, terms.controlled, now))
 
 
 def _request(data: bytes) -> Resource:
     resources = read_resources(data)
     if len(resources) != 1 or resources[0].type != "MedicationRequest":
         raise AgentRefused("bad-prescription", "a prescription is one MedicationRequest")
+    require_valid(resources[0])
+    if not medication_words(resources[0])[0]:
+        raise AgentRefused("bad-prescription", "nobody could read what it is: give the medication a text or a display")
     return resources[0]
+
+
+def _sound(job: IssueJob) -> IssueJob:
+    """The job, where it is read back as it is written: what people typed may be too long, or no date."""
+    try:
+        return decode(encode(job), IssueJob, limit=MAX_ENVELOPE)
+    except Malformed as error:
+        text = "a date of birth is written 1980-01-31, and there are at most 13 fills"
+        raise AgentRefused("bad-prescription", text) from error
 
 
 def _roll_forward(agent: Agent, wallet: Wallet, command: bytes, job: IssueJob) -> IssueJob:
