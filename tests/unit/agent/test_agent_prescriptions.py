@@ -7,6 +7,7 @@ import json
 import secrets
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import segno
 from msgspec.structs import replace
 
 from prescribing_world import ALL, DOSE, DRUG, PHARMACIST, RIVAL, Town, town
+from salus.agent.at_once import side_by_side
 from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.services import charting, dispensing, examining, inbox, licensing, prescribed, prescribing
 from salus.agent.services.dispensing import Supply
 from salus.agent.services.prescribing import Terms
+from salus.agent.services.submitting import prepare
 from salus.charts.sections import SectionKind
 from salus.cli.qr import as_picture, as_text
 from salus.crypto.hashing import tagged
@@ -28,7 +31,7 @@ from salus.exchange.api import TxStatus
 from salus.exchange.prescribing import PREFIX, code_from_text, code_to_text, zstd
 from salus.fhir.authoring import medication_request
 from salus.ledger.modules.licences.messages import LicenceStatus
-from salus.ledger.modules.prescriptions.messages import Identified, Reason, Rest
+from salus.ledger.modules.prescriptions.messages import AcceptFill, Identified, Reason, Rest
 from salus.ledger.modules.prescriptions.state import DAY
 from salus.warrants.link import Right
 from world import DOCTOR, PATIENT
@@ -241,6 +244,23 @@ def test_the_second_pharmacy_learns_what_became_of_it(place: Town) -> None:
     assert refused(dispensing.accept, place.far.agent, RIVAL, handle, None) == "ledger/is-accepted"
     place.dispense(handle)
     assert refused(dispensing.accept, place.far.agent, RIVAL, handle, None) == "ledger/is-completed"
+
+
+def test_of_many_who_accept_at_once_one_has_it_and_each_other_is_told_so(place: Town) -> None:
+    """RX-5."""
+    code = place.code(place.issue())
+    agent, wallet = place.near.agent, place.near.agent.wallet(PHARMACIST)
+    licence = bytes.fromhex(licensing.show_licence(place.home.agent, PHARMACIST).licence)
+    holders = [SigningKey(bytes([number]) * 32).public for number in range(1, 33)]
+    until = place.home.clock.now + 7 * DAY
+    actions = [AcceptFill(code.content.prescription, 0, licence, holder, until) for holder in holders]
+    keys = [SigningKey(code.bearer), wallet.identity.classic]
+    submissions = [prepare(agent, [action], keys) for action in actions]
+    answers = side_by_side([partial(agent.network.submit, submission) for submission in submissions])
+    codes = [answer.full_code if isinstance(answer, SalusError) else answer.refusal for answer in answers]
+    assert sorted(codes) == ["", *["ledger/is-accepted"] * 31]
+    winner = examining.standing(agent, code.content.prescription).fills[0].holder
+    assert winner == holders[codes.index("")]
 
 
 def test_the_winner_who_asks_again_is_told_so(place: Town) -> None:
