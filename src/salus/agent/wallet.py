@@ -144,7 +144,7 @@ class Wallet:
 
     def prescription_seed(self, prescription: bytes) -> bytes:
         """The seed of the key by which the patient steers a prescription, once it is taken over."""
-        return derive(self._seed, "prescription", prescription)
+        return prescription_seed(self._seed, prescription)
 
     def held_seed(self, prescription: bytes, fill: int) -> bytes:
         """The seed of the key by which a pharmacy holds a fill: another one for each, and none is lost with a device."""
@@ -156,6 +156,11 @@ class Wallet:
         It derives from the newest reading secret: a device that was taken off knows the seed, but none that comes after it.
         """
         return derive(self.record.readings[0], "granted-slot", section, grant)
+
+
+def prescription_seed(seed: bytes, prescription: bytes) -> bytes:
+    """`Wallet.prescription_seed`, of a wallet of which there is the seed alone."""
+    return derive(seed, "prescription", prescription)
 
 
 def new_principal(name: str, role: Role, seed: bytes, cold: bytes, reading: bytes) -> PrincipalRecord:

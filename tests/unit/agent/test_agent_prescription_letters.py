@@ -12,10 +12,25 @@ from leaving_world import export, second_home, take_in
 from post_world import two_members
 from prescribing_world import ALL, DOSE, DRUG, PHARMACIST, RIVAL, Town, town
 from salus.agent.own_prescriptions import OwnPrescription
-from salus.agent.services import charting, contacts, dispensing, inbox, licensing, pairing, people, prescribed, prescribing
+from salus.agent.services import (
+    charting,
+    contacts,
+    dispensing,
+    examining,
+    inbox,
+    licensing,
+    pairing,
+    people,
+    prescribed,
+    prescribing,
+    recovering,
+)
+from salus.agent.services.people import read_cold
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.prescribing import IssuedPrescription, Terms
 from salus.codec import encode
+from salus.crypto.signing import SigningKey
+from salus.errors import AgentRefused
 from salus.exchange.cards import Role
 from salus.exchange.envelopes import LetterKind
 from salus.exchange.prescribing import DispensedNotice, PrescriptionLetter, code_from_text, code_to_text
@@ -175,6 +190,27 @@ def test_a_restored_home_steers_its_prescriptions(place: Town, tmp_path: Path) -
         take_in(agent, data)
         assert prescribed.code(agent, PATIENT, handle, None)[0].bearer == place.code(handle).bearer
         assert prescribed.delete(agent, PATIENT, handle).fills[0].status == "cancelled"
+
+
+def test_after_a_theft_prescriptions_go_on_under_the_new_wallet_and_by_other_codes(place: Town) -> None:
+    """RX-25."""
+    handles = [place.issue(), place.taken()]
+    prescribed.rotate(place.home.agent, PATIENT, handles[0], None)
+    stolen, thief = place.code(handles[0]), place.home.agent.wallet(PATIENT).prescription_seed(bytes.fromhex(handles[0]))
+    (cold,) = (place.home.home / "cold").glob(f"{PATIENT}*.cold")
+    recovering.recover(place.home.agent, read_cold(cold.read_bytes()), cold_dir=place.home.home / "cold")
+    prescribed.resume_prescribed(place.home.agent)
+    assert {info.prescription for info in prescribed.own_prescriptions(place.home.agent, PATIENT)} == set(handles)
+    for handle in map(bytes.fromhex, handles):
+        there = examining.standing(place.home.agent, handle).prescription
+        mine = place.home.agent.wallet(PATIENT).prescription_seed(handle)
+        assert mine != thief
+        assert there.control == SigningKey(mine).public
+    with pytest.raises(AgentRefused, match="code-replaced"):
+        dispensing.open_code(place.near.agent, PHARMACIST, stolen)
+    dispensing.open_code(place.near.agent, PHARMACIST, place.code(handles[0]))
+    assert dispensing.accept(place.near.agent, PHARMACIST, handles[0], None).held
+    prescribed.rotate(place.home.agent, PATIENT, place.issue(), None)
 
 
 def test_prescribed_at_one_member_and_dispensed_at_another(tmp_path: Path) -> None:

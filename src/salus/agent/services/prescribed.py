@@ -27,7 +27,7 @@ from salus.agent.services.referring import refer
 from salus.agent.services.sealing import Draft, Signing, plan_own, resume_jobs, silent
 from salus.agent.services.submitting import submit
 from salus.agent.verify import record
-from salus.agent.wallet import Wallet
+from salus.agent.wallet import Former, Wallet, prescription_seed
 from salus.charts.entry import EntryKind, Leaf
 from salus.charts.sealing import new_salt
 from salus.charts.sections import SectionKind
@@ -44,7 +44,7 @@ from salus.ledger.genesis import LicenceRight
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
 from salus.ledger.modules.prescriptions.messages import DeletePrescription, RotateFill, TakePrescription
-from salus.ledger.modules.prescriptions.state import prescription_id
+from salus.ledger.modules.prescriptions.state import FillStatus, prescription_id
 
 MAX_LETTER = 65_536
 MOST_ROTATIONS = 64
@@ -102,7 +102,7 @@ def require_keys(agent: Agent, wallet: Wallet, sent: PrescriptionLetter, there: 
     if not right or len(sent.bearers) != len(there.fills):
         raise WarrantRefused("wrong-sender", "the keys are not of this prescription")
     for number in range(len(there.fills)):
-        bearer(wallet, sent, there, number)
+        bearer(wallet.prescription_seed(handle), sent, there, number)
 
 
 def take_notice(agent: Agent, wallet: Wallet, letter: Letter) -> str:
@@ -138,6 +138,11 @@ def require_handed_over(agent: Agent, notice: DispensedNotice, person: bytes) ->
 
 def settle(agent: Agent, wallet: Wallet) -> None:
     """Take over the prescriptions that came, and file what was dispensed. What is done is not done again."""
+    for former in wallet.record.former:
+        for handle, own in agent.store.all(OwnPrescription, former.person):
+            if agent.store.find(OwnPrescription, wallet.person, handle) is None:
+                with suppress(LedgerRefused):
+                    _recover(agent, wallet, former, handle, own)
     for handle, own in agent.store.all(OwnPrescription, wallet.person):
         if not own.taken:
             with suppress(LedgerRefused):  # such as that it is forgotten: nothing is left to be steered
@@ -160,6 +165,28 @@ def _take_over(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription
     if standing(agent, handle).prescription.control == mine.public:
         with agent.store.writing():
             agent.store.put(wallet.person, handle, msgspec.structs.replace(own, taken=True))
+
+
+def _recover(agent: Agent, wallet: Wallet, former: Former, handle: bytes, own: OwnPrescription) -> None:
+    """What an earlier wallet steered goes on under this one, and every code that is open yet is another: a thief knows those."""
+    old, new = prescription_seed(former.seed, handle), wallet.prescription_seed(handle)
+    there = standing(agent, handle)
+    before = next((key for key in map(SigningKey, (old, own.letter.control)) if key.public == there.prescription.control), None)
+    fresh = [derive(new, "recovered", bytes([number])) for number in range(len(there.fills))]
+    if before is not None:
+        ready = [number for number, one in enumerate(there.fills) if one.status is FillStatus.READY]
+        rotations = [RotateFill(handle, number, SigningKey(fresh[number]).public) for number in ready]
+        submit(agent, [*rotations, TakePrescription(handle, SigningKey(new).public)], [before])
+        there = standing(agent, handle)
+    if there.prescription.control != SigningKey(new).public:
+        return
+    bearers = [
+        fresh[number] if one.bearer == SigningKey(fresh[number]).public else bearer(old, own.letter, there, number)
+        for number, one in enumerate(there.fills)
+    ]
+    letter = msgspec.structs.replace(own.letter, bearers=tuple(bearers))
+    with agent.store.writing():
+        agent.store.put(wallet.person, handle, msgspec.structs.replace(own, letter=letter, taken=True))
 
 
 def _plan_filing(agent: Agent, wallet: Wallet) -> bool:
@@ -218,7 +245,7 @@ def code(agent: Agent, name: str, named: str, number: int | None) -> tuple[Presc
     wallet, handle, own = _own(agent, name, named)
     there = standing(agent, handle)
     fill = choose_fill(there, number)
-    seed = bearer(wallet, own.letter, there, fill)
+    seed = bearer(wallet.prescription_seed(handle), own.letter, there, fill)
     made = PrescriptionCode(agent.network_id, fill, seed, own.letter.salt, own.letter.content, _reference(agent, name))
     return made, fill + 1
 
@@ -238,8 +265,8 @@ def rotate(agent: Agent, name: str, named: str, number: int | None) -> OwnInfo:
     wallet, handle, own = _own(agent, name, named)
     there = standing(agent, handle)
     fill = choose_fill(there, number)
-    seed = bearer(wallet, own.letter, there, fill)
-    following = SigningKey(_next_bearer(wallet, handle, fill, SigningKey(seed).public))
+    seed = bearer(wallet.prescription_seed(handle), own.letter, there, fill)
+    following = SigningKey(_next_bearer(wallet.prescription_seed(handle), fill, SigningKey(seed).public))
     submit(agent, [RotateFill(handle, fill, following.public)], [_control(agent, wallet, handle, own)])
     return _describe(agent, own, standing(agent, handle))
 
@@ -251,8 +278,8 @@ def delete(agent: Agent, name: str, named: str) -> OwnInfo:
     return _describe(agent, own, standing(agent, handle))
 
 
-def bearer(wallet: Wallet, letter: PrescriptionLetter, there: Standing, fill: int) -> bytes:
-    """The seed of the key that the ledger has for a fill: the one that came, or one that the wallet has put in its place.
+def bearer(control: bytes, letter: PrescriptionLetter, there: Standing, fill: int) -> bytes:
+    """The seed of the key that the ledger has for a fill: the one that came, or one that ``control`` has put in its place.
 
     Each follows from the one before, so that no other device, and no restored one, is without it. ``wrong-sender`` where none is.
     """
@@ -261,12 +288,12 @@ def bearer(wallet: Wallet, letter: PrescriptionLetter, there: Standing, fill: in
         public = SigningKey(seed).public
         if public == there.fills[fill].bearer:
             return seed
-        seed = _next_bearer(wallet, letter.content.prescription, fill, public)
+        seed = _next_bearer(control, fill, public)
     raise WarrantRefused("wrong-sender", "the keys are not of this prescription")
 
 
-def _next_bearer(wallet: Wallet, handle: bytes, fill: int, before: bytes) -> bytes:
-    return derive(wallet.prescription_seed(handle), "bearer", fill.to_bytes(1, "big"), before)
+def _next_bearer(control: bytes, fill: int, before: bytes) -> bytes:
+    return derive(control, "bearer", fill.to_bytes(1, "big"), before)
 
 
 def _control(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription) -> SigningKey:
