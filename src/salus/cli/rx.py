@@ -26,7 +26,7 @@ def issue(
     repeats: Annotated[int, typer.Option(min=0, max=12, help="So many times more.")] = 0,
     interval: Annotated[str, typer.Option(help="Between two parts or repeats.")] = "28d",
     lasting: Annotated[str, typer.Option("--for", help="How long each stays open.")] = "90d",
-    born: Annotated[str, typer.Option(help="The patient's date of birth, for the pharmacy: 1980-01-31.")] = "",
+    born: Annotated[str, typer.Option(help="The patient's date of birth; from the chart when not given.")] = "",
     controlled: Annotated[
         bool, typer.Option("--controlled", help="A controlled substance: visible as such to everybody.")
     ] = False,

@@ -31,6 +31,8 @@ _CHECK = 4  # bytes: that it was read right, not that it is genuine
 _LEVEL = 19
 _WINDOW_LOG = 17
 
+BORN = r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?\Z"  # a date of FHIR, or nothing
+
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
@@ -44,7 +46,7 @@ class Content(Record, frozen=True, tag="prescription-content-1"):
     prescription: Bytes32
     request: Annotated[bytes, msgspec.Meta(min_length=2, max_length=MAX_REQUEST)]
     patient: Name
-    born: Annotated[str, msgspec.Meta(max_length=10, pattern=r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?\Z")]
+    born: Annotated[str, msgspec.Meta(max_length=10, pattern=BORN)]
     prescriber: Name
     licence: Bytes32
     substitution: bool

@@ -34,7 +34,7 @@ from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.prescriptions.messages import AcceptFill, Identified, Reason, Rest
 from salus.ledger.modules.prescriptions.state import DAY
 from salus.warrants.link import Right
-from world import DOCTOR, PATIENT
+from world import CLEMENTE, DOCTOR, PATIENT
 
 HALF = Supply(500)
 
@@ -88,6 +88,15 @@ def test_a_prescriber_who_may_write_puts_it_into_the_chart_as_well(place: Town) 
     assert made.charted
     (shown,) = charting.open_chart(place.home.agent, PATIENT, PATIENT, types=("MedicationRequest",)).shown
     assert made.prescription.encode() in shown.leaf.data
+
+
+def test_the_date_of_birth_is_the_charts_where_the_prescriber_may_read_it(place: Town) -> None:
+    """CLI-32."""
+    assert dispensing.open_code(place.near.agent, PHARMACIST, place.code(place.issue())).born == ""
+    place.home.take_in(CLEMENTE)
+    place.home.grant(DOCTOR, sections=(SectionKind.SUMMARY,))
+    born = dispensing.open_code(place.near.agent, PHARMACIST, place.code(place.issue())).born
+    assert f'"birthDate": "{born}"'.encode() in CLEMENTE.replace(b'":"', b'": "')
 
 
 def test_who_has_no_right_to_prescribe_issues_nothing(place: Town) -> None:
