@@ -69,7 +69,7 @@ torture: $(READY)  ## Power cuts at 3,000 points of a recorded piece of work; a 
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
 
-stories: $(READY)  ## The stories of patient, practice, home and operator, by the command line over HTTP
+stories: $(READY)  ## The stories of patient, practice, prescription, home and operator, by the command line over HTTP
 	for story in examples/stories/*.sh; do PATH="$(CURDIR)/$(BIN):$$PATH" bash $$story || exit 1; done
 
 determinism: $(READY)  ## One history of N transactions replayed in eight unlike processes: one application hash a block

@@ -185,6 +185,46 @@ def an_organisation_its_staff_and_a_locum(world: CanaryWorld) -> None:
 
 
 @flow
+def prescribed_and_dispensed(world: CanaryWorld) -> None:
+    world.run("practice", "person", "add", name(world, "pharmacist"), "--role", "pharmacist")
+    world.run("hospital", "licence", "issue", card(world, "practice", "pharmacist"), "--role", "pharmacist")
+    inbox(world, "practice", "pharmacist")
+    meet(world, "patient", "practice", "pharmacist")
+    who, doctor, at = (("--as", name(world, one)) for one in ("patient", "physician", "pharmacist"))
+    of = ("--of", name(world, "patient"), "--born", world.book.other("born, as prescribed", "1743-08-27"))
+    words = ("--drug", world.book("drug that is prescribed"), "--dose", world.book("dose that is prescribed"))
+    told = ("--quantity", world.book("quantity dispensed"), "--batch", world.book("batch dispensed"))
+    rx = world.run("hospital", "rx", "issue", *words, *of, *doctor).document["prescription"]
+    inbox(world, "patient", "patient")
+    for act in ("list", "show", "code", "qr"):
+        world.show("patient", "rx", act, *([] if act == "list" else [rx]), *who)
+    world.run("patient", "rx", "qr", rx, *who, "--png", world.file("code.png", b""), "--svg", world.file("code.svg", b""))
+    world.run("patient", "rx", "rotate", rx, *who)
+    code = world.file("prescription.txt", world.run("patient", "rx", "code", rx, *who).document["code"])
+    world.run("practice", "rx", "open", code, *at)
+    world.run("practice", "rx", "accept", rx, *at)
+    world.run("practice", "rx", "dispense", rx, *at, "--share", "400", *told)
+    world.run("practice", "rx", "undo", rx, *at)
+    world.run("hospital", "rx", "cancel", rx, *doctor, code="ledger/is-accepted")
+    world.run("hospital", "rx", "stop", rx, *doctor)
+    world.run("practice", "rx", "dispense", rx, *at, *told, code="ledger/is-on-hold")
+    world.run("practice", "rx", "acknowledge", rx, *at)
+    rx = world.run("hospital", "rx", "issue", *words, *of, *doctor).document["prescription"]
+    inbox(world, "patient", "patient")
+    world.run("patient", "rx", "send", rx, *who, "--to", name(world, "pharmacist"))
+    inbox(world, "practice", "pharmacist")
+    world.run("practice", "rx", "accept", rx, *at)
+    world.run("hospital", "rx", "free", rx, *doctor)
+    world.run("practice", "rx", "accept", rx, *at)
+    world.run("practice", "rx", "return", rx, *at, "--reason", "unclear")
+    world.run("patient", "rx", "delete", rx, *who)
+    world.run("hospital", "rx", "list", *doctor)
+    world.run("practice", "rx", "list", *at)
+    inbox(world, "patient", "patient")
+    world.run("patient", "chart", *who, "--type", "MedicationDispense")
+
+
+@flow
 def found_in_the_directory(world: CanaryWorld) -> None:
     for who in ("physician", "partner"):
         about = [

@@ -6,6 +6,7 @@ target by one of its fields, with the others as an accepted vector has them. Wha
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,8 +43,10 @@ from salus.exchange.envelopes import Drop, MailboxClaim, Post, SignedLetter
 from salus.exchange.inviting import read_invitation, require_vouched
 from salus.exchange.peering import EngineAnswer, PeerAnswer
 from salus.exchange.posting import _info, open_letter, require_stamp
-from salus.fhir.authoring import note_text
-from salus.fhir.parsing import instant
+from salus.exchange.prescribing import PREFIX, Content, PrescriptionCode, _check, code_from_text
+from salus.fhir.authoring import medication_request, medication_words, note_text
+from salus.fhir.parsing import instant, read_resource
+from salus.fhir.validation import require_valid
 from salus.ids import VerifyKey
 from salus.node.ledger_store import StoredBlock, as_block
 from salus.warrants.link import Purpose, Right
@@ -251,6 +254,21 @@ def _note(data: bytes) -> None:
     instant(data.decode("utf-8", "replace"))
 
 
+def _prescription() -> Target:
+    """A frame behind a check that is right, so that what is under it is reached; then the words of what is prescribed."""
+    request = medication_request("drug", "dose", "patient")
+    content = Content(bytes(32), request, "patient", "1980-01-31", "prescriber", bytes(32), substitution=True)
+    code = PrescriptionCode(bytes(32), 0, bytes(32), bytes(32), content, None)
+
+    def accept(frame: bytes) -> None:
+        text = PREFIX.encode() + base64.b32encode(_check(frame) + frame).rstrip(b"=")
+        request = read_resource(code_from_text(text).content.request)
+        require_valid(request)
+        medication_words(request)
+
+    return Target(accept, (zstd.compress(encode(code)),))
+
+
 _NOTE = b'{"resourceType":"DocumentReference","content":[{"attachment":{"contentType":"text/plain","data":"RmVlbHMgd2VsbC4="}}]}'
 
 TARGETS: dict[str, Callable[[], Target]] = {
@@ -275,6 +293,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "block": lambda: Target(as_block, (encode(StoredBlock(_TRANSACTIONS[:3], ())),)),
     "shapes": of_shapes,
     "fhir": lambda: Target(require_kept_as_written, (bundle({"resourceType": "Patient", "id": "p"}), CLEMENTE[:20_000])),
+    "prescription": _prescription,
     "note": lambda: Target(_note, (_NOTE,)),
 }
 

@@ -197,6 +197,17 @@ def test_every_attack_names_a_test_that_there_is_and_what_remains_possible(test:
     assert remains
 
 
+def hazards() -> list[str]:
+    """Every test that the hazard log names."""
+    return re.findall(r"`(test_\w+)`", (ROOT / "docs" / "hazards.md").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("test", hazards())
+def test_every_control_of_a_hazard_names_a_test_that_there_is(test: str) -> None:
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests" / "unit").rglob("test_*.py"))
+    assert f"def {test}(" in tests
+
+
 def test_the_readme_names_files_and_symbols_that_exist() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     if not re.search(r"^#+ Where to find\s*$", text, re.MULTILINE | re.IGNORECASE):

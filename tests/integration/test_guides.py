@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from salus.fhir.authoring import medication_request
 from world import CLEMENTE
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
@@ -37,6 +38,7 @@ FILES = {
     "visit.txt": b"Seen today.",
     "correction.txt": b"Seen yesterday.",
     "observation.json": observation("by-the-physician"),
+    "order.json": medication_request("Amoxicillin 250 mg", "one three times a day", "Ana"),
 }
 
 
@@ -117,12 +119,17 @@ def test_the_patients_guide_works_as_it_is_written(reader: Reader) -> None:
     def note(there: Reader) -> None:
         there.run('SALUS_AS="Dr. Reyes" salus inbox && SALUS_AS="Dr. Reyes" salus note visit.txt --of Ana')
 
+    def prescribed(there: Reader) -> None:
+        there.run('SALUS_AS="Dr. Reyes" salus rx issue order.json --of Ana')
+
     before = {
         "salus contact add": physician,
+        "salus inbox": prescribed,
         "salus access --reader": note,
         "salus directory find": listed,
     }
     ids = {
+        "67e23918": lambda there: there.ask("salus rx list")["own"][0]["prescription"][:8],
         "5137ba4afda194a64b5e98dfbf3f5fc5ea3048ca51a423557d8db29f0782d10d": first,
         "5137ba4a": lambda there: first(there)[:8],
         "1ed4abf451846b942db5a1af3e79a0834f3496165f18f1da7d8c5741a8b6f26e": entry,
@@ -157,6 +164,7 @@ def test_the_clinicians_guide_works_as_it_is_written(reader: Reader) -> None:
         return written[-1]
 
     ids = {
+        "67e23918": lambda there: there.ask("salus rx list")["issued"][0]["prescription"][:8],
         "1ed4abf451846b942db5a1af3e79a0834f3496165f18f1da7d8c5741a8b6f26e": own,
         "Condition/44": lambda there: there.ask("salus chart --of Ana --section problems")["versions"][0]["resource"],
         "7c1f0a2b": lambda there: there.ask("salus access --as Ana")["grants"][-1]["grant"][:8],

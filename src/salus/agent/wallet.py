@@ -142,12 +142,25 @@ class Wallet:
         """The seed of the writer key that one append grant uses in one section."""
         return derive(self._seed, "writer", section, grant)
 
+    def prescription_seed(self, prescription: bytes) -> bytes:
+        """The seed of the key by which the patient steers a prescription, once it is taken over."""
+        return prescription_seed(self._seed, prescription)
+
+    def held_seed(self, prescription: bytes, fill: int) -> bytes:
+        """The seed of the key by which a pharmacy holds a fill: another one for each, and none is lost with a device."""
+        return derive(self._seed, "held-fill", prescription, fill.to_bytes(1, "big"))
+
     def granted_slot(self, section: bytes, grant: bytes) -> bytes:
         """The slot key that one standing grant uses in key packages of one section that are made from now on.
 
         It derives from the newest reading secret: a device that was taken off knows the seed, but none that comes after it.
         """
         return derive(self.record.readings[0], "granted-slot", section, grant)
+
+
+def prescription_seed(seed: bytes, prescription: bytes) -> bytes:
+    """`Wallet.prescription_seed`, of a wallet of which there is the seed alone."""
+    return derive(seed, "prescription", prescription)
 
 
 def new_principal(name: str, role: Role, seed: bytes, cold: bytes, reading: bytes) -> PrincipalRecord:

@@ -28,6 +28,8 @@ from salus.cli import (
     proof,
     record,
     running,
+    rx,
+    rx_pharmacy,
     sharing,
     staff,
 )
@@ -49,12 +51,15 @@ app.add_typer(contact.app, name="contact")
 app.add_typer(staff.app, name="staff")
 app.add_typer(directory.app, name="directory")
 app.add_typer(device.app, name="device")
+app.add_typer(rx.app, name="rx")
 app.add_typer(members.app, name="members")
 app.add_typer(localnet.app, name="localnet")
 app.add_typer(record.group, name="record")
 app.add_typer(network.group, name="node")
 for command in (*running.COMMANDS, *operating.COMMANDS, *hosting.COMMANDS, *checkpoints.COMMANDS):
     network.group.command(command.__name__.rstrip("_").replace("_", "-"))(command)
+for act in rx_pharmacy.COMMANDS:
+    rx.app.command(act.__name__.rstrip("_"))(act)
 for room in (network, record, sharing, proof, leaving):
     for command in room.COMMANDS:
         app.command(command.__name__.rstrip("_").replace("_", "-"))(command)

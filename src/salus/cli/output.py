@@ -32,6 +32,10 @@ TIMES = frozenset(
         "sealed_at",
         "erased_at",
         "revoked_at",
+        "opens",
+        "closes",
+        "issued_at",
+        "stopped_at",
     }
 )
 

@@ -27,6 +27,9 @@ class LetterKind(StrEnum):
     DELEGATION = "delegation"  # a grant that somebody passes on, with the patient's card
     LICENCE = "licence"  # a member tells a professional under which id the licence stands
     ENTRY = "entry"  # an author tells the patient: this entry was sealed into your section
+    PRESCRIPTION = "prescription"  # a prescriber gives the patient what a prescription is used and steered by
+    FILL = "fill"  # a patient sends the code of one fill ahead to a pharmacy
+    DISPENSED = "dispensed"  # a pharmacy tells the patient what was handed over
 
 
 class Letter(Record, frozen=True, tag="letter-1"):

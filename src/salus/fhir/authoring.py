@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from salus.fhir.parsing import read_resource
+from salus.fhir.parsing import Resource, read_resource, to_json
 from salus.fhir.validation import require_valid
 
 #: v3-ActReason, http://terminology.hl7.org/CodeSystem/v3-ActReason
@@ -92,6 +92,84 @@ def consent(
             },
         }
     )
+
+
+#: The identifier by which a MedicationRequest names its prescription on the ledger, and a MedicationDispense what it was for.
+PRESCRIPTION_SYSTEM = "urn:salus:prescription"
+
+
+def medication_request(drug: str, dose: str, patient: str) -> bytes:
+    """A MedicationRequest in words: what, and how to take it."""
+    return _valid(
+        {
+            "resourceType": "MedicationRequest",
+            "status": "active",
+            "intent": "order",
+            "medicationCodeableConcept": {"text": drug},
+            "subject": {"display": patient},
+            "dosageInstruction": [{"text": dose}],
+        }
+    )
+
+
+def prescribed(request: Resource, handle: str, author: str, authored: int) -> bytes:
+    """The MedicationRequest as it is signed: active, an order, by whom and when, and its first identifier is the handle."""
+    others = [one for one in request.value.get("identifier", []) if one.get("system") != PRESCRIPTION_SYSTEM]
+    changed = {
+        "id": f"rx-{handle[:32]}",
+        "identifier": [{"system": PRESCRIPTION_SYSTEM, "value": handle}, *others],
+        "status": "active",
+        "intent": "order",
+        "authoredOn": utc(authored),
+        "requester": {"display": author},
+    }
+    value = {key: item for key, item in request.value.items() if key not in ("meta", "text", "encounter", *changed)}
+    raw = to_json({"resourceType": "MedicationRequest", **changed, **value})
+    require_valid(read_resource(raw))
+    return raw
+
+
+def medication_dispense(identity: str, request: Resource, handle: str, handed_over: int, quantity: str, batch: str) -> bytes:
+    """A MedicationDispense of what ``request`` orders. ``handed_over``: ms; quantity and batch in words."""
+    medication = {key: item for key, item in request.value.items() if key.startswith("medication")}
+    words = [word for word in (f"quantity: {quantity}" if quantity else "", f"batch: {batch}" if batch else "") if word]
+    value = {
+        "resourceType": "MedicationDispense",
+        "id": identity,
+        "status": "completed",
+        **medication,
+        "subject": request.value["subject"],
+        "authorizingPrescription": [{"identifier": {"system": PRESCRIPTION_SYSTEM, "value": handle}}],
+        "whenHandedOver": utc(handed_over),
+        **({"note": [{"text": word} for word in words]} if words else {}),
+    }
+    raw = to_json(value)
+    require_valid(read_resource(raw))
+    return raw
+
+
+def named_prescription(request: Resource) -> str:
+    """The handle that the first identifier names; "" for another resource."""
+    match request.value:
+        case {"identifier": [{"system": system, "value": str(handle)}, *_]} if system == PRESCRIPTION_SYSTEM:
+            return handle
+        case _:
+            return ""
+
+
+def medication_words(request: Resource) -> tuple[str, str]:
+    """What is prescribed and how it is taken, in the resource's own words; "" where it has none."""
+    match request.value:
+        case (
+            {"medicationCodeableConcept": {"text": str(drug)}}
+            | {"medicationCodeableConcept": {"coding": [{"display": str(drug)}, *_]}}
+            | {"medicationReference": {"display": str(drug)}}
+        ):
+            pass
+        case _:
+            drug = ""
+    doses = request.value.get("dosageInstruction", [])
+    return drug, "; ".join(dose["text"] for dose in doses if isinstance(dose.get("text"), str))
 
 
 def provenance(identity: str, targets: Sequence[str], source: str, digest: str, recorded: int) -> bytes:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from salus.agent.home import Agent
 from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import Contact, add_contact
+from salus.agent.services.dispensing import take_code
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
 from salus.agent.services.posting import GONE
+from salus.agent.services.prescribed import settle, take_in, take_notice
 from salus.agent.services.received import Delegated, ReceivedGrant, keep_former_slots
+from salus.agent.services.waiting import may_wait
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
 from salus.charts.grant import Grant
@@ -31,7 +34,8 @@ from salus.ledger.modules.licences.state import Licence, licence_key
 MAX_LETTER = 1_048_576
 SILENT = "silent"  # the kind of an item that is no letter: a member that keeps the mailbox did not answer
 REMEMBERED = 90 * 86_400_000  # ms for which a letter that was taken is known, should a second copy come
-_FROM_CONTACTS = (LetterKind.GRANT, LetterKind.DELEGATION)  # who sends these becomes a contact, unless it is a stranger
+#: Who sends these becomes a contact, unless it is a stranger.
+_FROM_CONTACTS = (LetterKind.GRANT, LetterKind.DELEGATION, LetterKind.PRESCRIPTION)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
         raise silent[members[0]]
     if items:
         _forget_old(agent, wallet)
+    with may_wait():
+        settle(agent, wallet)
     items.sort(key=lambda item: item.sent)
     return (*items, *(_silence(member, error) for member, error in silent.items()))
 
@@ -215,6 +221,12 @@ def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
     if letter.kind == LetterKind.ENTRY:
         notice = decode(letter.body, EntryNotice, limit=256)
         return f"{sender} has written into your record (entry {notice.entry.hex()[:12]})", ""
+    if letter.kind == LetterKind.PRESCRIPTION:
+        return take_in(agent, wallet, letter), ""
+    if letter.kind == LetterKind.FILL:
+        return take_code(agent, wallet, letter), ""
+    if letter.kind == LetterKind.DISPENSED:
+        return take_notice(agent, wallet, letter), ""
     return "a letter of a kind that this version does not know", ""
 
 

@@ -1,7 +1,7 @@
 """The manifest: what a wallet notes in a section of its own, for its owner's other devices and for its recovery.
 
-Which grants were given, which devices there are, and the wallet itself. Only the owner's devices open it. Every command that
-acts on grants or keys reads first what other devices have noted.
+Which grants were given, which devices there are, prescriptions that came before a device did, and the wallet itself. Only the
+owner's devices open it. Every command that acts on grants or keys reads first what other devices have noted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from salus.agent.given import GivenGrant, merge_given
 from salus.agent.home import Agent
+from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.own_sections import own_section
 from salus.agent.sealed_reading import NO_KEY, Reading, read_own
 from salus.agent.services.sealing import Draft, Job, Signing, plan_own, silent
@@ -63,7 +64,7 @@ class Seen(Record, frozen=True, tag="manifest-seen"):
     count: Count
 
 
-Note = WalletNote | GivenGrant | DeviceNote | ReadingNote
+Note = WalletNote | GivenGrant | DeviceNote | ReadingNote | OwnPrescription
 
 
 class ManifestEntry(Record, frozen=True, tag="manifest-entry"):
@@ -139,6 +140,9 @@ def _take_in(agent: Agent, wallet: Wallet, notes: Sequence[Note]) -> None:
                 agent.store.put(wallet.person, note.device, note)
         elif isinstance(note, ReadingNote):
             _take_reading(agent, wallet, note)
+        elif isinstance(note, OwnPrescription):
+            if agent.store.find(OwnPrescription, wallet.person, note.letter.content.prescription) is None:
+                agent.store.put(wallet.person, note.letter.content.prescription, note)
         elif not wallet.record.recovery:
             fields = ("recovery", "commitments", "taken", "former")
             learned = {field: getattr(note.principal, field) for field in fields}

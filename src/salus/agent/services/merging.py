@@ -16,8 +16,10 @@ from salus.agent.asking import KeptPromise
 from salus.agent.epoch_pairs import KnownPair, KnownSealKey
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence
+from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.services.contacts import Contact
 from salus.agent.services.copying import WaitingCopy
+from salus.agent.services.dispensing import DispenseJob, OpenedFill
 from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.inbox import Cursor, TakenLetter
 from salus.agent.services.listing import OutgoingListing
@@ -26,6 +28,8 @@ from salus.agent.services.moving import ChosenNodes
 from salus.agent.services.people import OwnCard
 from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.preparing import Prepared
+from salus.agent.services.prescribed import Dispensing
+from salus.agent.services.prescribing import IssuedPrescription, IssueJob
 from salus.agent.services.receipting import SeenChain
 from salus.agent.services.received import AuthoredEntry, FormerSlot, ReceivedGrant
 from salus.agent.services.recovering import RecoveryJob
@@ -133,6 +137,12 @@ TABLE = (
     Rule(DeviceNote, Scope.PERSON, taken_off),
     Rule(Staff, Scope.PERSON, later_change),
     Rule(StaffLink, Scope.PERSON, what_is_here),
+    Rule(IssueJob, Scope.PERSON, what_is_here),
+    Rule(IssuedPrescription, Scope.PERSON, what_is_here),
+    Rule(OwnPrescription, Scope.PERSON, what_is_here),  # whether it was taken over, the ledger says
+    Rule(Dispensing, Scope.PERSON, what_is_here),
+    Rule(OpenedFill, Scope.PERSON, what_is_here),
+    Rule(DispenseJob, Scope.PERSON, what_is_here),
     Rule(OwnCard, Scope.NEVER, what_is_here),  # names the members that keep the mailbox: made anew where it is restored
     Rule(ShownCard, Scope.NEVER, what_is_here),  # of the own card
     Rule(CaughtNode, Scope.NEVER, what_is_here),  # of the nodes that this home uses

@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 
 from salus.agent.home import Agent
+from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.own_sections import own_sections
 from salus.agent.services.manifest import DeviceNote, ThisDevice, devices, plan_notes, seal_reading, sync, with_reading
 from salus.agent.services.people import PersonInfo, keep_person, require_free
@@ -81,7 +82,8 @@ def add_device(agent: Agent, name: str, label: str) -> PairingInfo:
     device = ThisDevice(new_seed(), new_seed())
     fresh = [] if known else [_noted(this, _FIRST)]
     notes = [*fresh, _noted(device, label)]
-    job = plan_notes(agent, wallet, notes)
+    prescriptions = [own for _, own in agent.store.all(OwnPrescription, wallet.person)]  # whose letters are gone
+    job = plan_notes(agent, wallet, [*notes, *prescriptions])
     with agent.store.writing():
         agent.store.put(b"", job.batch, job)
         agent.store.put(wallet.person, b"", this)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from salus.agent.home import Agent
 from salus.agent.services.copying import seal_due
+from salus.agent.services.dispensing import resume_dispensing
 from salus.agent.services.erasing import resume_erasures
 from salus.agent.services.listing import resume_listings
 from salus.agent.services.posting import resume_letters
+from salus.agent.services.prescribed import resume_prescribed
+from salus.agent.services.prescribing import resume_issues
 from salus.agent.services.recovering import resume_recoveries
 from salus.agent.services.renewing import resume_grants
 from salus.agent.services.restoring import resume_people
@@ -23,7 +26,10 @@ STEPS = (
     resume_people,
     resume_submissions,
     resume_recoveries,
+    resume_issues,
+    resume_dispensing,
     resume_notes,
+    resume_prescribed,
     seal_due,
     resume_jobs,
     resume_rotations,

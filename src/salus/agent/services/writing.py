@@ -104,10 +104,26 @@ def write_note(
     Needs an append grant for the section that it belongs to (``no-append-right``) and a licence (``no-licence``).
     """
     wallet = agent.wallet(author)
+    job, written = _plan_note(agent, wallet, patient, data, amends, entered_in_error)
+    with agent.store.writing():
+        agent.store.put(wallet.person, job.entry, job)
+    _complete(agent, wallet, job)
+    return written
+
+
+def plan_note(agent: Agent, author: str, patient: str, data: bytes) -> NoteJob:
+    """As `write_note`, of a new note: the job alone, for the caller to keep by its ``entry``; `resume_notes` completes it."""
+    job, _ = _plan_note(agent, agent.wallet(author), patient, data, None, None)
+    return job
+
+
+def _plan_note(
+    agent: Agent, wallet: Wallet, patient: str, data: bytes, amends: str | None, entered_in_error: str | None
+) -> tuple[NoteJob, Written]:
     licence = licence_of(agent, wallet.person)
     if licence is None:
         raise AgentRefused("no-licence", "notes are written by licensed professionals")
-    older = _older(agent, author, patient, amends or entered_in_error)
+    older = _older(agent, wallet, patient, amends or entered_in_error)
     kind = _kind(amends, entered_in_error)
     given = data.strip() or kind is not EntryKind.ENTERED_IN_ERROR
     resource = _note(data, wallet.record.name, newest_header(agent).time, older[0] if amends else None) if given else None
@@ -137,10 +153,7 @@ def write_note(
         require_room(job.blob)
         copy = new_copy(member, inside, leaf)
         job, retained = msgspec.structs.replace(job, copy=copy), copy.entry.hex()
-    with agent.store.writing():
-        agent.store.put(wallet.person, job.entry, job)
-    _complete(agent, wallet, job)
-    return Written(inside.header.entry.hex(), section.value, (leaf.identity,), retained)
+    return job, Written(inside.header.entry.hex(), section.value, (leaf.identity,), retained)
 
 
 def require_room(blob: bytes) -> None:
@@ -210,16 +223,15 @@ def _kind(amends: str | None, entered_in_error: str | None) -> EntryKind:
     return EntryKind.AMENDMENT if amends else EntryKind.NOTE
 
 
-def _older(agent: Agent, author: str, patient: str, named: str | None) -> list[Version]:
+def _older(agent: Agent, wallet: Wallet, patient: str, named: str | None) -> list[Version]:
     """The author's own current versions in the named entry, or of the named resource."""
     if named is None:
         return []
-    person = agent.wallet(author).person
-    chart = open_chart(agent, author, patient).chart
+    chart = open_chart(agent, wallet.record.name, patient).chart
     found = [
         version
         for version in chart.current()
-        if version.header.author == person and named in (version.header.entry.hex(), version.identity[1])
+        if version.header.author == wallet.person and named in (version.header.entry.hex(), version.identity[1])
     ]
     if not found:
         raise AgentRefused("not-yours", "you have written no such note, or it was replaced")

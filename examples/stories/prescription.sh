@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# A prescription's story: a physician, a patient and two pharmacies in homes of their own, by the node of one hospital. It is shown as a code,
+# fetched once, in part, stopped in time, sent ahead, taken back.
+. "$(dirname "$0")/../stage.sh"
+
+# licensed HOME NAME ROLE: the hospital licenses somebody of another home, whom the patient gets to know
+licensed() {
+    done_at "$1" salus contact show "$2"; field card >"$work/$2.card"
+    done_at hospital salus licence issue "$work/$2.card" --role "$3"
+    done_at "$1" salus inbox --as "$2"
+    done_at patient salus contact add "$work/$2.card"
+}
+
+# issued OPTIONS...: a prescription that the patient has taken in; its id is then in $rx
+issued() {
+    done_at hospital salus rx issue "$work/order.json" --of Ana --as "Dr. Lind" --born 1980-01-31 "$@"
+    rx=$(field prescription)
+    done_at patient salus inbox --as Ana
+}
+
+# shown [OPTIONS...]: the code in a file, as a camera would read it
+shown() { done_at patient salus rx code "$rx" --as Ana "$@"; field code >"$work/code"; }
+
+# state: what became of the fill, as its pharmacy sees it
+state() { field state.status; }
+
+cat >"$work/order.json" <<'JSON'
+{"resourceType": "MedicationRequest", "status": "active", "intent": "order", "subject": {"display": "Ana"},
+ "medicationCodeableConcept": {"text": "Amoxicillin 250 mg, 30 capsules"},
+ "dosageInstruction": [{"text": "one capsule three times a day for ten days"}]}
+JSON
+
+echo "A hospital with a node; a patient and two pharmacies without one"
+done_at hospital salus init --member "City Hospital"
+SALUS_HOME="$work/hospital" serve --port 0
+cp "$work/hospital/genesis.bin" "$work/genesis.bin"
+for home in patient lake hill; do
+    invitation hospital
+    done_at $home salus init --node "$(address)" --genesis "$work/genesis.bin" --invite "$code"
+done
+done_at patient salus person add Ana
+done_at patient salus contact show Ana; field card >"$work/ana.card"
+done_at hospital salus contact add "$work/ana.card"
+done_at hospital salus person add "Dr. Lind" --role physician
+licensed hospital "Dr. Lind" physician
+done_at lake salus person add "Ph. Abel" --role pharmacist
+done_at hill salus person add "Ph. Berg" --role pharmacist
+licensed lake "Ph. Abel" pharmacist
+licensed hill "Ph. Berg" pharmacist
+
+echo "It is prescribed, and stands in the chart where the physician may write into it"
+refused hospital 1 agent/no-licence salus rx issue "$work/order.json" --of Ana --as "City Hospital"
+done_at patient salus grant --as Ana --to "Dr. Lind" --section medications --right append --for 52w
+done_at hospital salus inbox --as "Dr. Lind"
+issued
+done_at patient salus rx show "$rx" --as Ana
+is "whether it is the patient's" "$(field taken)" True
+done_at patient salus chart --as Ana --type MedicationRequest
+is "in the chart" "$(field versions.0.status)" current
+
+echo "It is shown as a code, at two pharmacies; one has it, and the other learns so"
+done_at patient salus rx qr "$rx" --as Ana --png "$work/code.png" --svg "$work/code.svg"
+test -s "$work/code.png" -a -s "$work/code.svg" || fail "no picture"
+shown
+done_at lake salus rx open "$work/code" --as "Ph. Abel"
+is "what it is" "$(field drug)" "Amoxicillin 250 mg, 30 capsules"
+done_at hill salus rx open "$work/code" --as "Ph. Berg"
+done_at lake salus rx accept "$rx" --as "Ph. Abel"
+is held "$(field held)" True
+refused hill 1 ledger/is-accepted salus rx accept "$rx" --as "Ph. Berg"
+refused patient 1 ledger/is-accepted salus rx delete "$rx" --as Ana
+refused hospital 1 ledger/is-accepted salus rx cancel "$rx" --as "Dr. Lind"
+
+echo "A part is handed over, the rest is fetched elsewhere, and nobody hands over more"
+done_at lake salus rx dispense "$rx" --as "Ph. Abel" --share 400 --rest free --quantity "12 capsules" --batch A17
+is state "$(state)" ready
+done_at hill salus rx accept "$rx" --as "Ph. Berg"
+refused hill 1 ledger/too-much salus rx dispense "$rx" --as "Ph. Berg" --share 601
+done_at hill salus rx dispense "$rx" --as "Ph. Berg" --quantity "18 capsules" --batch B03
+is state "$(state)" completed
+refused lake 1 ledger/is-completed salus rx accept "$rx" --as "Ph. Abel"
+done_at patient salus inbox --as Ana
+done_at patient salus chart --as Ana --type MedicationDispense
+is "the second hand-over" "$(field versions.1.resource | cut -d/ -f1)" MedicationDispense
+done_at hospital salus rx list --as "Dr. Lind"
+is "what the prescriber sees" "$(field issued.0.fills.0.dispensed)" 1000
+
+echo "A stop arrives before the hand-over"
+issued --no-substitution
+shown
+done_at lake salus rx open "$work/code" --as "Ph. Abel"
+done_at lake salus rx accept "$rx" --as "Ph. Abel"
+done_at hospital salus rx stop "$rx" --as "Dr. Lind"
+refused lake 1 ledger/is-on-hold salus rx dispense "$rx" --as "Ph. Abel"
+done_at lake salus rx acknowledge "$rx" --as "Ph. Abel"
+is state "$(state)" stopped
+
+echo "A code that was seen by others is replaced; what was shown before opens nothing"
+issued
+shown
+done_at patient salus rx rotate "$rx" --as Ana
+refused hill 1 agent/code-replaced salus rx open "$work/code" --as "Ph. Berg"
+head -c 300 "$work/code" >"$work/half"
+refused hill 1 agent/bad-prescription-code salus rx open "$work/half" --as "Ph. Berg"
+done_at patient salus rx send "$rx" --as Ana --to "Ph. Berg"
+done_at hill salus inbox --as "Ph. Berg"
+done_at hill salus rx accept "$rx" --as "Ph. Berg"
+done_at hill salus rx dispense "$rx" --as "Ph. Berg"
+done_at hill salus rx undo "$rx" --as "Ph. Berg"
+done_at hill salus rx return "$rx" --as "Ph. Berg" --reason patient-request
+done_at patient salus rx delete "$rx" --as Ana
+is "what is left" "$(field fills.0.status)" cancelled
+
+echo "Repeats wait for their time; a controlled substance has one fill, for somebody identified"
+issued --repeats 2
+shown --fill 1
+done_at lake salus rx open "$work/code" --as "Ph. Abel"
+done_at lake salus rx accept "$rx" --as "Ph. Abel"
+done_at lake salus rx dispense "$rx" --as "Ph. Abel"
+shown --fill 2
+done_at lake salus rx open "$work/code" --as "Ph. Abel"
+refused lake 1 ledger/too-early salus rx accept "$rx" --fill 2 --as "Ph. Abel"
+refused hospital 1 ledger/controlled-once salus rx issue "$work/order.json" --of Ana --as "Dr. Lind" --controlled --repeats 1
+issued --controlled
+shown
+done_at lake salus rx open "$work/code" --as "Ph. Abel"
+done_at lake salus rx accept "$rx" --as "Ph. Abel"
+refused lake 1 ledger/not-identified salus rx dispense "$rx" --as "Ph. Abel"
+done_at lake salus rx dispense "$rx" --as "Ph. Abel" --identified document
+
+echo "A pharmacy says nothing, and the next one is warned"
+issued
+shown
+done_at lake salus rx open "$work/code" --as "Ph. Abel"
+done_at lake salus rx accept "$rx" --as "Ph. Abel"
+done_at hospital salus rx free "$rx" --as "Dr. Lind"
+done_at hill salus rx open "$work/code" --as "Ph. Berg"
+is doubtful "$(field state.doubtful)" True
+printf '%d steps, each as expected\n' "$steps"

@@ -1,0 +1,395 @@
+"""The pharmacy's side: a code examined, its fill held, dispensed, undone, handed back; and the patient told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from salus.agent.home import Agent
+from salus.agent.known import licence_of
+from salus.agent.services.examining import (
+    FillInfo,
+    Genuine,
+    Standing,
+    choose,
+    describe_fills,
+    require_genuine,
+    require_network,
+    require_request,
+    standing,
+)
+from salus.agent.services.licensing import organisation
+from salus.agent.services.posting import keep_letter, resume_letters
+from salus.agent.services.submitting import submit
+from salus.agent.verify import newest_header
+from salus.agent.wallet import Wallet
+from salus.codec import Record, decode, encode
+from salus.crypto.signing import SigningKey
+from salus.errors import AgentRefused, LedgerRefused, Malformed, SalusError
+from salus.exchange.carding import require_card
+from salus.exchange.cards import Role, SignedCard
+from salus.exchange.envelopes import Letter, LetterKind
+from salus.exchange.prescribing import DispensedNotice, PrescriptionCode
+from salus.exchange.references import open_card
+from salus.fhir.authoring import medication_words
+from salus.ids import Bytes32, Count
+from salus.ledger.modules.prescriptions.messages import (
+    WHOLE,
+    AcceptFill,
+    AcknowledgeStop,
+    DispenseFill,
+    Identified,
+    Reason,
+    Rest,
+    ReturnFill,
+    UndoFill,
+)
+from salus.ledger.modules.prescriptions.state import DAY, Fill, FillStatus
+from salus.ledger.tx import Action
+from salus.ledger.workflow import conflict
+
+HELD = 7 * DAY  # that a pharmacy holds a fill, from when it accepts it
+REMEMBERED = 3_600_000  # ms for which a command that was cut off before it could tell is known, should it be given again
+MAX_CODE = 32_768
+
+Words = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class OpenedFill(Record, frozen=True, tag="opened-fill"):
+    """A code that was shown to the pharmacy, or sent ahead."""
+
+    code: PrescriptionCode
+
+
+class Supply(Record, frozen=True, tag="supply"):
+    """What is handed over, as a pharmacist says it; ``share`` 0: all that is left of the fill."""
+
+    share: Annotated[int, msgspec.Meta(ge=0, le=WHOLE)] = 0
+    rest: Rest = Rest.KEEP
+    identified: Identified = Identified.NOT
+    quantity: Words = ""
+    batch: Words = ""
+
+
+class DispenseJob(Record, frozen=True, tag="dispense-job"):
+    """A hand-over on its way to the ledger, where ``before`` was dispensed; ``done``: only to be told."""
+
+    pharmacist: Bytes32
+    licence: Bytes32
+    supply: Supply
+    share: Annotated[int, msgspec.Meta(ge=1, le=WHOLE)]
+    before: Annotated[int, msgspec.Meta(ge=0, lt=WHOLE)]
+    begun: Count
+    done: bool = False
+    told: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: ``result`` is ``done``, ``not done`` or ``not covered``; never silence."""
+
+    what: str
+    result: str
+    text: str
+
+
+@dataclass(frozen=True)
+class OpenedInfo:
+    """A fill as a pharmacist sees it. ``held``: this pharmacy has it; ``told``: a letter to the patient is on its way."""
+
+    prescription: str
+    fill: int
+    patient: str
+    born: str
+    prescriber: str
+    drug: str
+    dose: str
+    substitution: bool
+    controlled: bool
+    issued_at: int
+    stopped_at: int
+    held: bool
+    state: FillInfo
+    checks: tuple[Check, ...] = ()
+    told: bool = False
+
+
+def open_code(agent: Agent, name: str, code: PrescriptionCode) -> OpenedInfo:
+    """What a code is for, and each check of it; kept, so that it can be accepted. Each refusal says which check failed.
+
+    ``wrong-network``, ``prescription-altered``, ``not-prescriber``, ``bad-prescription``, ``code-replaced``.
+    """
+    keeper = _keeper(agent, name)
+    found, _ = _examined(agent, code)
+    with agent.store.writing():
+        agent.store.put(keeper.person, _place(code.content.prescription, code.fill), OpenedFill(code))
+    return _describe(keeper, code, found.standing, _checks(found, found.standing.fills[code.fill]))
+
+
+def take_code(agent: Agent, wallet: Wallet, letter: Letter) -> str:
+    """Keep a code that a patient has sent ahead, once it was examined; in words, what it is for."""
+    code = decode(letter.body, PrescriptionCode, limit=MAX_CODE)
+    found, _ = _examined(agent, code)
+    agent.store.put(_keeper_of(agent, wallet).person, _place(code.content.prescription, code.fill), OpenedFill(code))
+    handle = code.content.prescription.hex()[:12]
+    return f"{letter.sender.card.name} sends a prescription ahead, {found.words[0]}: prescription {handle}, fill {code.fill + 1}"
+
+
+def opened(agent: Agent, name: str) -> tuple[OpenedInfo, ...]:
+    """Every fill whose code the pharmacy was shown, as the ledger has it now."""
+    keeper = _keeper(agent, name)
+    kept = [found.code for _, found in agent.store.all(OpenedFill, keeper.person)]
+    return tuple(_describe(keeper, code, standing(agent, code.content.prescription)) for code in kept)
+
+
+def accept(agent: Agent, name: str, named: str, number: int | None, *, lasting: int = HELD) -> OpenedInfo:
+    """Take a fill for the pharmacy: returns only once the ledger proves that this pharmacy has it. Nothing leaves before that.
+
+    The winner who asks again is told so. ``not-accepted``; ``ledger/is-accepted`` and its like where another was first.
+    """
+    keeper, wallet, code = _kept(agent, name, named, number)
+    found, one = _examined(agent, code, held_by=_holder(keeper, code).public)
+    if one.status is not FillStatus.ACCEPTED or one.holder != _holder(keeper, code).public:
+        licence = _licence(agent, wallet)
+        until = max(found.standing.now, agent.clock()) + lasting
+        action = AcceptFill(code.content.prescription, code.fill, licence, _holder(keeper, code).public, until)
+        try:
+            submit(agent, [action], [SigningKey(code.bearer), wallet.identity.classic])
+        except LedgerRefused:
+            if not _is_ours(agent, keeper, code):
+                raise
+    return _require_ours(agent, keeper, code)
+
+
+def dispense(agent: Agent, name: str, named: str, number: int | None, supply: Supply) -> OpenedInfo:
+    """Say what was handed over; the patient is told by letter, where the code leads to a card.
+
+    The same command again after it was cut off completes what it began, and hands nothing over twice.
+    """
+    require_supply(supply)
+    keeper, wallet, code = _kept(agent, name, named, number)
+    place = _place(code.content.prescription, code.fill)
+    job = agent.store.find(DispenseJob, keeper.person, place)
+    if job is not None and job.supply != supply:  # another hand-over was begun before this one
+        _roll_forward(agent, keeper, place, job)
+        job = None
+    if job is None:
+        job = _plan(agent, wallet, code, supply)
+        with agent.store.writing():
+            agent.store.put(keeper.person, place, job)
+    job = _roll_forward(agent, keeper, place, job)
+    resume_letters(agent)
+    info = _describe(keeper, code, standing(agent, code.content.prescription), told=job.told)
+    if info.state.dispensed < job.before + job.share:
+        raise AgentRefused("not-dispensed", "the ledger does not say that it was dispensed")
+    with agent.store.writing():
+        agent.store.drop(DispenseJob, keeper.person, place)
+    return info
+
+
+def require_supply(supply: Supply) -> None:
+    """Raise ``bad-supply`` for what could not be read back: words that are too long, or more than a fill."""
+    try:
+        decode(encode(supply), Supply, limit=4096)
+    except Malformed as error:
+        raise AgentRefused("bad-supply", "quantity and batch have at most 64 characters, a share at most 1,000") from error
+
+
+def resume_dispensing(agent: Agent) -> None:
+    """Complete what earlier commands began; what the ledger refuses is given up, what is done is remembered for a while."""
+    for keeper in agent.wallets():
+        for place, job in agent.store.all(DispenseJob, keeper.person):
+            if job.done and agent.clock() - job.begun > REMEMBERED:
+                with agent.store.writing():
+                    agent.store.drop(DispenseJob, keeper.person, place)
+            with suppress(LedgerRefused):
+                _roll_forward(agent, keeper, place, job)
+
+
+def undo(agent: Agent, name: str, named: str, number: int | None) -> OpenedInfo:
+    """What was dispensed last was never collected."""
+    return _act(agent, name, named, number, UndoFill)
+
+
+def give_back(agent: Agent, name: str, named: str, number: int | None, reason: Reason) -> OpenedInfo:
+    """Hand a fill back: any pharmacy may have it again."""
+    return _act(agent, name, named, number, lambda handle, fill: ReturnFill(handle, fill, reason))
+
+
+def acknowledge(agent: Agent, name: str, named: str, number: int | None) -> OpenedInfo:
+    """Say that one has seen that it was stopped."""
+    return _act(agent, name, named, number, AcknowledgeStop)
+
+
+# --- the parts
+
+
+def _examined(agent: Agent, code: PrescriptionCode, held_by: bytes = b"") -> tuple[Genuine, Fill]:
+    """What the code is for, once all was looked at. A fill ``held_by`` us is ours, whatever its code is now."""
+    require_network(agent, code.network)
+    found = require_genuine(agent, code.salt, code.content)
+    if code.fill >= len(found.standing.fills):
+        raise LedgerRefused("no-such-fill", "the prescription has no fill of this number")
+    one = found.standing.fills[code.fill]
+    if one.bearer != SigningKey(code.bearer).public and one.holder != held_by:
+        raise AgentRefused("code-replaced", "the patient has replaced this code by another one")
+    return found, one
+
+
+def _checks(found: Genuine, one: Fill) -> tuple[Check, ...]:
+    """All that was looked at, and what was not."""
+    now, status = found.standing.now, found.licence_now
+    intime = "it opens later" if now < one.opens else "it is over" if now >= one.closes else "it is open"
+    doubt = "a pharmacy that had it said nothing: IT MAY HAVE BEEN DISPENSED" if one.doubtful else "nobody was silent about it"
+    halted = "THE PRESCRIBER HAS STOPPED IT" if found.standing.prescription.stopped else "it was not stopped"
+    return (
+        Check("genuine", "done", "the ledger has the hash of just this, under the prescriber's signature"),
+        Check("right to prescribe", "done", "the licence was active and gave it when it was issued"),
+        Check("licence now", "done", f"it is {status}"),
+        Check("code", "done", "it is the one that the ledger has for this fill"),
+        Check("unredeemed", "done", f"it is {one.status.value}, {one.dispensed} of {WHOLE} dispensed"),
+        Check("in time", "done", intime),
+        Check("possibly dispensed", "done", doubt),
+        Check("stopped", "done", halted),
+        Check("allergies", "not done", "nothing of the record was shared with this code"),
+        Check("other medication", "not done", "nothing of the record was shared with this code"),
+        Check("interactions", "not covered", "this version does not look for any"),
+        Check("dose", "not covered", "this version does not calculate any"),
+    )
+
+
+def _plan(agent: Agent, wallet: Wallet, code: PrescriptionCode, supply: Supply) -> DispenseJob:
+    one = standing(agent, code.content.prescription).fills[code.fill]
+    if one.status is not FillStatus.ACCEPTED:
+        raise conflict(one.status)
+    before = one.dispensed
+    share = supply.share or WHOLE - before
+    if not 0 < share <= WHOLE - before:
+        raise LedgerRefused("too-much", "more than was ordered")
+    return DispenseJob(wallet.person, _licence(agent, wallet), supply, share, before, agent.clock())
+
+
+def _roll_forward(agent: Agent, keeper: Wallet, place: bytes, job: DispenseJob) -> DispenseJob:
+    """Put it on the ledger unless it is there; then keep the letter to the patient and that it is done in one step."""
+    kept = agent.store.find(OpenedFill, keeper.person, place)
+    wallet = next((one for one in agent.wallets() if one.person == job.pharmacist), None)
+    if job.done or kept is None or wallet is None:
+        return job
+    code, supply = kept.code, job.supply
+    try:
+        one = standing(agent, code.content.prescription).fills[code.fill]
+        if one.dispensed != job.before + job.share:
+            action = DispenseFill(code.content.prescription, code.fill, job.licence, job.share, supply.rest, supply.identified)
+            submit(agent, [action], [_holder(keeper, code), wallet.identity.classic])
+            one = standing(agent, code.content.prescription).fills[code.fill]
+    except LedgerRefused:
+        with agent.store.writing():
+            agent.store.drop(DispenseJob, keeper.person, place)
+        raise
+    card = _patient(agent, code)
+    done = msgspec.structs.replace(job, done=True, told=card is not None)
+    notice = DispensedNotice(code.content.prescription, code.fill, job.licence, job.share, one.at, supply.quantity, supply.batch)
+    with agent.store.writing():
+        if card is not None:
+            keep_letter(agent, wallet, card, LetterKind.DISPENSED, encode(notice))
+        agent.store.put(keeper.person, place, done)
+    return done
+
+
+def _patient(agent: Agent, code: PrescriptionCode) -> SignedCard | None:
+    """The card that the code leads to, for one letter; None where it leads to none: nothing else hangs on that."""
+    if code.patient is None:
+        return None
+    for member in code.patient.members:
+        with suppress(SalusError):
+            signed = open_card(code.patient, agent.network.card(member, code.patient.card).sealed)
+            require_card(signed, agent.network_id)
+            return signed
+    return None
+
+
+def _act(agent: Agent, name: str, named: str, number: int | None, action: Callable[[bytes, int], Action]) -> OpenedInfo:
+    """Something that the pharmacy does which has the fill."""
+    keeper, _, code = _kept(agent, name, named, number)
+    submit(agent, [action(code.content.prescription, code.fill)], [_holder(keeper, code)])
+    return _describe(keeper, code, standing(agent, code.content.prescription))
+
+
+def _kept(agent: Agent, name: str, named: str, number: int | None) -> tuple[Wallet, Wallet, PrescriptionCode]:
+    """The keeper, who acts, and the code; without a ``number`` the prescription's only fill here."""
+    keeper = _keeper(agent, name)
+    kept = [found.code for _, found in agent.store.all(OpenedFill, keeper.person)]
+    handle = choose(sorted({code.content.prescription for code in kept}), named)
+    found = [c for c in kept if c.content.prescription == handle and number in (None, c.fill + 1)]
+    if not found:
+        raise AgentRefused("no-such-prescription", "no code of this fill was opened here")
+    if len(found) > 1:
+        raise AgentRefused("ambiguous-prescription", "several fills of it were opened here; name one with --fill")
+    return keeper, agent.wallet(name), found[0]
+
+
+def _keeper(agent: Agent, name: str) -> Wallet:
+    """Whose the fills are: the pharmacy's, so that a colleague of the same home finishes; one's own for anybody else."""
+    return _keeper_of(agent, agent.wallet(name))
+
+
+def _keeper_of(agent: Agent, wallet: Wallet) -> Wallet:
+    return (organisation(agent) or wallet) if wallet.record.role is Role.PHARMACIST else wallet
+
+
+def _holder(keeper: Wallet, code: PrescriptionCode) -> SigningKey:
+    return SigningKey(keeper.held_seed(code.content.prescription, code.fill))
+
+
+def _is_ours(agent: Agent, keeper: Wallet, code: PrescriptionCode) -> bool:
+    one = standing(agent, code.content.prescription).fills[code.fill]
+    return one.status is FillStatus.ACCEPTED and one.holder == _holder(keeper, code).public
+
+
+def _require_ours(agent: Agent, keeper: Wallet, code: PrescriptionCode) -> OpenedInfo:
+    """The fill, where it is proven that this pharmacy has it; ``not-accepted`` otherwise: nothing may be handed over."""
+    newest_header(agent, fresh=True)
+    there = standing(agent, code.content.prescription)
+    one = there.fills[code.fill]
+    if one.status is not FillStatus.ACCEPTED or one.holder != _holder(keeper, code).public:
+        raise AgentRefused("not-accepted", "the ledger does not say that this pharmacy has it: hand nothing over")
+    return _describe(keeper, code, there)
+
+
+def _licence(agent: Agent, wallet: Wallet) -> bytes:
+    licence = licence_of(agent, wallet.person)
+    if licence is None:
+        raise AgentRefused("no-licence", "prescriptions are dispensed by licensed professionals")
+    return licence
+
+
+def _place(handle: bytes, fill: int) -> bytes:
+    return handle + fill.to_bytes(1, "big")
+
+
+def _describe(
+    keeper: Wallet, code: PrescriptionCode, there: Standing, checks: tuple[Check, ...] = (), *, told: bool = False
+) -> OpenedInfo:
+    content, one = code.content, there.fills[code.fill]
+    drug, dose = medication_words(require_request(content))
+    return OpenedInfo(
+        content.prescription.hex(),
+        code.fill + 1,
+        content.patient,
+        content.born,
+        content.prescriber,
+        drug,
+        dose,
+        content.substitution,
+        there.prescription.controlled,
+        there.prescription.issued,
+        there.prescription.stopped,
+        one.status in (FillStatus.ACCEPTED, FillStatus.ON_HOLD) and one.holder == _holder(keeper, code).public,
+        describe_fills(there)[code.fill],
+        checks,
+        told,
+    )

@@ -1,0 +1,273 @@
+"""The prescriber's side: issuing, looking at what became of it, cancelling, stopping, freeing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from salus.agent.home import Agent
+from salus.agent.known import licence_of
+from salus.agent.services.charting import open_chart, resource_of
+from salus.agent.services.contacts import find_contact
+from salus.agent.services.examining import FillInfo, choose, choose_fill, describe_fills, require_request, standing
+from salus.agent.services.posting import keep_letter, send_letters
+from salus.agent.services.submitting import submit
+from salus.agent.services.writing import NoteJob, plan_note, resume_notes
+from salus.agent.verify import newest_header, record
+from salus.agent.wallet import Wallet
+from salus.charts.sections import SectionKind
+from salus.codec import Record, decode, encode
+from salus.crypto.hashing import tagged
+from salus.crypto.keys import new_seed
+from salus.crypto.signing import SigningKey, person_id
+from salus.errors import AgentRefused, LedgerRefused, Malformed, NodeRefused, SalusError
+from salus.exchange.cards import SignedCard
+from salus.exchange.client import UNREACHED
+from salus.exchange.envelopes import MAX_ENVELOPE, LetterKind
+from salus.exchange.prescribing import BORN, Content, PrescriptionCode, PrescriptionLetter, code_to_text
+from salus.fhir.authoring import medication_words, prescribed
+from salus.fhir.parsing import Resource, read_resources
+from salus.fhir.validation import require_valid
+from salus.ids import Count
+from salus.ledger.modules.prescriptions.messages import (
+    MAX_FILLS,
+    CancelPrescription,
+    FreeFill,
+    IssuePrescription,
+    NewFill,
+    StopPrescription,
+)
+from salus.ledger.modules.prescriptions.state import DAY, Prescription, content_hash, prescription_id, prescription_key
+from salus.ledger.tx import Action
+
+REMEMBERED = 3_600_000  # ms for which a command that was cut off before it could tell is known, should it be given again
+MOST_PARTS = 4
+
+
+class Terms(Record, frozen=True, tag="prescription-terms"):
+    """Times in ms. ``parts``: fills with windows of their own, each opening ``interval`` after the one before.
+
+    ``repeats``: further fills, at least ``interval`` after the one before was dispensed. ``lasting``: how long each stays open.
+    """
+
+    parts: Annotated[int, msgspec.Meta(ge=1, le=MOST_PARTS)] = 1
+    repeats: Annotated[int, msgspec.Meta(ge=0, lt=MAX_FILLS)] = 0
+    interval: Count = 28 * DAY
+    lasting: Count = 90 * DAY
+    controlled: bool = False
+    substitution: bool = True
+    born: Annotated[str, msgspec.Meta(max_length=10)] = ""
+
+
+class IssueJob(Record, frozen=True, tag="issue-job"):
+    """A prescription on its way, kept by the hash of the command that asked for it; ``done``: all that is left is to tell."""
+
+    patient: SignedCard
+    letter: PrescriptionLetter
+    fills: Annotated[tuple[NewFill, ...], msgspec.Meta(min_length=1, max_length=MAX_FILLS)]
+    interval: Count
+    controlled: bool
+    begun: Count
+    done: bool = False
+    charted: bool = False
+
+
+class IssuedPrescription(Record, frozen=True, tag="issued-prescription"):
+    """What one has prescribed, and to whom. The keys that it is used by are the patient's alone."""
+
+    patient: SignedCard
+    content: Content
+
+
+@dataclass(frozen=True)
+class IssuedInfo:
+    """A prescription that one has issued, as the ledger has it now; ``charted``: it was just written into the chart as well."""
+
+    prescription: str
+    patient: str
+    drug: str
+    dose: str
+    issued_at: int
+    stopped_at: int
+    controlled: bool
+    fills: tuple[FillInfo, ...]
+    charted: bool = False
+
+
+def issue(agent: Agent, author: str, patient: str, data: bytes, terms: Terms) -> IssuedInfo:
+    """Prescribe ``data`` (a FHIR MedicationRequest): on the ledger, to the patient by letter, and into the chart where one may.
+
+    The same command again after it was cut off completes what it began. ``no-licence``, ``bad-prescription``,
+    ``prescription-too-large``, and what the ledger refuses.
+    """
+    wallet, card = agent.wallet(author), find_contact(agent, patient)
+    command = tagged("salus/issue-command/1", person_id(card.card.key), data, encode(terms))
+    job = agent.store.find(IssueJob, wallet.person, command)
+    if job is None:
+        job = _plan(agent, wallet, card, data, terms)
+        with agent.store.writing():
+            agent.store.put(wallet.person, command, job)
+    job = _roll_forward(agent, wallet, command, job)
+    send_letters(agent)
+    resume_notes(agent)
+    found = _describe(agent, job.letter.content, job.patient, charted=job.charted)
+    with agent.store.writing():
+        agent.store.drop(IssueJob, wallet.person, command)
+    return found
+
+
+def resume_issues(agent: Agent) -> None:
+    """Complete what earlier commands began; what the ledger refuses is given up, what is done is remembered for a while."""
+    for wallet in agent.wallets():
+        for command, job in agent.store.all(IssueJob, wallet.person):
+            if job.done and agent.clock() - job.begun > REMEMBERED:
+                with agent.store.writing():
+                    agent.store.drop(IssueJob, wallet.person, command)
+            with suppress(LedgerRefused):
+                _roll_forward(agent, wallet, command, job)
+
+
+def issued(agent: Agent, author: str) -> tuple[IssuedInfo, ...]:
+    """Everything that one has prescribed, the latest first."""
+    wallet = agent.wallet(author)
+    found = [_describe(agent, kept.content, kept.patient) for _, kept in agent.store.all(IssuedPrescription, wallet.person)]
+    return tuple(sorted(found, key=lambda info: -info.issued_at))
+
+
+def cancel(agent: Agent, author: str, named: str) -> IssuedInfo:
+    """Take it back, while nobody has taken it."""
+    return _act(agent, author, named, CancelPrescription)
+
+
+def stop(agent: Agent, author: str, named: str) -> IssuedInfo:
+    """Stop it, whoever has it: nothing more may be dispensed."""
+    return _act(agent, author, named, StopPrescription)
+
+
+def free(agent: Agent, author: str, named: str, number: int | None) -> IssuedInfo:
+    """Free a fill from a pharmacy that says nothing; the next one is shown that it may have been dispensed."""
+    return _act(agent, author, named, lambda handle: FreeFill(handle, choose_fill(standing(agent, handle), number)))
+
+
+def _act(agent: Agent, author: str, named: str, action: Callable[[bytes], Action]) -> IssuedInfo:
+    wallet = agent.wallet(author)
+    handle = choose(agent.store.ids(IssuedPrescription, wallet.person), named)
+    kept = agent.store.find(IssuedPrescription, wallet.person, handle)
+    if kept is None:
+        raise AgentRefused("no-such-prescription", "no prescription of that id is kept here")
+    submit(agent, [action(handle)], [wallet.identity.classic])
+    return _describe(agent, kept.content, kept.patient)
+
+
+def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Terms) -> IssueJob:
+    licence = licence_of(agent, wallet.person)
+    if licence is None:
+        raise AgentRefused("no-licence", "prescriptions are issued by licensed professionals")
+    now = max(newest_header(agent).time, agent.clock())
+    control = new_seed()
+    handle = prescription_id(agent.network_id, SigningKey(control).public)
+    name = wallet.record.name
+    raw = prescribed(_request(data), handle.hex(), name, now)
+    born = terms.born or _born(agent, name, card)
+    content = Content(handle, raw, card.card.name, born, name, licence, terms.substitution)
+    require_request(content)
+    count = terms.parts * (terms.repeats + 1)
+    letter = PrescriptionLetter(control, tuple(new_seed() for _ in range(count)), new_seed(), content)
+    code_to_text(PrescriptionCode(agent.network_id, 0, control, letter.salt, content, None))  # that there is room for it
+    opens = [now + number * terms.interval if terms.parts > 1 else 0 for number in range(count)]
+    fills = tuple(
+        NewFill(SigningKey(seed).public, begin, max(begin, now) + terms.lasting)
+        for seed, begin in zip(letter.bearers, opens, strict=True)
+    )
+    return _sound(IssueJob(card, letter, fills, terms.interval if terms.repeats else 0, terms.controlled, now))
+
+
+def _born(agent: Agent, author: str, card: SignedCard) -> str:
+    """The patient's date of birth from the chart, where the prescriber may read it and it has but one; "" otherwise."""
+    try:
+        shown = open_chart(
+            agent, author, person_id(card.card.key).hex(), sections=(SectionKind.SUMMARY,), types=("Patient",)
+        ).shown
+    except SalusError as error:
+        if error.full_code in UNREACHED:
+            raise
+        return ""
+    dates = {str(resource_of(version).value.get("birthDate", "")) for version in shown if not version.trouble}
+    born = next(iter(dates)) if len(dates) == 1 else ""
+    return born if re.match(BORN, born) else ""
+
+
+def _request(data: bytes) -> Resource:
+    resources = read_resources(data)
+    if len(resources) != 1 or resources[0].type != "MedicationRequest":
+        raise AgentRefused("bad-prescription", "a prescription is one MedicationRequest")
+    require_valid(resources[0])
+    if not medication_words(resources[0])[0]:
+        raise AgentRefused("bad-prescription", "nobody could read what it is: give the medication a text or a display")
+    return resources[0]
+
+
+def _sound(job: IssueJob) -> IssueJob:
+    """The job, where it is read back as it is written: what people typed may be too long, or no date."""
+    try:
+        return decode(encode(job), IssueJob, limit=MAX_ENVELOPE)
+    except Malformed as error:
+        text = "a date of birth is written 1980-01-31, and there are at most 13 fills"
+        raise AgentRefused("bad-prescription", text) from error
+
+
+def _roll_forward(agent: Agent, wallet: Wallet, command: bytes, job: IssueJob) -> IssueJob:
+    """Issue it unless the ledger has it; then keep the letter, the note and what is remembered in one step."""
+    if job.done:
+        return job
+    content = job.letter.content
+    if record(agent, prescription_key(content.prescription), Prescription) is None:
+        control, hashed = SigningKey(job.letter.control).public, content_hash(job.letter.salt, encode(content))
+        action = IssuePrescription(content.licence, control, hashed, job.controlled, job.interval, job.fills)
+        try:
+            submit(agent, [action], [wallet.identity.classic])
+        except LedgerRefused:
+            with agent.store.writing():
+                agent.store.drop(IssueJob, wallet.person, command)
+            raise
+    note = _note(agent, wallet, job)
+    done = msgspec.structs.replace(job, done=True, charted=note is not None)
+    with agent.store.writing():
+        keep_letter(agent, wallet, job.patient, LetterKind.PRESCRIPTION, encode(job.letter))
+        agent.store.put(wallet.person, content.prescription, IssuedPrescription(job.patient, content))
+        if note is not None:
+            agent.store.put(wallet.person, note.entry, note)
+        agent.store.put(wallet.person, command, done)
+    return done
+
+
+def _note(agent: Agent, wallet: Wallet, job: IssueJob) -> NoteJob | None:
+    """The same as an entry of the chart; None where the prescriber may not write into it: nothing else hangs on that."""
+    patient = person_id(job.patient.card.key).hex()
+    try:
+        return plan_note(agent, wallet.record.name, patient, job.letter.content.request)
+    except SalusError as error:
+        if isinstance(error, NodeRefused) or error.full_code in UNREACHED:
+            raise
+        return None
+
+
+def _describe(agent: Agent, content: Content, patient: SignedCard, *, charted: bool = False) -> IssuedInfo:
+    there = standing(agent, content.prescription)
+    drug, dose = medication_words(require_request(content))
+    return IssuedInfo(
+        content.prescription.hex(),
+        patient.card.name,
+        drug,
+        dose,
+        there.prescription.issued,
+        there.prescription.stopped,
+        there.prescription.controlled,
+        describe_fills(there),
+        charted,
+    )

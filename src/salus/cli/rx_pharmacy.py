@@ -1,0 +1,102 @@
+"""What a pharmacy does by ``salus rx``: a code opened and checked, its fill accepted, dispensed, undone, handed back."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from salus.cli.options import HOME, As, Home, Json, read_input
+from salus.cli.output import emit, table, when
+from salus.cli.rx import Number, Which, words
+from salus.ledger.modules.prescriptions.messages import Identified, Reason, Rest
+
+
+def open_(
+    code: Annotated[str, typer.Argument(metavar="CODE|FILE|-", help="The code that the patient shows, or a file that holds it.")],
+    who: As,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """What a code is for, and each check of it: genuine, by right, unredeemed, in time, not stopped."""
+    from salus.agent.services import dispensing
+    from salus.exchange.prescribing import PREFIX, code_from_text
+
+    data = code.encode("utf-8") if code.strip().upper().startswith(PREFIX) else read_input(code)
+    found = code_from_text(data)
+    _shown(home, as_json, lambda agent: dispensing.open_code(agent, who, found))
+
+
+def accept(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Json = False) -> None:
+    """Take a fill for the pharmacy. Hand nothing over unless this says that you have it."""
+    from salus.agent.services import dispensing
+
+    _shown(home, as_json, lambda agent: dispensing.accept(agent, who, rx, fill))
+
+
+def dispense(
+    rx: Which,
+    who: As,
+    share: Annotated[int, typer.Option(min=0, max=1000, help="Thousandths of the fill; 0: all that is left of it.")] = 0,
+    rest: Annotated[Rest, typer.Option(help="What becomes of the rest.")] = Rest.KEEP,
+    quantity: Annotated[str, typer.Option(help="How much, in words, for the patient.")] = "",
+    batch: Annotated[str, typer.Option(help="The batch, for the patient.")] = "",
+    identified: Annotated[Identified, typer.Option(help="How whoever fetched it was identified.")] = Identified.NOT,
+    fill: Number = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Say what was handed over; the patient is told by letter."""
+    from salus.agent.services import dispensing
+
+    supply = dispensing.Supply(share, rest, identified, quantity, batch)
+    _shown(home, as_json, lambda agent: dispensing.dispense(agent, who, rx, fill, supply))
+
+
+def undo(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Json = False) -> None:
+    """What was dispensed last was never collected."""
+    from salus.agent.services import dispensing
+
+    _shown(home, as_json, lambda agent: dispensing.undo(agent, who, rx, fill))
+
+
+def return_(
+    rx: Which,
+    who: As,
+    reason: Annotated[Reason, typer.Option(help="Why.")],
+    fill: Number = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Hand a fill back: any pharmacy may have it again."""
+    from salus.agent.services import dispensing
+
+    _shown(home, as_json, lambda agent: dispensing.give_back(agent, who, rx, fill, reason))
+
+
+def acknowledge(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Json = False) -> None:
+    """Say that you have seen that it was stopped."""
+    from salus.agent.services import dispensing
+
+    _shown(home, as_json, lambda agent: dispensing.acknowledge(agent, who, rx, fill))
+
+
+def _shown(home: Path, as_json: bool, act: Any) -> None:
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        info = act(agent)
+    born = f", born {info.born}" if info.born else ", date of birth not said"
+    lines = [f"{info.drug}: {info.dose or 'how to take it is not said in words'}", f"for {info.patient}{born}"]
+    lines.append(
+        f"prescribed by {info.prescriber} on {when(info.issued_at)}" + ("" if info.substitution else "; NO SUBSTITUTION")
+    )
+    lines += ["a controlled substance: identify whoever fetches it"] if info.controlled else []
+    lines += [f"THE PRESCRIBER HAS STOPPED IT on {when(info.stopped_at)}: hand nothing over"] if info.stopped_at else []
+    lines.append(f"prescription {info.prescription}, fill {info.fill}: {words(info.state)}")
+    lines += ["This pharmacy has it."] if info.held else []
+    lines += ["The patient is told by letter."] if info.told else []
+    rows = [(check.what, check.result, check.text) for check in info.checks]
+    emit(as_json, info, "\n".join(lines) + ("\n" + table(("check", "result", ""), rows, "") if rows else ""))
+
+
+COMMANDS = (open_, accept, dispense, undo, return_, acknowledge)
