@@ -25,6 +25,7 @@ from bench import (
     ledger_in_process,
     ledger_over_http,
     many_keys,
+    prescribing,
     repairing,
     state_syncing,
     validators_growing,
@@ -35,6 +36,7 @@ from bench.ratios import Effort, Row
 ROOT = Path(__file__).parents[1]
 QUESTIONS = (
     ledger_in_process,
+    prescribing,
     ledger_over_http,
     evm_chain,
     entry_sealing,

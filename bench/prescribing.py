@@ -1,0 +1,111 @@
+"""A prescription's way through the ledger beside plain anchors: issued, accepted, dispensed, in durable blocks.
+
+Three transactions of two, three and three signatures each; the other side has as many transactions of as many signatures, which
+anchor one blob, two blobs, two blobs. Both sides do all that the embedded engine does (`bench.ledger_in_process`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.ledger_in_process import Ledger
+from bench.networks import BLOB, Owner, authority_key, founding, owners, signed
+from bench.ratios import Effort, Row, compare, timed
+from salus.codec import decode
+from salus.crypto.hashing import tagged
+from salus.crypto.keys import derive
+from salus.crypto.signing import SigningKey
+from salus.ids import Bytes32
+from salus.ledger.genesis import Genesis, LicenceRight, member_id, network_id
+from salus.ledger.modules.licences.messages import IssueLicence
+from salus.ledger.modules.prescriptions.messages import (
+    WHOLE,
+    AcceptFill,
+    DispenseFill,
+    Identified,
+    IssuePrescription,
+    NewFill,
+    Rest,
+)
+from salus.ledger.modules.prescriptions.state import DAY, prescription_id
+from salus.ledger.tx import Transaction, body_hash, licence_id
+from salus.node.ledger_store import LedgerStore
+
+_SEED = tagged("bench/node")
+_NUMBERS = itertools.count()
+
+
+def rows(effort: Effort) -> Iterator[Row]:
+    """One row."""
+    size = effort.of(150, 10)
+    genesis, node = founding(_SEED), SigningKey(derive(_SEED, "node"))
+    with tempfile.TemporaryDirectory() as folder:
+        store = LedgerStore(Path(folder))
+        ledger = Ledger(genesis, store, node)
+        people = owners(genesis, 20)
+        ledger.block([signed(genesis, [one.creation(genesis.time) for one in people], [node, *(one.key for one in people)])])
+        doctor, pharmacist = _key("doctor"), _key("pharmacist")
+        licences = [
+            _licensed(ledger, node, doctor, LicenceRight.PRESCRIBE),
+            _licensed(ledger, node, pharmacist, LicenceRight.DISPENSE),
+        ]
+
+        def ours() -> float:
+            blocks = _prescribed(ledger, node, doctor, pharmacist, licences, size)
+            return timed(lambda: [ledger.block(block) for block in blocks]) / (3 * size)
+
+        def theirs() -> float:
+            blocks = _anchored(genesis, node, people, size)
+            return timed(lambda: [ledger.block(block) for block in blocks]) / (3 * size)
+
+        yield compare(
+            effort, "prescriptions on the ledger: a transition", "plain anchors, as many signatures", ">= 0.6", ours, theirs
+        )
+        store.close()
+
+
+def _key(name: str) -> SigningKey:
+    return SigningKey(tagged("bench/key", name.encode()))
+
+
+def _licensed(ledger: Ledger, node: SigningKey, holder: SigningKey, right: LicenceRight) -> Bytes32:
+    issuer = member_id(ledger.genesis.members[0].authority)
+    issue = IssueLicence(issuer, tagged("bench/person", holder.public), holder.public, bytes(32), (right,), 0)
+    data = signed(ledger.genesis, [issue], [authority_key(), node])
+    ledger.block([data])
+    return licence_id(body_hash(decode(data, Transaction, limit=1 << 20).body), 0)
+
+
+def _prescribed(
+    ledger: Ledger, node: SigningKey, doctor: SigningKey, pharmacist: SigningKey, licences: Sequence[Bytes32], size: int
+) -> list[list[bytes]]:
+    """Three blocks: all are issued, all accepted, all dispensed."""
+    genesis, now = ledger.genesis, ledger.time
+    issued, accepted, dispensed = list[bytes](), list[bytes](), list[bytes]()
+    for _ in range(size):
+        number = str(next(_NUMBERS))
+        control, bearer, holder = (_key(f"{what} {number}") for what in ("control", "bearer", "holder"))
+        handle = prescription_id(network_id(genesis), control.public)
+        fill = NewFill(bearer.public, 0, now + 90 * DAY)
+        issue = IssuePrescription(licences[0], control.public, bytes(32), False, 0, (fill,))
+        accept = AcceptFill(handle, 0, licences[1], holder.public, now + 7 * DAY)
+        dispense = DispenseFill(handle, 0, licences[1], WHOLE, Rest.KEEP, Identified.NOT)
+        issued.append(signed(genesis, [issue], [doctor, node]))
+        accepted.append(signed(genesis, [accept], [bearer, pharmacist, node]))
+        dispensed.append(signed(genesis, [dispense], [holder, pharmacist, node]))
+    return [issued, accepted, dispensed]
+
+
+def _anchored(genesis: Genesis, node: SigningKey, people: Sequence[Owner], size: int) -> list[list[bytes]]:
+    """As many transactions of as many signatures."""
+    blocks: list[list[bytes]] = [[], [], []]
+    for _, (block, count) in itertools.product(range(size), zip(blocks, (1, 2, 2), strict=True)):
+        taken = [people[(next(_NUMBERS)) % len(people)] for _ in range(count)]
+        if len({one.section for one in taken}) < count:
+            taken = list(people[:count])
+        actions = [one.anchor(BLOB[:-8] + next(_NUMBERS).to_bytes(8, "big")) for one in taken]
+        block.append(signed(genesis, actions, [*(one.key for one in taken), node]))
+    return blocks
