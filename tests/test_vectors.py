@@ -22,7 +22,7 @@ from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive
 from salus.crypto.passphrase import unlock
 from salus.crypto.signing import HybridPublic, HybridSignature, SigningKey, require_hybrid, require_sound_key
-from salus.errors import LedgerRefused, SalusError, WarrantRefused
+from salus.errors import AgentRefused, LedgerRefused, SalusError, WarrantRefused
 from salus.exchange.carding import MAX_CARD, card_from_text, require_card
 from salus.exchange.cards import Role, SignedCard
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect
@@ -33,12 +33,14 @@ from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
 from salus.exchange.peering import MAX_PUSH, EngineAsk, PeerAsk, Pushed, require_peer, require_push
 from salus.exchange.placing import responsible
 from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner, require_stamp
+from salus.exchange.prescribing import code_from_text
 from salus.exchange.proofs import read_proofs, require_proofs
 from salus.exchange.references import CardDeposit, open_card, reference_from_text
 from salus.ids import VerifyKey
 from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, member_id, network_id
 from salus.ledger.header import SignedHeader
 from salus.ledger.modules.licences.state import Licence
+from salus.ledger.modules.prescriptions.state import content_hash
 from salus.ledger.modules.revocations.state import revocation_id
 from salus.ledger.tx import Transaction
 from salus.ledger.verifying import StateAnswer, require_answer, require_header, require_linked
@@ -77,6 +79,13 @@ def follow(genesis: Genesis, previous: SignedHeader, signed: SignedHeader) -> No
     """The header is a member's, and the next one."""
     require_header(genesis, signed)
     require_linked(previous, signed)
+
+
+def prescription(fields: Fields) -> None:
+    """A code as text, and the hash that the ledger has of what it is for."""
+    code = code_from_text(raw(fields, "text"))
+    if content_hash(code.salt, encode(code.content)) != raw(fields, "content"):
+        raise AgentRefused("prescription-altered", "this is not what the prescriber signed")
 
 
 def genesis(fields: Fields) -> None:
@@ -242,6 +251,7 @@ KINDS: dict[str, Callable[[Fields], object]] = {
         decode(raw(f, "redemption"), Redemption, limit=8192), raw(f, "network"), raw(f, "member")
     ),
     "invitation": lambda f: read_invitation(raw(f, "text").decode()),
+    "prescription": prescription,
     "stamp": stamp,
     "peer": lambda f: require_peer(
         decode(raw(f, "ask"), PeerAsk, limit=8192), raw(f, "network"), raw(f, "asked"), VerifyKey(raw(f, "node"))

@@ -116,7 +116,7 @@ function pad(data: Uint8Array): Uint8Array {
 }
 
 /** What one zstd frame holds. The library reads on after a frame, so where the frame ends is found first. */
-function expand(data: Uint8Array): Uint8Array {
+export function expand(data: Uint8Array): Uint8Array {
   try {
     if (frameEnd(data) !== data.length) refuse("charts/bad-compression");
     const plain = decompress(data);

@@ -104,7 +104,7 @@ const PeerPush = record("peer-push", {
   signature: bytes64,
 });
 export const Pushed = record("pushed", { push: PeerPush, blobs: list(bytes(0, 8_388_608), 0, 64) });
-const CardReference = record("card-reference-1", { network: bytes32, members: list(bytes32, 1, 4), card: bytes32, key: bytes32 });
+export const CardReference = record("card-reference-1", { network: bytes32, members: list(bytes32, 1, 4), card: bytes32, key: bytes32 });
 export const Deposit = record("card-deposit", {
   network: bytes32,
   owner: bytes32,

@@ -17,6 +17,7 @@ import * as exchange from "./exchange.js";
 import * as files from "./files.js";
 import * as ledger from "./ledger.js";
 import { openPackage } from "./packages.js";
+import * as prescriptions from "./prescriptions.js";
 import { following } from "./wallet.js";
 import * as warrants from "./warrants.js";
 
@@ -121,6 +122,7 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
   },
   redemption: (f) =>
     exchange.requireRedemption(decode(f.raw("redemption"), exchange.Redemption, 8192), f.raw("network"), f.raw("member")),
+  prescription: (f) => prescriptions.readCode(f.words("text"), f.raw("content")),
   invitation: (f) => exchange.readInvitation(f.words("text")),
   stamp: (f) => exchange.requireStamp(decode(f.raw("drop"), exchange.Drop, 8192), f.raw("network"), f.raw("node")),
   peer: (f) => exchange.requirePeer(decode(f.raw("ask"), exchange.PeerAsk, 8192), f.raw("network"), f.raw("asked"), f.raw("node")),
