@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -39,10 +40,11 @@ from salus.exchange.references import CardDeposit, open_card, reference_from_tex
 from salus.ids import VerifyKey
 from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, member_id, network_id
 from salus.ledger.header import SignedHeader
+from salus.ledger.modules.governance.messages import Change
 from salus.ledger.modules.licences.state import Licence
 from salus.ledger.modules.prescriptions.state import content_hash
 from salus.ledger.modules.revocations.state import revocation_id
-from salus.ledger.tx import Transaction
+from salus.ledger.tx import Action, Transaction
 from salus.ledger.verifying import StateAnswer, require_answer, require_header, require_linked
 from salus.warrants.checking import Effective, require_warrant
 from salus.warrants.holding import (
@@ -299,3 +301,11 @@ def test_there_are_vectors_of_each_kind_and_most_are_negative() -> None:
     expected = [fields_of(path)["expect"] for path in VECTORS]
     assert {path.parent.name for path in VECTORS} == set(KINDS)
     assert expected.count("accepted") * 3 < len(expected)
+
+
+def test_every_action_and_every_change_has_a_vector() -> None:
+    """TX-3: a new message is read by both readers."""
+    there = {path.stem for path in (VECTORS / "transaction").glob("*.txt")}
+    actions = {str(shape.__struct_config__.tag) for shape in get_args(Action)} - {"propose"}
+    changes = {f"propose-{shape.__struct_config__.tag}" for shape in get_args(Change)}
+    assert (actions | changes) - there == set()

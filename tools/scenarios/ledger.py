@@ -10,10 +10,39 @@ from ledger_world import key as signing_key
 from salus.codec import decode, encode
 from salus.crypto.hashing import tagged
 from salus.exchange.proofs import Proof, ProofKind, proof_file, state_key
-from salus.ledger.genesis import Parameters, network_id
+from salus.ledger.genesis import LicenceRight, Parameters, network_id
 from salus.ledger.header import HEADER_TAG, SignedHeader, header_hash
 from salus.ledger.modules.directory.messages import PublishListing
+from salus.ledger.modules.governance.messages import (
+    AdmitMember,
+    CastVote,
+    Propose,
+    RemoveMember,
+    SetPower,
+    SetRights,
+    UndoLicences,
+    Upgrade,
+)
 from salus.ledger.modules.licences.messages import LicenceStatus, SetLicenceStatus
+from salus.ledger.modules.members.messages import RenewValidator
+from salus.ledger.modules.prescriptions.messages import (
+    AcceptFill,
+    AcknowledgeStop,
+    CancelPrescription,
+    DeletePrescription,
+    DispenseFill,
+    FreeFill,
+    Identified,
+    IssuePrescription,
+    NewFill,
+    Reason,
+    Rest,
+    ReturnFill,
+    RotateFill,
+    StopPrescription,
+    TakePrescription,
+    UndoFill,
+)
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.modules.revocations.state import revocation_id
@@ -22,7 +51,7 @@ from salus.ledger.tx import Transaction, licence_id
 from salus.ledger.verifying import StateAnswer
 from scenarios import NOT_CANONICAL, NOT_DECODABLE, Scenario, change, flipped, malformed, put, reshaped
 
-SECTION = some("section")
+SECTION, PRESCRIPTION = some("section"), some("prescription")
 #: One of each action; the ledger's rules for them are another matter.
 ACTIONS = {
     "issue-licence": licence_for("ada"),
@@ -38,7 +67,38 @@ ACTIONS = {
     "revoke": Revoke(some("secret")),
     "anchor-receipts": AnchorReceipts(CLINIC, 4_294_967_296, some("root"), 3),
     "publish-listing": PublishListing(public("ada"), some("listing")),
+    "renew-validator": RenewValidator(CLINIC, public("validator")),
+    "cast-vote": CastVote(LAB, 9, False),
+    "issue-prescription": IssuePrescription(
+        some("licence"),
+        public("control"),
+        some("content"),
+        True,
+        2_419_200_000,
+        (NewFill(public("bearer"), 0, 1_800_000_000_000),),
+    ),
+    "accept-fill": AcceptFill(PRESCRIPTION, 12, some("licence"), public("holder"), 1_800_000_000_000),
+    "dispense-fill": DispenseFill(PRESCRIPTION, 0, some("licence"), 1_000, Rest.FREE, Identified.DOCUMENT),
+    "undo-fill": UndoFill(PRESCRIPTION, 1),
+    "return-fill": ReturnFill(PRESCRIPTION, 1, Reason.OUT_OF_STOCK),
+    "free-fill": FreeFill(PRESCRIPTION, 1),
+    "take-prescription": TakePrescription(PRESCRIPTION, public("control")),
+    "rotate-fill": RotateFill(PRESCRIPTION, 1, public("bearer")),
+    "cancel-prescription": CancelPrescription(PRESCRIPTION),
+    "delete-prescription": DeletePrescription(PRESCRIPTION),
+    "stop-prescription": StopPrescription(PRESCRIPTION),
+    "acknowledge-stop": AcknowledgeStop(PRESCRIPTION, 1),
 }
+#: One of each change that members may propose.
+CHANGES = (
+    AdmitMember(public("authority"), public("node"), (LicenceRight.TREAT,), public("validator"), some("peer")[:20]),
+    RemoveMember(LAB),
+    SetRights(LAB, ()),
+    SetPower(LAB, 1_000_000),
+    UndoLicences(LAB, 7),
+    Upgrade(1_000, 2),
+)
+ACTIONS |= {f"propose-{change.__struct_config__.tag}": Propose(CLINIC, change, bytes(32)) for change in CHANGES}
 
 
 def scenarios() -> Iterator[Scenario]:

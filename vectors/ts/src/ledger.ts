@@ -1,7 +1,7 @@
 /** What a stranger checks of the ledger with the genesis document alone: transactions' shapes, headers, proofs of the state. */
 
-import { be8, bytes, bytes16, bytes32, bytes64, choice, count, decode, encode, join, list, oneOf, orNil, pair, record } from "./codec.js";
-import { refuse, same, type Of } from "./codec.js";
+import { be8, bool, bytes, bytes16, bytes32, bytes64, choice, count, decode, encode, integer, join, list, oneOf } from "./codec.js";
+import { orNil, pair, record, refuse, same, type Of } from "./codec.js";
 import { requireSignature, tagged } from "./crypto.js";
 
 export const LicenceRight = oneOf("treat", "prescribe", "prescribe-controlled", "dispense", "order", "report", "respond");
@@ -30,10 +30,21 @@ export const Genesis = record("genesis-1", {
 });
 export const MAX_GENESIS = 1_048_576;
 
-const Status = oneOf("active", "suspended", "ended");
+const Status = oneOf("active", "suspended", "ended", "undone");
 const Epoch = record("epoch", { number: count, activation: count, seal_key: bytes32, package: bytes32 });
 const Schedule = list(Epoch, 1, 64);
 const rights = list(LicenceRight, 1, 16);
+const rightsOrNone = list(LicenceRight, 0, 16);
+const Change = choice<any>(
+  record("admit-member", { authority: bytes32, node: bytes32, rights: rightsOrNone, validator: bytes32, peer: bytes(20) }),
+  record("remove-member", { member: bytes32 }),
+  record("set-rights", { member: bytes32, rights: rightsOrNone }),
+  record("set-power", { member: bytes32, power: integer(0, 1_000_000) }),
+  record("undo-licences", { issuer: bytes32, height: count }),
+  record("upgrade", { height: count, version: count }),
+);
+const fill = integer(0, 12);
+const NewFill = record("new-fill", { bearer: bytes32, opens: count, closes: count });
 const Action = choice<any>(
   record("issue-licence", { issuer: bytes32, person: bytes32, holder: bytes32, card: bytes32, rights, expires: count }),
   record("set-licence-status", { licence: bytes32, status: Status }),
@@ -48,6 +59,39 @@ const Action = choice<any>(
   record("revoke", { preimage: bytes32 }),
   record("anchor-receipts", { vault: bytes32, number: count, root: bytes32, sections: count }),
   record("publish-listing", { holder: bytes32, listing: bytes32 }),
+  record("renew-validator", { member: bytes32, key: bytes32 }),
+  record("propose", { proposer: bytes32, change: Change, document: bytes32 }),
+  record("cast-vote", { member: bytes32, proposal: count, favour: bool }),
+  record("issue-prescription", {
+    licence: bytes32,
+    control: bytes32,
+    content: bytes32,
+    controlled: bool,
+    interval: count,
+    fills: list(NewFill, 1, 13),
+  }),
+  record("accept-fill", { prescription: bytes32, fill, licence: bytes32, holder: bytes32, until: count }),
+  record("dispense-fill", {
+    prescription: bytes32,
+    fill,
+    licence: bytes32,
+    share: integer(1, 1000),
+    rest: oneOf("keep", "free", "close"),
+    identified: oneOf("not", "known", "document"),
+  }),
+  record("undo-fill", { prescription: bytes32, fill }),
+  record("return-fill", {
+    prescription: bytes32,
+    fill,
+    reason: oneOf("out-of-stock", "not-suitable", "unclear", "patient-request"),
+  }),
+  record("free-fill", { prescription: bytes32, fill }),
+  record("take-prescription", { prescription: bytes32, control: bytes32 }),
+  record("rotate-fill", { prescription: bytes32, fill, bearer: bytes32 }),
+  record("cancel-prescription", { prescription: bytes32 }),
+  record("delete-prescription", { prescription: bytes32 }),
+  record("stop-prescription", { prescription: bytes32 }),
+  record("acknowledge-stop", { prescription: bytes32, fill }),
 );
 const Body = record("body-1", { network: bytes32, expires: count, nonce: bytes16, sponsor: bytes32, actions: list(Action, 1, 512) });
 const Signature = record("sig", { key: bytes32, signature: bytes64 });
