@@ -247,7 +247,7 @@ class Model:
         if one.word() not in ("accepted", "completed") or not one.last or now > one.when + 30 * DAY:
             return False
         was_gone = one.place == "gone"
-        one.given, one.last, one.until = one.given - one.last, 0, now + 3 * DAY
+        one.given, one.last, one.until = one.given - one.last, 0, max(one.until, now + 3 * DAY)
         one.place = "stop" if was_gone and self.stopped else "pharmacy"
         return True
 

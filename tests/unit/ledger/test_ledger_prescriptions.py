@@ -237,9 +237,16 @@ def test_what_was_never_collected_is_undone_once_and_in_time(rx: Prescribing) ->
     assert rx.undo("a") == ""
     assert (rx.status("a"), rx.fill("a").dispensed) == ("accepted", 300)
     assert rx.undo("a") == "ledger/nothing-dispensed"
-    rx.pass_time(3)
+    rx.pass_time(4)
+    assert rx.status("a") == "accepted"  # it was to be held for two weeks, and still is
+    rx.pass_time(10)
     assert rx.status("a") == "ready"
     assert rx.accept("a") == ""
+    assert rx.dispense("a", share=700) == ""
+    rx.pass_time(8)
+    assert rx.undo("a") == ""
+    rx.pass_time(2.9)
+    assert rx.status("a") == "accepted"  # its three days were over; it is held for three from the undoing on
     assert rx.dispense("a", share=700) == ""
     rx.pass_time(31)
     assert rx.undo("a") == "ledger/too-late"

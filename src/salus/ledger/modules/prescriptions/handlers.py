@@ -235,7 +235,7 @@ def _undo(context: Context, message: UndoFill) -> None:
         raise LedgerRefused("nothing-dispensed", "nothing was dispensed that could be undone")
     if context.time > found.at + UNDONE_WITHIN:
         raise LedgerRefused("too-late", f"what was dispensed is undone within {UNDONE_WITHIN // DAY} days")
-    until = context.time + HELD_LEAST
+    until = max(found.until, context.time + HELD_LEAST)
     _put(context, message, message.fill, found, to, dispensed=found.dispensed - found.last, last=0, until=until)
     if to is _S.ACCEPTED:
         context.at(until, FREE, message.prescription + message.fill.to_bytes(1, "big"))
