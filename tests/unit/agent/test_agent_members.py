@@ -11,6 +11,7 @@ import pytest
 from members_world import Members, guest, two_members
 from salus.agent.services import charting, granting, inbox, pairing, people, receipting, revoking
 from salus.agent.services.proving import verify_own
+from salus.agent.services.receipting import BEHIND
 from salus.charts.sections import DEFAULT_GRANT
 from salus.codec import decode
 from salus.errors import LedgerRefused, NodeRefused, SalusError, WarrantRefused
@@ -18,6 +19,8 @@ from salus.exchange.cards import Role
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.tx import Transaction
 from salus.warrants.link import Purpose, Right
+from salus.warrants.receipts import ReceiptsAnswer
+from salus.warrants.requests import SignedOwner
 from world import CLEMENTE, DOCTOR, HOUR, PATIENT, World, introduce, served
 
 ANA = "Ana"
@@ -144,6 +147,27 @@ def test_a_vault_whose_node_is_a_moment_behind_catches_up_and_raises_no_alarm(me
     members.first.clock.now += members.first.agent.genesis.parameters.header_interval
     rows = receipting.receipts(members.first.agent, PATIENT)
     assert [row.trouble for row in rows if row.trouble] == []
+
+
+@pytest.mark.parametrize(("behind", "troubles"), [(BEHIND, []), (BEHIND + 1, ["warrants/unknown-block"])])
+def test_a_vault_that_waits_for_a_block_raises_no_alarm_unless_it_is_far_behind(
+    members: Members, monkeypatch: pytest.MonkeyPatch, behind: int, troubles: list[str]
+) -> None:
+    """MEM-28."""
+    members.first.person(PATIENT)
+    members.first.take_in(CLEMENTE)
+    network, second = members.first.agent.network, members.second.node.status().member
+    has, real = network.header(None).header.height - behind, network.receipts
+    assert has > 0
+
+    def receipts(asked: SignedOwner) -> ReceiptsAnswer:
+        if asked.request.vault == second and asked.request.height > has:
+            raise WarrantRefused("unknown-block", "not there yet")
+        return real(asked)
+
+    monkeypatch.setattr(network, "receipts", receipts)
+    found = {row.trouble for row in receipting.receipts(members.first.agent, PATIENT)} - {""}
+    assert sorted(found) == troubles
 
 
 def test_a_device_at_a_node_that_is_behind_joins_when_it_has_caught_up(members: Members) -> None:
