@@ -60,7 +60,8 @@ is "in the chart" "$(field versions.0.status)" current
 
 echo "It is shown as a code, at two pharmacies; one has it, and the other learns so"
 done_at patient salus rx qr "$rx" --as Ana --png "$work/code.png" --svg "$work/code.svg"
-test -s "$work/code.png" -a -s "$work/code.svg" || fail "no picture"
+done_at patient salus rx print "$rx" --as Ana --pdf "$work/sheet.pdf"
+test -s "$work/code.png" -a -s "$work/code.svg" -a -s "$work/sheet.pdf" || fail "no picture, or no sheet"
 shown
 done_at lake salus rx open "$work/code" --as "Ph. Abel"
 is "what it is" "$(field drug)" "Amoxicillin 250 mg, 30 capsules"

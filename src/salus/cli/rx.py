@@ -129,6 +129,44 @@ def qr(
     emit(as_json, {"code": text, "fill": number, "files": written}, shown)
 
 
+@app.command("print")
+def print_(
+    rx: Which,
+    who: As,
+    pdf: Annotated[Path, typer.Option(help="Where to write the sheet, a PDF of one page.")],
+    fill: Number = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """A fill as a sheet of paper: in words for people, with its code for the pharmacy's camera."""
+    from salus.agent.services import prescribed
+    from salus.cli.session import session
+    from salus.cli.sheet import as_sheet
+    from salus.exchange.prescribing import code_to_text
+
+    with session(home) as agent:
+        made, number = prescribed.code(agent, who, rx, fill)
+        info = prescribed.show(agent, who, rx)
+    state, content = info.fills[number - 1], made.content
+    rows = [
+        ("for", content.patient + (f", born {content.born}" if content.born else "")),
+        ("how to take it", info.dose or "as told"),
+        ("prescribed by", f"{info.prescriber}, {when(info.issued_at)}"),
+        ("fetch it", (f"from {when(state.opens)} " if state.opens else "") + f"until {when(state.closes)}"),
+        ("which", f"fill {number} of {len(info.fills)}, prescription {info.prescription[:12]}"),
+        ("another product", "the pharmacy may give one that is equal" if info.substitution else "just this one"),
+    ]
+    rows += [("controlled", "Bring an official document with your picture.")] if info.controlled else []
+    write_output(pdf, as_sheet(info.drug, rows, code_to_text(made), _NOTES))
+    emit(as_json, {"fill": number, "files": [str(pdf)]}, f"Written: {pdf}")
+
+
+_NOTES = (
+    "Show this sheet at any pharmacy. Whoever has it, or a picture of it, can fetch the medicine and read what it is.",
+    "Whether it was fetched already stands on the ledger, not on this sheet.",
+)
+
+
 @app.command()
 def send(
     rx: Which,
