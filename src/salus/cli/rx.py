@@ -1,17 +1,19 @@
 """``salus rx``: prescriptions. What prescribers and patients do; the pharmacy's commands stand in `rx_pharmacy`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from salus.cli.options import HOME, As, Home, Json, read_input, span, write_output
+from salus.cli.options import HOME, As, Home, Json, read_input, said, span, write_output
 from salus.cli.output import emit, table, when
 from salus.errors import Misused
 
 app = typer.Typer(help="Prescriptions: issued, shown as a code, dispensed once.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(metavar="RX", help="The prescription's id, or at least its first 8 digits.")]
+Text = Annotated[str, typer.Option(callback=said, help="In words; `-`: as standard input says.")]
 Number = Annotated[int | None, typer.Option("--fill", min=1, help="Which fill, from 1; the first that is open when not given.")]
 
 
@@ -60,11 +62,38 @@ def cancel(rx: Which, who: As, home: Home = HOME, as_json: Json = False) -> None
 
 
 @app.command()
-def stop(rx: Which, who: As, home: Home = HOME, as_json: Json = False) -> None:
-    """Stop a prescription of yours, whoever has it: nothing more may be dispensed."""
-    from salus.agent.services import prescribing
+def stop(rx: Which, who: As, text: Text = "", home: Home = HOME, as_json: Json = False) -> None:
+    """Stop a prescription of yours, whoever has it: nothing more may be dispensed. Patient and pharmacy are told at once."""
+    from salus.agent.services import corresponding
+    from salus.cli.session import session
 
-    _shown(home, as_json, lambda agent: prescribing.stop(agent, who, rx))
+    with session(home) as agent:
+        found = corresponding.stop(agent, who, rx, text)
+    told = f"An urgent letter is on its way to {', '.join(found.told)}."
+    told += f"\n{found.untold} PHARMACIST(S) CANNOT BE REACHED BY LETTER: telephone." if found.untold else ""
+    machine = {**asdict(found.prescription), "told": found.told, "untold": found.untold}
+    emit(as_json, machine, f"{_what(found.prescription)}\n{_fills(found.prescription)}\n{told}")
+
+
+@app.command()
+def answer(
+    rx: Which,
+    who: As,
+    text: Text = "",
+    renew: Annotated[bool, typer.Option("--renew", help="Prescribe the same once more, to the same patient.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Answer a pharmacist's question, or a patient who asks for another one; `rx list` shows who waits."""
+    from salus.agent.services import corresponding
+    from salus.cli.session import session
+
+    if not text and not renew:
+        raise Misused("usage", "say --text, or --renew")
+    with session(home) as agent:
+        found = corresponding.answer(agent, who, rx, text, again=renew)
+    again = f"\nIt was prescribed again: prescription {found.renewed}" if found.renewed else ""
+    emit(as_json, found, f"Answered: {', '.join(found.told)}{again}")
 
 
 @app.command()
@@ -78,10 +107,11 @@ def free(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Js
 @app.command("list")
 def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
     """Prescriptions: your own, those that you have issued, and those whose code your pharmacy was shown."""
-    from salus.agent.services import dispensing, prescribed, prescribing
+    from salus.agent.services import corresponding, dispensing, prescribed, prescribing
     from salus.cli.session import session
 
     with session(home) as agent:
+        asked = corresponding.questions(agent, who)
         own = prescribed.own_prescriptions(agent, who)
         issued = prescribing.issued(agent, who)
         opened = dispensing.opened(agent, who)
@@ -89,7 +119,9 @@ def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
     rows += [(i.prescription[:12], f"for {i.patient}", i.drug, fill.fill, words(fill)) for i in issued for fill in i.fills]
     rows += [(i.prescription[:12], f"shown for {i.patient}", i.drug, i.fill, words(i.state)) for i in opened]
     text = table(("prescription", "whose", "what", "fill", "state"), rows, "no prescriptions")
-    emit(as_json, {"own": own, "issued": issued, "opened": opened}, text)
+    waiting = [(one.prescription[:12], one.asker, one.about, one.text, when(one.sent)) for one in asked]
+    text += "\n" + table(("prescription", "who", "asks", "what", "since"), waiting, "") if waiting else ""
+    emit(as_json, {"own": own, "issued": issued, "opened": opened, "questions": asked}, text)
 
 
 @app.command()
@@ -183,6 +215,17 @@ def send(
     with session(home) as agent:
         number = prescribed.send(agent, who, rx, fill, to)
     emit(as_json, {"to": to, "fill": number}, f"Fill {number} was sent to {to}")
+
+
+@app.command()
+def renew(rx: Which, who: As, text: Text = "", home: Home = HOME, as_json: Json = False) -> None:
+    """Ask the prescriber for another one of the same."""
+    from salus.agent.services import corresponding
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        name = corresponding.renew(agent, who, rx, text)
+    emit(as_json, {"asked": name}, f"{name} was asked for another one.")
 
 
 @app.command()
