@@ -74,7 +74,7 @@ outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
 
 stories: $(READY)  ## The stories of patient, practice, prescription, home and operator, by the command line over HTTP
-	for story in examples/stories/*.sh; do PATH="$(CURDIR)/$(BIN):$$PATH" bash $$story || exit 1; done
+	ls examples/stories/*.sh | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P 2 -I STORY sh -c 'told=$$(bash STORY 2>&1); ended=$$?; echo "$$told"; exit $$ended'
 
 determinism: $(READY)  ## One history of N transactions replayed in eight unlike processes: one application hash a block
 	PYTHONPATH=tests $(BIN)/python tools/determinism.py $(or $(N),100000) $(or $(SEED),1)

@@ -133,7 +133,7 @@ class Course:
         return outcome
 
     def _stolen(self, claim: Claim) -> list[tuple[int, bytes, bytes]]:
-        """What a member makes of a claim that it is handed: another's sponsorship for its own, and itself in the winner's place."""
+        """What a member makes of a claim that it is handed: another's sponsorship, and itself in the winner's place."""
         seen = decode(claim.data, Transaction, limit=1 << 20)
         (action,) = seen.body.actions
         own = replace(action, holder=key("thief").public)
