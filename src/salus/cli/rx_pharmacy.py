@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from salus.cli.options import HOME, As, Home, Json, read_input
+from salus.cli.options import HOME, As, Home, Json, read_input, write_output
 from salus.cli.output import emit, table, when
 from salus.cli.rx import Number, Text, Which, words
 from salus.ledger.modules.prescriptions.messages import Identified, Reason, Rest
@@ -58,6 +58,25 @@ def undo(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Js
     from salus.agent.services import dispensing
 
     _shown(home, as_json, lambda agent: dispensing.undo(agent, who, rx, fill))
+
+
+def close(
+    rx: Which,
+    who: As,
+    fill: Number = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the proof; RX-FILL.proof when not given.")] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Say that it was collected, and write a proof of what was dispensed that anybody can verify (`salus verify --proof`)."""
+    from salus.agent.services import dispensing
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        info, proof = dispensing.close(agent, who, rx, fill)
+    path = out or Path(f"{info.prescription[:12]}-{info.fill}.proof")
+    write_output(path, proof)
+    emit(as_json, {"prescription": info.prescription, "fill": info.fill, "file": str(path)}, f"Closed. Written: {path}")
 
 
 def return_(
@@ -117,4 +136,4 @@ def _shown(home: Path, as_json: bool, act: Any) -> None:
     emit(as_json, info, "\n".join(lines) + ("\n" + table(("check", "result", ""), rows, "") if rows else ""))
 
 
-COMMANDS = (open_, accept, dispense, undo, return_, ask, acknowledge)
+COMMANDS = (open_, accept, dispense, undo, close, return_, ask, acknowledge)

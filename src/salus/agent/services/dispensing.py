@@ -24,6 +24,7 @@ from salus.agent.services.examining import (
 )
 from salus.agent.services.licensing import organisation
 from salus.agent.services.posting import keep_letter, resume_letters
+from salus.agent.services.proving import prove_fill
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header
 from salus.agent.wallet import Wallet
@@ -41,6 +42,7 @@ from salus.ledger.modules.prescriptions.messages import (
     WHOLE,
     AcceptFill,
     AcknowledgeStop,
+    CloseFill,
     DispenseFill,
     Identified,
     Reason,
@@ -225,6 +227,12 @@ def resume_dispensing(agent: Agent) -> None:
 def undo(agent: Agent, name: str, named: str, number: int | None) -> OpenedInfo:
     """What was dispensed last was never collected."""
     return _act(agent, name, named, number, UndoFill)
+
+
+def close(agent: Agent, name: str, named: str, number: int | None) -> tuple[OpenedInfo, bytes]:
+    """What was dispensed was collected, and is undone no more; and a proof file of that, for whoever pays."""
+    info = _act(agent, name, named, number, CloseFill)
+    return info, prove_fill(agent, bytes.fromhex(info.prescription), info.fill - 1)
 
 
 def give_back(agent: Agent, name: str, named: str, number: int | None, reason: Reason) -> OpenedInfo:
