@@ -29,6 +29,7 @@ def issue(
     interval: Annotated[str, typer.Option(help="Between two parts or repeats.")] = "28d",
     lasting: Annotated[str, typer.Option("--for", help="How long each stays open.")] = "90d",
     born: Annotated[str, typer.Option(help="The patient's date of birth; from the chart when not given.")] = "",
+    to: Annotated[str, typer.Option(help="Send the first fill ahead to this pharmacy, as the patient wishes.")] = "",
     controlled: Annotated[
         bool, typer.Option("--controlled", help="A controlled substance: visible as such to everybody.")
     ] = False,
@@ -48,7 +49,7 @@ def issue(
     data = read_input(file) if file else medication_request(drug, dose or "as told", of)
     terms = prescribing.Terms(parts, repeats, span(interval), span(lasting), controlled, not no_substitution, born)
     with session(home) as agent:
-        info = prescribing.issue(agent, who, of, data, terms)
+        info = prescribing.issue(agent, who, of, data, terms, to)
     chart = "It stands in the chart as well." if info.charted else "It does not stand in the chart: you may not write into it."
     emit(as_json, info, f"{_what(info)}\nfor {info.patient}\n{chart}\n{_fills(info)}")
 

@@ -79,6 +79,7 @@ class IssueJob(Record, frozen=True, tag="issue-job"):
     letter: PrescriptionLetter
     fills: Annotated[tuple[NewFill, ...], msgspec.Meta(min_length=1, max_length=MAX_FILLS)]
     terms: Terms
+    pharmacy: SignedCard | None
     begun: Count
     done: bool = False
     charted: bool = False
@@ -112,17 +113,18 @@ class IssuedInfo:
     charted: bool = False
 
 
-def issue(agent: Agent, author: str, patient: str, data: bytes, terms: Terms) -> IssuedInfo:
+def issue(agent: Agent, author: str, patient: str, data: bytes, terms: Terms, to: str = "") -> IssuedInfo:
     """Prescribe ``data`` (a FHIR MedicationRequest): on the ledger, to the patient by letter, and into the chart where one may.
 
+    ``to``: the code of the first fill goes to this pharmacy as well, as the patient wishes; who still may go to any other.
     The same command again after it was cut off completes what it began. ``no-licence``, ``bad-prescription``,
     ``prescription-too-large``, and what the ledger refuses.
     """
     wallet, card = agent.wallet(author), find_contact(agent, patient)
-    command = tagged("salus/issue-command/1", person_id(card.card.key), data, encode(terms))
+    command = tagged("salus/issue-command/1", person_id(card.card.key), data, encode(terms), to.encode("utf-8"))
     job = agent.store.find(IssueJob, wallet.person, command)
     if job is None:
-        job = _plan(agent, wallet, card, data, terms)
+        job = _plan(agent, wallet, card, data, terms, find_contact(agent, to) if to else None)
         with agent.store.writing():
             agent.store.put(wallet.person, command, job)
     job = _roll_forward(agent, wallet, command, job)
@@ -205,7 +207,7 @@ def _act(agent: Agent, author: str, named: str, action: Callable[[bytes], Action
     return describe_issued(agent, kept)
 
 
-def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Terms) -> IssueJob:
+def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Terms, pharmacy: SignedCard | None) -> IssueJob:
     licence = licence_of(agent, wallet.person)
     if licence is None:
         raise AgentRefused("no-licence", "prescriptions are issued by licensed professionals")
@@ -225,7 +227,7 @@ def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Te
         NewFill(SigningKey(seed).public, begin, max(begin, now) + terms.lasting)
         for seed, begin in zip(letter.bearers, opens, strict=True)
     )
-    return _sound(IssueJob(card, letter, fills, terms, now))
+    return _sound(IssueJob(card, letter, fills, terms, pharmacy, now))
 
 
 def _born(agent: Agent, author: str, card: SignedCard) -> str:
@@ -281,6 +283,9 @@ def _roll_forward(agent: Agent, wallet: Wallet, command: bytes, job: IssueJob) -
     done = msgspec.structs.replace(job, done=True, charted=note is not None)
     with agent.store.writing():
         keep_letter(agent, wallet, job.patient, LetterKind.PRESCRIPTION, encode(job.letter))
+        if job.pharmacy is not None:
+            ahead = PrescriptionCode(agent.network_id, 0, job.letter.bearers[0], job.letter.salt, content, None)
+            keep_letter(agent, wallet, job.pharmacy, LetterKind.FILL, encode(ahead))
         agent.store.put(wallet.person, content.prescription, IssuedPrescription(job.patient, content, job.terms))
         if note is not None:
             agent.store.put(wallet.person, note.entry, note)
