@@ -10,7 +10,7 @@ from typing import Any
 from salus.clinical.listing import Weight
 from salus.clinical.substances import Substance
 from salus.clinical.tables import table
-from salus.clinical.units import convert
+from salus.clinical.units import convert, number
 from salus.fhir.parsing import Resource
 
 ADULT = 18  # years
@@ -82,11 +82,11 @@ def _daily(dose: Any) -> float | None:
         case _:
             return None
     match dose:
-        case {"timing": {"repeat": {"period": int() | float() as period, "periodUnit": str(each)} as repeat}}:
-            often = repeat.get("frequencyMax", repeat.get("frequency", 1))
+        case {"timing": {"repeat": {"period": given, "periodUnit": str(each), **more}}}:
+            period, often = number(given), number(more.get("frequencyMax", more.get("frequency", 1)))
             per_day = _PER_DAY.get(each)
         case _:
             return None
-    if amount is None or per_day is None or period <= 0 or not isinstance(often, int):
+    if amount is None or per_day is None or often is None or period is None or period <= 0:
         return None
     return amount * often * per_day / period

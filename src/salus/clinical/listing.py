@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from salus.clinical.substances import Listed, listed
-from salus.clinical.units import convert
+from salus.clinical.substances import Listed, listed, objects
+from salus.clinical.units import convert, number
 from salus.fhir.parsing import Resource, instant
 
 DAY = 86_400_000
@@ -17,6 +17,7 @@ MEDICATION = ("MedicationRequest", "MedicationStatement", "MedicationDispense", 
 WEIGHT = ("Observation",)
 #: How long what was dispensed counts as taken, where nobody says for how many days it lasts.
 SUPPLY = 90 * DAY
+MOST_KILOGRAMS = 1000
 _NONE_KNOWN = ("snomed:716186003", "snomed:409137002")  # no known allergy; no known drug allergy
 _BODY_WEIGHT = ("29463-7", "3141-9")  # LOINC
 _LOINC = "http://loinc.org"
@@ -62,7 +63,7 @@ def named(one: Resource, medicines: dict[str, Resource] | None = None) -> Listed
     if not isinstance(reference, dict):
         return listed(one.value.get("medicationCodeableConcept"))
     target = str(reference.get("reference", ""))
-    held = [inner for inner in one.value.get("contained", []) if isinstance(inner, dict) and f"#{inner.get('id')}" == target]
+    held = [inner for inner in objects(one.value.get("contained")) if f"#{inner.get('id')}" == target]
     if held:
         return listed(held[0].get("code"))
     found = (medicines or {}).get(target)
@@ -73,13 +74,20 @@ def weight(resources: Iterable[Resource]) -> Weight | None:
     """The body weight that was taken last."""
     found: list[Weight] = []
     for one in resources:
-        codings = one.value.get("code", {}).get("coding", []) if one.type == "Observation" else []
-        is_weight = any(c.get("system") == _LOINC and c.get("code") in _BODY_WEIGHT for c in codings if isinstance(c, dict))
+        codings = objects(_inner(one.value, "code", "coding")) if one.type == "Observation" else []
+        is_weight = any(coding.get("system") == _LOINC and coding.get("code") in _BODY_WEIGHT for coding in codings)
         quantity, taken = one.value.get("valueQuantity"), instant(one.value.get("effectiveDateTime"))
         wrong = one.value.get("status") in ("entered-in-error", "cancelled")
-        if is_weight and not wrong and isinstance(quantity, dict) and taken is not None and quantity.get("system") == _UCUM:
+        if (
+            is_weight
+            and not wrong
+            and isinstance(quantity, dict)
+            and taken is not None
+            and taken > 0
+            and quantity.get("system") == _UCUM
+        ):
             kilograms = convert(quantity.get("value"), str(quantity.get("code", "")), "kg")
-            found += [Weight(kilograms, taken)] if kilograms else []
+            found += [Weight(kilograms, taken)] if kilograms and 0 < kilograms < MOST_KILOGRAMS else []
     return max(found, key=lambda one: one.taken, default=None)
 
 
@@ -110,7 +118,7 @@ def _end(one: Resource, begun: int) -> int | None:
     lasts = _days(_inner(value, "dispenseRequest", "expectedSupplyDuration"))
     if lasts is not None:
         ends.append(begun + lasts)
-    for dose in value.get("dosageInstruction", []):
+    for dose in objects(value.get("dosageInstruction")):
         until, days = _inner(dose, "timing", "repeat", "boundsPeriod", "end"), _inner(dose, "timing", "repeat", "boundsDuration")
         ends += [end for end in (instant(until), None if _days(days) is None else begun + (_days(days) or 0)) if end is not None]
     return max(ends, default=None)
@@ -118,11 +126,10 @@ def _end(one: Resource, begun: int) -> int | None:
 
 def _days(quantity: Any) -> int | None:
     """A duration in ms."""
-    match quantity:
-        case {"value": int() | float() as value, "code": str(code)} if code in _PERIODS:
-            return int(value * _PERIODS[code] * DAY)
-        case _:
-            return None
+    value, unit = number(_inner(quantity, "value")), _inner(quantity, "code")
+    if value is None or not isinstance(unit, str) or unit not in _PERIODS:
+        return None
+    return int(value * _PERIODS[unit] * DAY)
 
 
 def _inner(value: Any, *names: str) -> Any:
@@ -132,5 +139,4 @@ def _inner(value: Any, *names: str) -> Any:
 
 
 def _codes(concept: Any) -> set[str]:
-    codings = concept.get("coding", []) if isinstance(concept, dict) else []
-    return {str(one.get("code")) for one in codings if isinstance(one, dict)}
+    return {str(coding.get("code")) for coding in objects(_inner(concept, "coding"))}

@@ -19,6 +19,9 @@ SYSTEMS = {
 }
 
 
+MAX_WORDS = 200  # of a medicine or an allergy
+
+
 @dataclass(frozen=True)
 class Listed:
     """A medicine or an allergy as a record names it: ``words``, and codes such as ``rxnorm:723``."""
@@ -47,13 +50,18 @@ class Substance:
 def listed(concept: Any) -> Listed:
     """A CodeableConcept in its own words: its text, or else its first display; all displays count for recognising it."""
     value = concept if isinstance(concept, dict) else {}
-    codings = [one for one in value.get("coding", []) if isinstance(one, dict)]
+    codings = objects(value.get("coding"))
     displays = [one["display"] for one in codings if isinstance(one.get("display"), str)]
     text = value.get("text")
     words = list(dict.fromkeys([*([text] if isinstance(text, str) else []), *displays]))
     known = [(SYSTEMS.get(str(one.get("system"))), one.get("code")) for one in codings]
     codes = tuple(f"{system}:{code}" for system, code in known if system and isinstance(code, str))
-    return Listed(" / ".join(words), tuple(dict.fromkeys(codes)))
+    return Listed(" / ".join(words)[:MAX_WORDS], tuple(dict.fromkeys(codes)))
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list, where it is one: what was imported is kept as it was written, whatever its shape."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def recognise(one: Listed) -> tuple[Substance, ...]:

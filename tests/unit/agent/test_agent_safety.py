@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from world import CLEMENTE, DOCTOR, PATIENT, bundle, introduce
 
 ALLERGY = (files("salus.demo") / "supplements" / "allergy_drug.json").read_bytes()
 LISTS = (SectionKind.PROBLEMS, SectionKind.MEDICATIONS, SectionKind.SUMMARY, SectionKind.VITALS)
+UCUM = "http://unitsofmeasure.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 
 
@@ -154,6 +157,48 @@ def test_what_is_in_the_chart_of_a_cancelled_prescription_does_not_count(place: 
     assert stopped(place, DRUG).medication == (DRUG,)
     prescribing.cancel(place.home.agent, DOCTOR, first.prescription)
     assert rows(issue(place, DRUG).safety, "same medicine")[-1] == ("done", "no medicines are recorded", "")
+
+
+def weighs(place: Town, kilograms: float) -> None:
+    """A weight of yesterday in the patient's record."""
+    vital = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
+    place.home.take_in(
+        bundle(
+            {
+                "resourceType": "Observation",
+                "id": "weight",
+                "status": "final",
+                "category": [{"coding": [vital]}],
+                "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+                "subject": {"display": PATIENT},
+                "effectiveDateTime": datetime.fromtimestamp(place.home.clock.now / 1000 - 86_400, UTC).isoformat(),
+                "valueQuantity": {"value": kilograms, "unit": "kg", "system": UCUM, "code": "kg"},
+            }
+        )
+    )
+
+
+def dosed(milligrams: int) -> bytes:
+    """Paracetamol, so much four times a day."""
+    dose = {
+        "timing": {"repeat": {"frequency": 4, "period": 1, "periodUnit": "d"}},
+        "doseAndRate": [{"doseQuantity": {"value": milligrams, "unit": "mg", "system": UCUM, "code": "mg"}}],
+    }
+    return json.dumps({**json.loads(medication_request("Paracetamol", "x", PATIENT)), "dosageInstruction": [dose]}).encode()
+
+
+def test_a_childs_dose_over_the_limit_for_its_weight_stops_a_prescription_and_is_told_at_the_pharmacy(place: Town) -> None:
+    """RX-55, RX-57, RX-58."""
+    weighs(place, 18.4)
+    place.home.grant(DOCTOR, sections=(SectionKind.VITALS,))
+    child = Terms(born="2020-05-01")
+    with pytest.raises(UnsafePrescription) as caught:
+        prescribing.issue(place.home.agent, DOCTOR, PATIENT, dosed(300), child)
+    assert [check.code for check in caught.value.safety.checks if check.blocks] == ["DOSEH"]
+    made = prescribing.issue(place.home.agent, DOCTOR, PATIENT, dosed(270), child)
+    inbox.collect(place.home.agent, PATIENT)
+    ((result, text, _),) = rows(opened(place, made.prescription), "child's dose")
+    assert (result, "1080 mg a day of at most 1104 mg for 18.4 kg" in text) == ("done", True)
 
 
 # --- at dispensing

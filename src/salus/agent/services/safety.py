@@ -18,7 +18,7 @@ from salus.clinical import listing
 from salus.clinical.checks import DONE, Check, Known, Shared, look
 from salus.clinical.doses import ADULT, years
 from salus.clinical.overriding import Override, overridden, with_overrides
-from salus.clinical.substances import Listed
+from salus.clinical.substances import Listed, objects
 from salus.crypto.signing import person_id
 from salus.errors import AgentRefused, LedgerRefused, NodeRefused, SalusError
 from salus.exchange.cards import SignedCard
@@ -204,7 +204,7 @@ def _medication(
 def _about(one: Resource) -> set[str]:
     """The handles of the prescriptions that a request is of, or a dispense was for."""
     if one.type == "MedicationDispense":
-        references = [ref.get("identifier") for ref in one.value.get("authorizingPrescription", []) if isinstance(ref, dict)]
+        references = [ref.get("identifier") for ref in objects(one.value.get("authorizingPrescription"))]
         return {str(ref.get("value")) for ref in references if isinstance(ref, dict) and ref.get("system") == PRESCRIPTION_SYSTEM}
     return {named_prescription(one)}
 
