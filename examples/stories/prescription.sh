@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A prescription's story: a physician, a patient and two pharmacies in homes of their own, by the node of one hospital. It is shown as a code,
-# fetched once, in part, stopped in time, sent ahead, taken back; and what speaks against it is shown before it is signed, and handed over.
+# A prescription's story: a physician, a patient and two pharmacies in homes of their own, by the node of one hospital, or by those of
+# four members (MEMBERS=4). It is shown as a code, fetched once, in part, stopped in time, sent ahead, taken back; and what speaks
+# against it is shown before it is signed, and handed over.
 . "$(dirname "$0")/../stage.sh"
 
 # licensed HOME NAME ROLE: the hospital licenses somebody of another home, whom the patient gets to know
@@ -34,13 +35,7 @@ cat >"$work/order.json" <<'JSON'
 JSON
 
 echo "A hospital with a node; a patient and two pharmacies without one"
-done_at hospital salus init --member "City Hospital"
-SALUS_HOME="$work/hospital" serve --port 0
-cp "$work/hospital/genesis.bin" "$work/genesis.bin"
-for home in patient lake hill; do
-    invitation hospital
-    done_at $home salus init --node "$(address)" --genesis "$work/genesis.bin" --invite "$code"
-done
+town hospital patient lake hill
 done_at patient salus person add Ana
 done_at patient salus contact show Ana; field card >"$work/ana.card"
 done_at hospital salus contact add "$work/ana.card"
@@ -52,7 +47,7 @@ licensed lake "Ph. Abel" pharmacist
 licensed hill "Ph. Berg" pharmacist
 
 echo "It is prescribed, and stands in the chart where the physician may write into it"
-refused hospital 1 agent/no-licence salus rx issue "$work/order.json" --of Ana --as "City Hospital"
+refused hospital 1 agent/no-licence salus rx issue "$work/order.json" --of Ana --as "$member"
 done_at patient salus grant --as Ana --to "Dr. Lind" --section medications --right append --for 52w
 done_at hospital salus inbox --as "Dr. Lind"
 issued
@@ -139,6 +134,21 @@ done_at hill salus rx undo "$rx" --as "Ph. Berg"
 done_at hill salus rx return "$rx" --as "Ph. Berg" --reason patient-request
 done_at patient salus rx delete "$rx" --as Ana
 is "what is left" "$(field fills.0.status)" cancelled
+
+echo "A pharmacist asks, a patient wishes for another one, and the prescriber answers both"
+done_at hospital salus directory publish --as "Dr. Lind"
+issued "${again[@]}"
+shown
+done_at lake salus rx open "$work/code" --as "Ph. Abel"
+done_at lake salus rx ask "$rx" --as "Ph. Abel" --text "With meals?"
+done_at patient salus rx renew "$rx" --as Ana --text "for my journey"
+done_at hospital salus inbox --as "Dr. Lind"
+done_at hospital salus rx list --as "Dr. Lind"
+is "who waits" "$(field questions.1.about)" renewal
+done_at hospital salus rx answer "$rx" --as "Dr. Lind" --renew --text "Yes, and with meals."
+done_at lake salus inbox --as "Ph. Abel"
+is "the answer" "$(field letters.0.kind)" prescription-note
+refused hospital 1 agent/nobody-asked salus rx answer "$rx" --as "Dr. Lind" --text "Anything else?"
 
 echo "Repeats wait for their time; a controlled substance has one fill, for somebody identified"
 issued --repeats 2 "${again[@]}"

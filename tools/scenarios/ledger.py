@@ -29,6 +29,7 @@ from salus.ledger.modules.prescriptions.messages import (
     AcceptFill,
     AcknowledgeStop,
     CancelPrescription,
+    CloseFill,
     DeletePrescription,
     DispenseFill,
     FreeFill,
@@ -88,6 +89,7 @@ ACTIONS = {
     "delete-prescription": DeletePrescription(PRESCRIPTION),
     "stop-prescription": StopPrescription(PRESCRIPTION),
     "acknowledge-stop": AcknowledgeStop(PRESCRIPTION, 1),
+    "close-fill": CloseFill(PRESCRIPTION, 1),
 }
 #: One of each change that members may propose.
 CHANGES = (

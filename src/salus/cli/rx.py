@@ -1,18 +1,21 @@
 """``salus rx``: prescriptions. What prescribers and patients do; the pharmacy's commands stand in `rx_pharmacy`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from salus.cli.options import HOME, As, Home, Json, read_input, span, write_output
-from salus.cli.output import emit, table, when
+from salus.cli.options import HOME, As, Home, Json, read_input, said, span, write_output
+from salus.cli.output import emit, emit_raw, table, when
 from salus.errors import Misused
 
 app = typer.Typer(help="Prescriptions: issued, shown as a code, dispensed once.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(metavar="RX", help="The prescription's id, or at least its first 8 digits.")]
+Text = Annotated[str, typer.Option(callback=said, help="In words; `-`: as standard input says.")]
 Number = Annotated[int | None, typer.Option("--fill", min=1, help="Which fill, from 1; the first that is open when not given.")]
+Override = Annotated[str, typer.Option(metavar="REASON", help="Why findings do not hold; the reason stays in what is signed.")]
 NoRecord = Annotated[
     bool,
     typer.Option("--no-record", help="Without the list of your allergies and medication, which the pharmacy sees for 72 hours."),
@@ -31,11 +34,12 @@ def issue(
     interval: Annotated[str, typer.Option(help="Between two parts or repeats.")] = "28d",
     lasting: Annotated[str, typer.Option("--for", help="How long each stays open.")] = "90d",
     born: Annotated[str, typer.Option(help="The patient's date of birth; from the chart when not given.")] = "",
+    to: Annotated[str, typer.Option(help="Send the first fill ahead to this pharmacy, as the patient wishes.")] = "",
     controlled: Annotated[
         bool, typer.Option("--controlled", help="A controlled substance: visible as such to everybody.")
     ] = False,
     no_substitution: Annotated[bool, typer.Option("--no-substitution", help="Just this product.")] = False,
-    override: Annotated[str, typer.Option(metavar="REASON", help="Why findings do not hold; the reason stays in it.")] = "",
+    override: Override = "",
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
@@ -56,7 +60,7 @@ def issue(
     )
     try:
         with session(home) as agent:
-            info = prescribing.issue(agent, who, of, data, terms)
+            info = prescribing.issue(agent, who, of, data, terms, to)
     except UnsafePrescription as error:
         refuse_unsafe(error, as_json)
     chart = "It stands in the chart as well." if info.charted else "It does not stand in the chart: you may not write into it."
@@ -72,11 +76,45 @@ def cancel(rx: Which, who: As, home: Home = HOME, as_json: Json = False) -> None
 
 
 @app.command()
-def stop(rx: Which, who: As, home: Home = HOME, as_json: Json = False) -> None:
-    """Stop a prescription of yours, whoever has it: nothing more may be dispensed."""
-    from salus.agent.services import prescribing
+def stop(rx: Which, who: As, text: Text = "", home: Home = HOME, as_json: Json = False) -> None:
+    """Stop a prescription of yours, whoever has it: nothing more may be dispensed. Patient and pharmacy are told at once."""
+    from salus.agent.services import corresponding
+    from salus.cli.session import session
 
-    _shown(home, as_json, lambda agent: prescribing.stop(agent, who, rx))
+    with session(home) as agent:
+        found = corresponding.stop(agent, who, rx, text)
+    told = f"An urgent letter is on its way to {', '.join(found.told)}."
+    told += f"\n{found.untold} PHARMACIST(S) CANNOT BE REACHED BY LETTER: telephone." if found.untold else ""
+    machine = {**asdict(found.prescription), "told": found.told, "untold": found.untold}
+    emit(as_json, machine, f"{_what(found.prescription)}\n{_fills(found.prescription)}\n{told}")
+
+
+@app.command()
+def answer(
+    rx: Which,
+    who: As,
+    text: Text = "",
+    renew: Annotated[bool, typer.Option("--renew", help="Prescribe the same once more, to the same patient.")] = False,
+    override: Override = "",
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Answer a pharmacist's question, or a patient who asks for another one; `rx list` shows who waits."""
+    from salus.agent.services import corresponding
+    from salus.agent.services.safety import UnsafePrescription
+    from salus.cli.rx_safety import refuse_unsafe, require_reason
+    from salus.cli.session import session
+
+    if not text and not renew:
+        raise Misused("usage", "say --text, or --renew")
+    reason = require_reason(override)
+    try:
+        with session(home) as agent:
+            found = corresponding.answer(agent, who, rx, text, again=renew, override=reason)
+    except UnsafePrescription as error:
+        refuse_unsafe(error, as_json)
+    again = f"\nIt was prescribed again: prescription {found.renewed}" if found.renewed else ""
+    emit(as_json, found, f"Answered: {', '.join(found.told)}{again}")
 
 
 @app.command()
@@ -90,10 +128,11 @@ def free(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Js
 @app.command("list")
 def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
     """Prescriptions: your own, those that you have issued, and those whose code your pharmacy was shown."""
-    from salus.agent.services import dispensing, prescribed, prescribing
+    from salus.agent.services import corresponding, dispensing, prescribed, prescribing
     from salus.cli.session import session
 
     with session(home) as agent:
+        asked = corresponding.questions(agent, who)
         own = prescribed.own_prescriptions(agent, who)
         issued = prescribing.issued(agent, who)
         opened = dispensing.opened(agent, who)
@@ -101,15 +140,29 @@ def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
     rows += [(i.prescription[:12], f"for {i.patient}", i.drug, fill.fill, words(fill)) for i in issued for fill in i.fills]
     rows += [(i.prescription[:12], f"shown for {i.patient}", i.drug, i.fill, words(i.state)) for i in opened]
     text = table(("prescription", "whose", "what", "fill", "state"), rows, "no prescriptions")
-    emit(as_json, {"own": own, "issued": issued, "opened": opened}, text)
+    waiting = [(one.prescription[:12], one.asker, one.about, one.text, when(one.sent)) for one in asked]
+    text += "\n" + table(("prescription", "who", "asks", "what", "since"), waiting, "") if waiting else ""
+    emit(as_json, {"own": own, "issued": issued, "opened": opened, "questions": asked}, text)
 
 
 @app.command()
-def show(rx: Which, who: As, home: Home = HOME, as_json: Json = False) -> None:
+def show(
+    rx: Which,
+    who: As,
+    fhir: Annotated[bool, typer.Option("--fhir", help="As FHIR: the MedicationRequest, and a Task for each fill.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
     """A prescription of your own, in plain words."""
     from salus.agent.services import prescribed
+    from salus.cli.session import session
 
-    _shown(home, as_json, lambda agent: prescribed.show(agent, who, rx))
+    if not fhir:
+        _shown(home, as_json, lambda agent: prescribed.show(agent, who, rx))
+        return
+    with session(home) as agent:
+        bundle = prescribed.as_fhir(agent, who, rx)
+    emit_raw(bundle)
 
 
 @app.command()
@@ -198,6 +251,17 @@ def send(
     with session(home) as agent:
         number = prescribed.send(agent, who, rx, fill, to, record=not no_record)
     emit(as_json, {"to": to, "fill": number}, f"Fill {number} was sent to {to}")
+
+
+@app.command()
+def renew(rx: Which, who: As, text: Text = "", home: Home = HOME, as_json: Json = False) -> None:
+    """Ask the prescriber for another one of the same."""
+    from salus.agent.services import corresponding
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        name = corresponding.renew(agent, who, rx, text)
+    emit(as_json, {"asked": name}, f"{name} was asked for another one.")
 
 
 @app.command()

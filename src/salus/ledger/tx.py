@@ -17,6 +17,7 @@ from salus.ledger.modules.prescriptions.messages import (
     AcceptFill,
     AcknowledgeStop,
     CancelPrescription,
+    CloseFill,
     DeletePrescription,
     DispenseFill,
     FreeFill,
@@ -69,6 +70,7 @@ Action = (
     | DeletePrescription
     | StopPrescription
     | AcknowledgeStop
+    | CloseFill
 )
 
 #: Sponsored by every member on a reserved quota: the home member cannot keep its patient from leaving.

@@ -92,6 +92,7 @@ const Action = choice<any>(
   record("delete-prescription", { prescription: bytes32 }),
   record("stop-prescription", { prescription: bytes32 }),
   record("acknowledge-stop", { prescription: bytes32, fill }),
+  record("close-fill", { prescription: bytes32, fill }),
 );
 const Body = record("body-1", { network: bytes32, expires: count, nonce: bytes16, sponsor: bytes32, actions: list(Action, 1, 512) });
 const Signature = record("sig", { key: bytes32, signature: bytes64 });

@@ -62,8 +62,13 @@ class Safety:
     checks: tuple[Check, ...]
 
 
-def at_signing(agent: Agent, author: str, card: SignedCard, request: Resource, born: str, others: Sequence[Resource]) -> Safety:
-    """The checks by what ``author`` may open of the patient's chart, and by ``others``: what the author prescribed before."""
+def at_signing(
+    agent: Agent, author: str, card: SignedCard, request: Resource, born: str, others: Sequence[Resource], renews: str
+) -> Safety:
+    """The checks by what ``author`` may open of the patient's chart, and by ``others``: what the author prescribed before.
+
+    ``renews``: the handle of the prescription that this one follows, or "": what it follows it is no duplicate of.
+    """
     now = newest_header(agent).time
     child = _is_child(born, now)
     held, chart = _opened(agent, author, person_id(card.card.key).hex(), child=child)
@@ -72,7 +77,7 @@ def at_signing(agent: Agent, author: str, card: SignedCard, request: Resource, b
         now,
         born,
         Shared(listing.allergies(resources), _missing(SectionKind.PROBLEMS, held, chart)),
-        Shared(_medication(agent, resources, others, now), _missing(SectionKind.MEDICATIONS, held, chart)),
+        Shared(_medication(agent, resources, others, now, renews), _missing(SectionKind.MEDICATIONS, held, chart)),
         listing.weight(resources) if child else None,
     )
     return _told(request, known)
@@ -187,26 +192,47 @@ def _types(child: bool) -> tuple[str, ...]:
 def _medication(
     agent: Agent, resources: Sequence[Resource], others: Sequence[Resource], now: int, but: str = ""
 ) -> tuple[Listed, ...]:
-    """What is taken, by the chart and by ``others``, without the prescription ``but`` itself.
+    """What is taken, by the chart and by ``others``, without the prescription ``but`` and those that it follows.
 
     Of what was prescribed on the ledger that alone of which something is to be had, or was handed over of late.
     """
-    handles = {named_prescription(one) for one in (*resources, *others) if one.type == "MedicationRequest"} - {"", but}
-    over = {handle for handle in handles if not _lives(agent, handle, now)}
+    requests = [one for one in (*resources, *others) if one.type == "MedicationRequest"]
+    line = _line(requests, but)
+    over = {
+        handle for handle in map(named_prescription, requests) if handle and handle not in line and not _lives(agent, handle, now)
+    }
     kept = [
         one
         for one in (*resources, *others)
-        if not (_about(one) & {but} - {""}) and not (one.type == "MedicationRequest" and _about(one) & over)
+        if not _about(one) & line and not (one.type == "MedicationRequest" and _about(one) & over)
     ]
     return listing.medication(kept, now)
+
+
+def _line(requests: Sequence[Resource], handle: str) -> set[str]:
+    """The handle, and those of the prescriptions that it follows."""
+    before = {named_prescription(one): _identified(one.value.get("priorPrescription")) for one in requests}
+    line: set[str] = set()
+    while handle and handle not in line:
+        line.add(handle)
+        handle = before.get(handle, "")
+    return line
+
+
+def _identified(reference: object) -> str:
+    """The handle that a reference to a prescription names, or ""."""
+    match reference:
+        case {"identifier": {"system": system, "value": str(handle)}} if system == PRESCRIPTION_SYSTEM:
+            return handle
+        case _:
+            return ""
 
 
 def _about(one: Resource) -> set[str]:
     """The handles of the prescriptions that a request is of, or a dispense was for."""
     if one.type == "MedicationDispense":
-        references = [ref.get("identifier") for ref in objects(one.value.get("authorizingPrescription"))]
-        return {str(ref.get("value")) for ref in references if isinstance(ref, dict) and ref.get("system") == PRESCRIPTION_SYSTEM}
-    return {named_prescription(one)}
+        return {_identified(reference) for reference in objects(one.value.get("authorizingPrescription"))} - {""}
+    return {named_prescription(one)} - {""}
 
 
 def _lives(agent: Agent, handle: str, now: int) -> bool:
