@@ -114,6 +114,13 @@ class PublishSlots(Record, frozen=True, tag="publish-slots"):
     count: Annotated[int, msgspec.Meta(ge=0, le=MOST_ON_PAGE)]
 
 
+class ReleaseSlots(Record, frozen=True, tag="release-slots"):
+    """Each of these has a seat free: it is offered to the first who waits for such a one. By the desk."""
+
+    schedule: Bytes32
+    slots: Shown
+
+
 # --- the patient's appointment
 
 

@@ -50,6 +50,8 @@ ARRIVES_WITHIN = 12 * HOUR  # before the start
 CLOSED_AFTER = DAY  # after the end
 KEPT = 30 * DAY  # after it is over
 
+NOBODY = bytes(32)
+
 #: The ledger itself offers a seat that fell free to somebody who waits.
 OFFER = "offer"
 
@@ -92,9 +94,7 @@ TABLE: Table[AppointmentStatus] = {
     _S.CANCELLED: {},
 }
 
-#: The statuses in which an appointment has its seats.
-SEATED = (_S.PENDING, _S.BOOKED, _S.ARRIVED, _S.FULFILLED, _S.NOSHOW)
-#: Those that are over, as far as time is asked.
+#: The statuses after which time does nothing more but forget.
 OVER = (_S.FULFILLED, _S.NOSHOW, _S.CANCELLED)
 
 
@@ -155,7 +155,7 @@ class Waiting(Record, frozen=True, tag="waiting"):
 class Appointment(Record, frozen=True, tag="appointment"):
     """``until``: the deadline while it is pending, else 0; ``since``: block time (ms) of its last change.
 
-    ``sponsor``: the member who answers for it while it is not booked. ``slots`` stay when it is cancelled, as what they were.
+    ``sponsor``: in whose count it is, of what is held or waited for; else 0. ``slots`` stay when it is cancelled.
     """
 
     patient: Bytes32
@@ -169,7 +169,7 @@ class Appointment(Record, frozen=True, tag="appointment"):
     reason: DeclineReason | None = None
 
 
-class Open(Record, frozen=True, tag="open"):
+class OpenCount(Record, frozen=True, tag="open-count"):
     """How many appointments are held, offered or waited for."""
 
     count: Count
@@ -202,10 +202,10 @@ def shown(schedule: bytes, begins: int, slots: Sequence[Slot], index: int) -> Sh
     return ShownSlot(schedule, begins, index, path, slots[index])
 
 
-def offer_until(start: int, now: int) -> int:
-    """Until when (ms) a seat that starts then is offered; 0 where nothing is left in which somebody could answer."""
-    until = now + min(max((start - now) // 4, OFFER_LEAST), OFFER_MOST)
-    return until if until <= start else 0
+def offer_until(last: int, now: int) -> int:
+    """Until when (ms) a seat is offered that can be taken up to ``last``; 0 where too little is left for anybody to answer."""
+    until = now + min(max((last - now) // 4, OFFER_LEAST), OFFER_MOST)
+    return until if until <= last else 0
 
 
 def starts(slots: Sequence[SeatOf]) -> int:
