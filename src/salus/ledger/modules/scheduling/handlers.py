@@ -69,7 +69,7 @@ from salus.ledger.modules.scheduling.state import (
     starts,
 )
 from salus.ledger.store import Reader, load
-from salus.ledger.workflow import TIME, require_move
+from salus.ledger.workflow import TIME, conflict, require_move
 
 CLOSE, FORGET = "scheduling/close", "scheduling/forget"
 
@@ -258,7 +258,9 @@ def _miss(context: Context, message: MissAppointment) -> None:
 
 def _at_desk(context: Context, message: Any) -> Appointment:
     found = appointment(context.state, message.appointment)
-    if found.slots and message.schedule not in [one.schedule for one in found.slots]:
+    if not found.slots:
+        raise conflict(found.status)
+    if message.schedule not in [one.schedule for one in found.slots]:
         raise LedgerRefused("not-at-this-desk", "the appointment is at another desk")
     return found
 
