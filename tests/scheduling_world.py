@@ -1,4 +1,4 @@
-"""Schedules and appointments on a ledger in memory: named people, calls for what each does, and a small model of what must come."""
+"""Schedules and appointments on a ledger in memory: named people, calls for what each does, and a small model of it all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ledger_world import LAB, START, STEP, Ledger, licence_for, public, some
+from ledger_world import START, STEP, Ledger, licence_for, public
 from prescriptions_world import founding
 from salus.codec import decode
 from salus.ledger.genesis import Genesis, LicenceRight
@@ -37,7 +37,7 @@ from salus.ledger.modules.scheduling.messages import (
     Slot,
     TakeSlots,
 )
-from salus.ledger.modules.scheduling.queries import appointment, schedule
+from salus.ledger.modules.scheduling.queries import appointment
 from salus.ledger.modules.scheduling.state import (
     KEPT,
     Appointment,
@@ -93,9 +93,7 @@ class Scheduling(Ledger):
         """The handle of the appointment of that name."""
         return appointment_id(self.network, public(f"patient {name}"))
 
-    def opened(
-        self, name: str, by: str = DOCTOR, *, lead: int = HOUR, horizon: int = 90 * DAY, hold: int = 10 * MINUTE
-    ) -> str:
+    def opened(self, name: str, by: str = DOCTOR, *, lead: int = HOUR, horizon: int = 90 * DAY, hold: int = 10 * MINUTE) -> str:
         """A schedule under the licence."""
         refusal = self.do(OpenSchedule(self.licences[by], public(f"desk {name}"), lead, horizon, hold), by=[by])
         if not refusal:

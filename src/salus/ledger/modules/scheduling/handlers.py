@@ -239,6 +239,7 @@ def _decline(context: Context, message: DeclineAppointment) -> None:
 
 def _arrive(context: Context, message: ArriveAppointment) -> None:
     found = _at_desk(context, message)
+    require_move(TABLE, found.status, ArriveAppointment, _S.ARRIVED)
     if context.time < starts(found.slots) - ARRIVES_WITHIN:
         raise LedgerRefused("not-begun", "it is not today")
     _put(context, ArriveAppointment, message.appointment, found, _S.ARRIVED)
@@ -251,6 +252,7 @@ def _fulfil(context: Context, message: FulfilAppointment) -> None:
 
 def _miss(context: Context, message: MissAppointment) -> None:
     found = _at_desk(context, message)
+    require_move(TABLE, found.status, MissAppointment, _S.NOSHOW)
     if context.time < starts(found.slots):
         raise LedgerRefused("not-begun", "who has time left to come has not missed it")
     _put(context, MissAppointment, message.appointment, found, _S.NOSHOW)
@@ -286,18 +288,19 @@ def _lapse(context: Context, identity: bytes) -> None:
 def _close(context: Context, identity: bytes) -> None:
     """Nobody has said what became of it, or nothing fell free while it was waited for."""
     found = load(context.state, appointment_key(identity), Appointment)
-    if found is None:
-        return
-    if found.status is _S.WAITLIST:
-        _end(context, TIME, identity, found)
-    elif found.status in (_S.BOOKED, _S.ARRIVED) and context.time >= _closes(found):
+    if found is not None and found.status in _CLOSING and context.time >= _closes(found):
         if found.status is _S.ARRIVED:
             _put(context, TIME, identity, found, _S.FULFILLED)
         else:
             _end(context, TIME, identity, found)
 
 
+_CLOSING = (_S.WAITLIST, _S.BOOKED, _S.ARRIVED)
+
+
 def _closes(found: Appointment) -> int:
+    if not found.slots:
+        return 0  # it waits, until the one moment at which this is asked
     since = found.since if found.status is _S.ARRIVED else 0
     return max(ends(found.slots), since) + CLOSED_AFTER
 
