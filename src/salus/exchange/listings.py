@@ -102,7 +102,11 @@ def search_words(asked: Sequence[str]) -> tuple[str, ...]:
 
 def listing_words(listing: Listing) -> tuple[str, ...]:
     """The folded words by which a listing is found: of name, specialties, place and languages."""
-    texts = (listing.card.card.name, *listing.specialties, listing.place, *listing.languages)
+    return text_words((listing.card.card.name, *listing.specialties, listing.place, *listing.languages))
+
+
+def text_words(texts: Sequence[str]) -> tuple[str, ...]:
+    """The folded words of the texts, each once."""
     return tuple(dict.fromkeys(word for text in texts for word in _words(text)))
 
 
