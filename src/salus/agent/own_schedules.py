@@ -1,4 +1,4 @@
-"""Schedules that a practice of this home has published: what each device of it keeps of them."""
+"""What a home keeps of the schedules that it answers for: whoever opens one writes it, the desk reads it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,33 @@ from typing import Annotated
 import msgspec
 
 from salus.agent.home import Agent
+from salus.agent.services.licensing import organisation
 from salus.agent.wallet import Wallet
 from salus.codec import Record
-from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused
 from salus.exchange.hours import MAX_DAYS, MAX_HOURS, Hours, read_hours
-from salus.exchange.schedules import SchedulePage
+from salus.exchange.schedules import SchedulePage, SignedAbout
 from salus.ids import Bytes32, Count
 
 DayText = Annotated[str, msgspec.Meta(max_length=10)]
 
 
 class OwnSchedule(Record, frozen=True, tag="own-schedule"):
-    """``hours`` is the file as it was read, ``closed`` are days that were closed since; by ``person`` and ``licence``."""
+    """A schedule that was opened here, by its handle, under `desk_owner`. ``desk``: the seed of its desk key.
 
-    hours: Annotated[bytes, msgspec.Meta(max_length=MAX_HOURS)]
-    closed: Annotated[tuple[DayText, ...], msgspec.Meta(max_length=MAX_DAYS)]
-    person: Bytes32
-    licence: Bytes32
-    changed: Count
+    ``hours`` is the file as it was read, ``closed`` are days that were closed since; ``changed`` in ms.
+    """
+
+    desk: Bytes32
+    signed: SignedAbout
+    hours: Annotated[bytes, msgspec.Meta(max_length=MAX_HOURS)] = b""
+    closed: Annotated[tuple[DayText, ...], msgspec.Meta(max_length=MAX_DAYS)] = ()
+    changed: Count = 0
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.signed.about.service
 
     def read(self) -> Hours:
         """What the file says."""
@@ -33,36 +41,36 @@ class OwnSchedule(Record, frozen=True, tag="own-schedule"):
 
 
 class OwnPage(Record, frozen=True, tag="own-page"):
-    """A page of one's own, by its schedule and its beginning."""
+    """A page that stands, by `page_place`, under `desk_owner`."""
 
     page: SchedulePage
 
 
 class OutgoingPage(Record, frozen=True, tag="outgoing-page"):
-    """A page of one's own that the ledger, or the node, may not have yet; by its schedule and its beginning."""
+    """A page that the ledger, or the node, may not have yet; by `page_place`, under `desk_owner`."""
 
     schedule: Bytes32
 
 
-def page_id(schedule: bytes, begins: int) -> bytes:
-    """Under what a page is kept."""
+def desk_owner(agent: Agent, wallet: Wallet) -> bytes:
+    """Whose desk it is at which this person works: the organisation's of this home, or the person's own."""
+    return desk_wallet(agent, wallet).person
+
+
+def desk_wallet(agent: Agent, wallet: Wallet) -> Wallet:
+    """The wallet of `desk_owner`."""
+    return organisation(agent) or wallet
+
+
+def page_place(schedule: bytes, begins: int) -> bytes:
+    """By what a page is kept."""
     return schedule + begins.to_bytes(8, "big")
-
-
-def desk_key(wallet: Wallet, own: OwnSchedule) -> SigningKey:
-    """The key of the schedule's desk, where it was published by this wallet."""
-    return SigningKey(wallet.desk_seed(own.read().name))
-
-
-def schedules_of(agent: Agent, wallet: Wallet) -> list[tuple[bytes, OwnSchedule]]:
-    """Every schedule that the wallet's principal has published, by handle."""
-    return agent.store.all(OwnSchedule, wallet.person)
 
 
 def schedule_named(agent: Agent, wallet: Wallet, named: str) -> tuple[bytes, OwnSchedule]:
     """The one of this name, or whose handle begins so; the only one for ""; ``no-such-schedule``, ``ambiguous-schedule``."""
-    known = schedules_of(agent, wallet)
-    found = [one for one in known if not named or one[1].read().name == named or one[0].hex().startswith(named)]
+    known = agent.store.all(OwnSchedule, desk_owner(agent, wallet))
+    found = [one for one in known if not named or one[1].name == named or one[0].hex().startswith(named)]
     if not found:
         raise AgentRefused("no-such-schedule", "no schedule of that name was published here")
     if len(found) > 1:
@@ -70,7 +78,7 @@ def schedule_named(agent: Agent, wallet: Wallet, named: str) -> tuple[bytes, Own
     return found[0]
 
 
-def pages_of(agent: Agent, wallet: Wallet, schedule: bytes) -> list[SchedulePage]:
-    """The pages of one of its schedules, by time."""
-    keys = [key for key in agent.store.ids(OwnPage, wallet.person) if key[:32] == schedule]
-    return [kept.page for kept in agent.store.some(OwnPage, wallet.person, keys).values()]
+def pages_of(agent: Agent, owner: bytes, schedule: bytes) -> list[SchedulePage]:
+    """The pages of one schedule, by time."""
+    keys = [key for key in agent.store.ids(OwnPage, owner) if key[:32] == schedule]
+    return [kept.page for kept in agent.store.some(OwnPage, owner, keys).values()]

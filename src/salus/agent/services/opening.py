@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
-from salus.agent.own_schedules import OutgoingPage, OwnPage, OwnSchedule, desk_key, page_id, pages_of, schedule_named, schedules_of
+from salus.agent.own_schedules import (
+    OutgoingPage,
+    OwnPage,
+    OwnSchedule,
+    desk_owner,
+    desk_wallet,
+    page_place,
+    pages_of,
+    schedule_named,
+)
 from salus.agent.services.licensing import organisation
 from salus.agent.services.people import public_card
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
+from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, LedgerRefused
 from salus.exchange.hours import Closed, Hours, day_of, expand, month_of, read_hours, span_ms, zone_of
 from salus.exchange.schedules import About, SchedulePage, SignedAbout, require_about, root_of, sign_about, spot_of
@@ -51,51 +62,51 @@ def publish(
     ``no-licence``, ``no-such-schedule``.
     """
     wallet = agent.wallet(name)
+    desk = desk_wallet(agent, wallet)
     if data is None:
-        handle, before = schedule_named(agent, wallet, schedule)
-        own = before
+        handle, known = schedule_named(agent, wallet, schedule)
+        own: OwnSchedule | None = known
+        data = known.hours
+        about = known.signed
+        seed = known.desk
     else:
-        own = _own(agent, wallet, data)
-        handle = schedule_id(agent.network_id, desk_key(wallet, own).public)
-        known = agent.store.find(OwnSchedule, wallet.person, handle)
-        own = own if known is None else msgspec.structs.replace(own, closed=known.closed)
-    closed = tuple(sorted({*own.closed, *close} - set(reopen)))
-    own = msgspec.structs.replace(own, closed=closed, changed=agent.clock())
-    hours = _with_closed(own)
-    pages, left_out = _pages(agent, wallet, own, hours, handle)
+        seed = desk.desk_seed(read_hours(data).name)
+        handle = schedule_id(agent.network_id, SigningKey(seed).public)
+        own = agent.store.find(OwnSchedule, desk.person, handle)
+        about = _about(agent, wallet, read_hours(data), handle, own)
+    closed = tuple(sorted({*(own.closed if own else ()), *close} - set(reopen)))
+    kept = OwnSchedule(seed, about, data, closed, agent.clock())
+    pages, left_out = _pages(agent, kept)
     with agent.store.writing():
-        agent.store.put(wallet.person, handle, own)
+        agent.store.put(desk.person, handle, kept)
         for page in pages:
-            agent.store.put(wallet.person, page_id(handle, page.begins), OwnPage(page))
-            agent.store.put(wallet.person, page_id(handle, page.begins), OutgoingPage(handle))
-    opened, changed = _complete(agent, wallet, handle, own)
-    return _info(agent, handle, own, pages, (changed, left_out), opened=opened)
+            agent.store.put(desk.person, page_place(handle, page.begins), OwnPage(page))
+            agent.store.put(desk.person, page_place(handle, page.begins), OutgoingPage(handle))
+    opened, changed = _complete(agent, desk, handle, kept)
+    return _info(agent, handle, kept, pages, (changed, left_out), opened=opened)
 
 
 def opened_hours(agent: Agent, name: str) -> tuple[OpeningInfo, ...]:
-    """What one has published, as it is kept here."""
-    wallet = agent.wallet(name)
-    found = []
-    for handle, own in schedules_of(agent, wallet):
-        found.append(_info(agent, handle, own, pages_of(agent, wallet, handle), (0, 0), opened=False))
-    return tuple(found)
+    """What was published at this desk, as it is kept here."""
+    owner = desk_owner(agent, agent.wallet(name))
+    return tuple(
+        _info(agent, handle, own, pages_of(agent, owner, handle), (0, 0), opened=False)
+        for handle, own in agent.store.all(OwnSchedule, owner)
+    )
 
 
 def resume_schedules(agent: Agent) -> None:
     """Publish what an earlier command has kept. What the ledger refuses waits for the next one."""
     for wallet in agent.wallets():
-        waiting = {kept.schedule for _, kept in agent.store.all(OutgoingPage, wallet.person)}
-        for handle in waiting:
+        for handle in {kept.schedule for _, kept in agent.store.all(OutgoingPage, wallet.person)}:
             own = agent.store.find(OwnSchedule, wallet.person, handle)
             if own is not None:
-                try:
+                with suppress(LedgerRefused):
                     _complete(agent, wallet, handle, own)
-                except LedgerRefused:
-                    continue
 
 
-def _own(agent: Agent, wallet: Wallet, data: bytes) -> OwnSchedule:
-    hours = read_hours(data)
+def _about(agent: Agent, wallet: Wallet, hours: Hours, handle: bytes, known: OwnSchedule | None) -> SignedAbout:
+    """What the schedule is about; as it was signed before, where it says the same: so that no page changes for a signature."""
     who = agent.wallet(hours.practitioner) if hours.practitioner else wallet
     practice = organisation(agent)
     if who.person != wallet.person and (practice is None or practice.person != wallet.person):
@@ -103,7 +114,25 @@ def _own(agent: Agent, wallet: Wallet, data: bytes) -> OwnSchedule:
     licence = licence_of(agent, who.person)
     if licence is None:
         raise AgentRefused("no-licence", "a schedule is of a licensed professional: name one of this home as its practitioner")
-    return OwnSchedule(data, (), who.person, licence, 0)
+    about = About(
+        agent.network_id,
+        handle,
+        public_card(agent, who.record.name),
+        licence,
+        hours.name,
+        wallet.record.name if who.person != wallet.person else "",
+        hours.specialties,
+        hours.languages,
+        hours.telecom,
+        hours.place,
+        spot_of(hours.latitude, hours.longitude),
+        hours.zone,
+    )
+    if known is not None and _says_the_same(known.signed.about, about):
+        return known.signed
+    signed = sign_about(who.identity, about)
+    require_about(signed, agent.network_id)
+    return signed
 
 
 def _with_closed(own: OwnSchedule) -> Hours:
@@ -114,41 +143,17 @@ def _with_closed(own: OwnSchedule) -> Hours:
     return read_hours(msgspec.json.encode(changed))
 
 
-def _pages(agent: Agent, wallet: Wallet, own: OwnSchedule, hours: Hours, handle: bytes) -> tuple[list[SchedulePage], int]:
+def _pages(agent: Agent, own: OwnSchedule) -> tuple[list[SchedulePage], int]:
     """A page for each month of the zone up to the horizon."""
-    now = max(newest_header(agent).time, agent.clock())
-    about = _about(agent, wallet, own, hours, handle)
+    now, hours = max(newest_header(agent).time, agent.clock()), _with_closed(own)
     pages, left_out, zone = list[SchedulePage](), 0, zone_of(hours.zone)
     begins, ends = month_of(zone, now)
     while begins <= now + span_ms(hours.horizon):
         found = expand(hours, begins, ends)
-        pages.append(SchedulePage(about, begins, ends, found.slots))
+        pages.append(SchedulePage(own.signed, begins, ends, found.slots))
         left_out += found.left_out
         begins, ends = month_of(zone, ends)
     return pages, left_out
-
-
-def _about(agent: Agent, wallet: Wallet, own: OwnSchedule, hours: Hours, handle: bytes) -> SignedAbout:
-    """As it was signed before, where it says the same: so that no page changes for a signature."""
-    who = next(one for one in agent.wallets() if one.person == own.person)
-    about = About(
-        agent.network_id,
-        handle,
-        public_card(agent, who.record.name),
-        own.licence,
-        hours.name,
-        wallet.record.name if who.person != wallet.person else "",
-        hours.specialties,
-        hours.languages,
-        hours.telecom,
-        hours.place,
-        spot_of(hours.latitude, hours.longitude),
-        hours.zone,
-    )
-    known = [page.about for page in pages_of(agent, wallet, handle)]
-    signed = next((one for one in known if _says_the_same(one.about, about)), None) or sign_about(who.identity, about)
-    require_about(signed, agent.network_id)
-    return signed
 
 
 def _says_the_same(one: About, other: About) -> bool:
@@ -156,12 +161,12 @@ def _says_the_same(one: About, other: About) -> bool:
     return one.card.card == other.card.card and msgspec.structs.replace(one, card=other.card) == other
 
 
-def _complete(agent: Agent, wallet: Wallet, handle: bytes, own: OwnSchedule) -> tuple[bool, int]:
+def _complete(agent: Agent, desk: Wallet, handle: bytes, own: OwnSchedule) -> tuple[bool, int]:
     """Bring ledger and node to what is kept: whether the schedule is new, and how many pages."""
-    opened = _open(agent, wallet, handle, own)
-    keys = [key for key in agent.store.ids(OutgoingPage, wallet.person) if key[:32] == handle]
+    opened = _open(agent, handle, own)
+    keys = [key for key in agent.store.ids(OutgoingPage, desk.person) if key[:32] == handle]
     now = newest_header(agent).time
-    waiting = [one for one in agent.store.some(OwnPage, wallet.person, keys).items() if one[1].page.ends > now]
+    waiting = [one for one in agent.store.some(OwnPage, desk.person, keys).items() if one[1].page.ends > now]
     leaves, _ = records(agent, [period_key(handle, kept.page.begins) for _, kept in waiting], Period)
     wanted = [Period(kept.page.ends, root_of(kept.page), len(kept.page.slots) + 1) for _, kept in waiting]
     actions = [
@@ -170,36 +175,39 @@ def _complete(agent: Agent, wallet: Wallet, handle: bytes, own: OwnSchedule) -> 
         if leaf != page
     ]
     if actions:
-        submit(agent, actions, [desk_key(wallet, own)])
+        submit(agent, actions, [SigningKey(own.desk)])
     for key, kept in waiting:
         agent.network.put_page(kept.page)
         with agent.store.writing():
-            agent.store.drop(OutgoingPage, wallet.person, key)
-    _forget_past(agent, wallet, now)
+            agent.store.drop(OutgoingPage, desk.person, key)
+    _forget_past(agent, desk.person, now)
     return opened, len(actions)
 
 
-def _open(agent: Agent, wallet: Wallet, handle: bytes, own: OwnSchedule) -> bool:
+def _open(agent: Agent, handle: bytes, own: OwnSchedule) -> bool:
     """Have the schedule on the ledger as the hours say; whether it is new there."""
-    hours, desk = own.read(), desk_key(wallet, own).public
-    terms = (own.licence, desk, span_ms(hours.lead), span_ms(hours.horizon), span_ms(hours.hold))
+    hours, licence = own.read(), own.signed.about.licence
+    terms = (licence, SigningKey(own.desk).public, span_ms(hours.lead), span_ms(hours.horizon), span_ms(hours.hold))
     there = record(agent, schedule_key(handle), Schedule)
-    holders = [one.identity.classic for one in agent.wallets() if one.person == own.person]
     if there is None:
-        submit(agent, [OpenSchedule(*terms)], holders)
+        submit(agent, [OpenSchedule(*terms)], _holders(agent, licence))
         return True
     if terms != (there.licence, there.desk, there.lead, there.horizon, there.hold):
-        former = [one for one in agent.wallets() if licence_of(agent, one.person) == there.licence]
-        submit(agent, [ReviseSchedule(handle, *terms)], [*holders, *(one.identity.classic for one in former)])
+        submit(agent, [ReviseSchedule(handle, *terms)], [*_holders(agent, licence), *_holders(agent, there.licence)])
     return False
 
 
-def _forget_past(agent: Agent, wallet: Wallet, now: int) -> None:
+def _holders(agent: Agent, licence: bytes) -> list[SigningKey]:
+    """The key of whom of this home the licence is."""
+    return [one.identity.classic for one in agent.wallets() if licence_of(agent, one.person) == licence]
+
+
+def _forget_past(agent: Agent, owner: bytes, now: int) -> None:
     with agent.store.writing():
-        for key in agent.store.ids(OwnPage, wallet.person):
+        for key in agent.store.ids(OwnPage, owner):
             if int.from_bytes(key[32:], "big") + LONGEST_PERIOD <= now:
-                agent.store.drop(OwnPage, wallet.person, key)
-                agent.store.drop(OutgoingPage, wallet.person, key)
+                agent.store.drop(OwnPage, owner, key)
+                agent.store.drop(OutgoingPage, owner, key)
 
 
 def _info(

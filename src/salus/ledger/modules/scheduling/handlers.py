@@ -69,7 +69,7 @@ from salus.ledger.modules.scheduling.state import (
     starts,
 )
 from salus.ledger.store import Reader, load
-from salus.ledger.workflow import TIME, require_move
+from salus.ledger.workflow import TIME, conflict, require_move
 
 CLOSE, FORGET = "scheduling/close", "scheduling/forget"
 
@@ -239,6 +239,7 @@ def _decline(context: Context, message: DeclineAppointment) -> None:
 
 def _arrive(context: Context, message: ArriveAppointment) -> None:
     found = _at_desk(context, message)
+    require_move(TABLE, found.status, ArriveAppointment, _S.ARRIVED)
     if context.time < starts(found.slots) - ARRIVES_WITHIN:
         raise LedgerRefused("not-begun", "it is not today")
     _put(context, ArriveAppointment, message.appointment, found, _S.ARRIVED)
@@ -251,6 +252,7 @@ def _fulfil(context: Context, message: FulfilAppointment) -> None:
 
 def _miss(context: Context, message: MissAppointment) -> None:
     found = _at_desk(context, message)
+    require_move(TABLE, found.status, MissAppointment, _S.NOSHOW)
     if context.time < starts(found.slots):
         raise LedgerRefused("not-begun", "who has time left to come has not missed it")
     _put(context, MissAppointment, message.appointment, found, _S.NOSHOW)
@@ -258,7 +260,9 @@ def _miss(context: Context, message: MissAppointment) -> None:
 
 def _at_desk(context: Context, message: Any) -> Appointment:
     found = appointment(context.state, message.appointment)
-    if found.slots and message.schedule not in [one.schedule for one in found.slots]:
+    if not found.slots:
+        raise conflict(found.status)
+    if message.schedule not in [one.schedule for one in found.slots]:
         raise LedgerRefused("not-at-this-desk", "the appointment is at another desk")
     return found
 
@@ -284,18 +288,19 @@ def _lapse(context: Context, identity: bytes) -> None:
 def _close(context: Context, identity: bytes) -> None:
     """Nobody has said what became of it, or nothing fell free while it was waited for."""
     found = load(context.state, appointment_key(identity), Appointment)
-    if found is None:
-        return
-    if found.status is _S.WAITLIST:
-        _end(context, TIME, identity, found)
-    elif found.status in (_S.BOOKED, _S.ARRIVED) and context.time >= _closes(found):
+    if found is not None and found.status in _CLOSING and context.time >= _closes(found):
         if found.status is _S.ARRIVED:
             _put(context, TIME, identity, found, _S.FULFILLED)
         else:
             _end(context, TIME, identity, found)
 
 
+_CLOSING = (_S.WAITLIST, _S.BOOKED, _S.ARRIVED)
+
+
 def _closes(found: Appointment) -> int:
+    if not found.slots:
+        return 0  # it waits, until the one moment at which this is asked
     since = found.since if found.status is _S.ARRIVED else 0
     return max(ends(found.slots), since) + CLOSED_AFTER
 

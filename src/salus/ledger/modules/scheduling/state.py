@@ -40,7 +40,7 @@ from salus.ledger.modules.scheduling.messages import (
 from salus.ledger.workflow import TIME, Table
 
 MOST_PERIODS = 64  # pages of a schedule that stand at once
-MOST_WAITING = 64  # on one waiting list
+MOST_WAITING = 32  # on one waiting list
 MOST_OFFERS = 3  # that somebody who waits lets lapse
 MOST_OPEN = 1_000  # held, offered or waiting, of one sponsor
 MOST_OPEN_HERE = 16  # of them at one schedule
