@@ -18,6 +18,7 @@ from salus.cli import (
     device,
     directory,
     hosting,
+    hours,
     leaving,
     licence,
     localnet,
@@ -52,6 +53,8 @@ app.add_typer(staff.app, name="staff")
 app.add_typer(directory.app, name="directory")
 app.add_typer(device.app, name="device")
 app.add_typer(rx.app, name="rx")
+app.add_typer(hours.app, name="hours")
+app.add_typer(hours.slots, name="slots")
 app.add_typer(members.app, name="members")
 app.add_typer(localnet.app, name="localnet")
 app.add_typer(record.group, name="record")

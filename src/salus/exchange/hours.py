@@ -26,7 +26,6 @@ MAX_HOURS = 65_536  # bytes of a file
 MAX_RULES = 128
 MAX_DAYS = 512
 MOST_IN_PERIOD = MOST_ON_PAGE - 1  # one place of a page is for what it is about
-LONGEST_CLOSING = 400  # days
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Clock = Annotated[str, msgspec.Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z")]
@@ -60,8 +59,8 @@ class Rule(Opening, frozen=True, kw_only=True):
 
     days: Annotated[tuple[Weekday, ...], msgspec.Meta(min_length=1, max_length=7)]
     every: Annotated[int, msgspec.Meta(ge=1, le=52)] = 1
-    since: Day = ""
-    until: Day = ""
+    since: Day | None = None
+    until: Day | None = None
 
 
 class Extra(Opening, frozen=True, kw_only=True):
@@ -74,7 +73,7 @@ class Closed(_Part, frozen=True, kw_only=True):
     """Closed on ``day``, or from it until and with ``until``; where times are named, between these alone."""
 
     day: Day
-    until: Day = ""
+    until: Day | None = None
     begin: Clock = msgspec.field(name="from", default="00:00")
     end: Clock = msgspec.field(name="to", default="24:00")
 
@@ -210,20 +209,24 @@ def _closings(zone: ZoneInfo, one: Closed, first: date, last: date) -> Iterator[
 def _require_sound(hours: Hours) -> None:
     """Raise `ValueError` for what each part for itself cannot say."""
     zone_of(hours.zone)
+    for what, least, most in (("lead", 0, 90 * DAY), ("horizon", HOUR, 400 * DAY), ("hold", MINUTE, HOUR)):
+        if not least <= span_ms(getattr(hours, what)) <= most:
+            raise ValueError(f"{what} is too short or too long")
     if (hours.latitude is None) != (hours.longitude is None):
         raise ValueError("latitude and longitude are said together, or neither")
-    for opening in (*hours.rules, *hours.extra, *hours.closed):
-        if opening.begin >= opening.end:
-            raise ValueError(f"hours end after they begin, not from {opening.begin} to {opening.end}")
+    times = [(one.begin, one.end) for one in (*hours.rules, *hours.extra)]
+    for begin, end in (*times, *((one.begin, one.end) for one in hours.closed)):
+        if begin >= end:
+            raise ValueError(f"hours end after they begin, not from {begin} to {end}")
     for rule in hours.rules:
         _require_days(rule.since, rule.until)
     for closed in hours.closed:
         _require_days(closed.day, closed.until)
     for extra in hours.extra:
-        _require_days(extra.day, "")
+        _require_days(extra.day, None)
 
 
-def _require_days(first: str, last: str) -> None:
+def _require_days(first: str | None, last: str | None) -> None:
     for text in filter(None, (first, last)):
         if not 2000 <= _day(text).year <= 2200:
             raise ValueError(f"{text} is too far away")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -98,7 +99,7 @@ class SlotSearch(Record, frozen=True, tag="slot-search"):
 
 
 class FoundSlot(Record, frozen=True, tag="found-slot"):
-    """A slot of the schedule that ``about`` (its place in the answer) describes, which is the last of ``count`` items by ``path``."""
+    """A slot, and where in the answer the ``about`` stands that is, by ``path``, the last of its page's ``count`` items."""
 
     shown: ShownSlot
     about: Annotated[int, msgspec.Meta(ge=0, lt=MOST_FOUND)]
@@ -142,7 +143,7 @@ def require_about(signed: SignedAbout, network: bytes) -> About:
 
 
 def require_page(page: SchedulePage, network: bytes) -> About:
-    """What the page is about; raises as `require_about`, and ``bad-page`` unless its slots are in order, apart, and of its time."""
+    """What the page is about; raises as `require_about`, and ``bad-page`` unless its slots follow one another in its time."""
     about = require_about(page.about, network)
     at = page.begins
     for slot in page.slots:
@@ -187,18 +188,41 @@ def require_found(found: FoundSlot, about: About, root: bytes) -> Slot:
     return shown.slot
 
 
-def about_words(about: About) -> tuple[str, ...]:
-    """The folded words by which it is found."""
-    return text_words((*about.specialties, about.service, about.organisation, about.card.card.name))
+@dataclass(frozen=True)
+class Described:
+    """What a schedule is found by, folded once."""
+
+    schedule: bytes
+    words: tuple[str, ...]
+    place: tuple[str, ...]
+    languages: tuple[str, ...]
+    spot: Spot | None
 
 
-def suits(about: About, search: SlotSearch) -> bool:
-    """Whether the schedule is one of those that are searched for."""
-    said = search.language is None or any(_speaks(one, search.language) for one in about.languages)
-    here = search.near is None or (about.spot is not None and metres_between(search.near, about.spot) <= search.metres)
-    named = search.schedule is None or search.schedule == about.schedule
-    words, place = text_words(search.words), text_words(search.place)
-    return said and here and named and matches(about_words(about), words) and matches(text_words((about.place,)), place)
+def described(about: About) -> Described:
+    """What the schedule is found by."""
+    words = text_words((*about.specialties, about.service, about.organisation, about.card.card.name))
+    languages = tuple(f"{language.casefold()}-" for language in about.languages)
+    return Described(about.schedule, words, text_words((about.place,)), languages, about.spot)
+
+
+class Wish:
+    """A search, folded once."""
+
+    def __init__(self, search: SlotSearch) -> None:
+        self._search, self._words, self._place = search, text_words(search.words), text_words(search.place)
+        self._language = f"{search.language.casefold()}-" if search.language else ""
+
+    def suits(self, one: Described) -> bool:
+        """Whether the schedule is one of those that are searched for. A language finds its longer tags too (RFC 4647, 3.3.1)."""
+        search = self._search
+        return (
+            search.schedule in (None, one.schedule)
+            and (not self._language or any(language.startswith(self._language) for language in one.languages))
+            and matches(one.words, self._words)
+            and matches(one.place, self._place)
+            and (search.near is None or (one.spot is not None and metres_between(search.near, one.spot) <= search.metres))
+        )
 
 
 def wanted(slot: Slot, search: SlotSearch) -> bool:
@@ -226,8 +250,3 @@ def free_seats(slot: Slot, taken: Sequence[tuple[int, int, Kind]]) -> int:
     same = sum(one == (slot.start, slot.end, slot.kind) for one in taken)
     other = any(one != (slot.start, slot.end, slot.kind) and one[0] < slot.end and slot.start < one[1] for one in taken)
     return 0 if other else max(0, slot.seats - same)
-
-
-def _speaks(language: str, asked: str) -> bool:
-    """Whether ``asked`` is the tag or a beginning of it, in whole parts: de finds de-CH (RFC 4647, section 3.3.1)."""
-    return f"{language.casefold()}-".startswith(f"{asked.casefold()}-")

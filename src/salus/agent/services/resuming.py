@@ -7,6 +7,7 @@ from salus.agent.services.copying import seal_due
 from salus.agent.services.dispensing import resume_dispensing
 from salus.agent.services.erasing import resume_erasures
 from salus.agent.services.listing import resume_listings
+from salus.agent.services.opening import resume_schedules
 from salus.agent.services.posting import resume_letters
 from salus.agent.services.prescribed import resume_prescribed
 from salus.agent.services.prescribing import resume_issues
@@ -38,6 +39,7 @@ STEPS = (
     resume_grants,
     resume_dismissals,
     resume_listings,
+    resume_schedules,
     resume_letters,
 )
 
