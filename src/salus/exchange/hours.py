@@ -149,9 +149,9 @@ def month_of(zone: ZoneInfo, moment: int) -> tuple[int, int]:
 
 
 def expand(hours: Hours, begins: int, ends: int) -> Expanded:
-    """The slots that start from ``begins`` up to but without ``ends`` (ms), by time, then as the file names them.
+    """The slots that start from ``begins`` up to but without ``ends`` (ms), by time.
 
-    Where two would overlap, the one that starts first counts, and of two at once the one that the file names first.
+    Where two would overlap, the one that starts first counts; of two at once an extra one before a rule's, then the first named.
     `AgentRefused` ``too-many-slots`` where more than `MOST_IN_PERIOD` would.
     """
     zone = zone_of(hours.zone)
