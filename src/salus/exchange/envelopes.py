@@ -30,6 +30,8 @@ class LetterKind(StrEnum):
     PRESCRIPTION = "prescription"  # a prescriber gives the patient what a prescription is used and steered by
     FILL = "fill"  # a patient sends the code of one fill ahead to a pharmacy
     DISPENSED = "dispensed"  # a pharmacy tells the patient what was handed over
+    BOOKING = "booking"  # a patient tells a practice who comes, and why
+    APPOINTMENT = "appointment"  # a practice has something to say of an appointment, or has booked it by telephone
 
 
 class Letter(Record, frozen=True, tag="letter-1"):

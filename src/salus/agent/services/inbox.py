@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from salus.agent.home import Agent
 from salus.agent.known import KnownLicence
+from salus.agent.services.booked import news, take_letter
 from salus.agent.services.contacts import Contact, add_contact
+from salus.agent.services.desk import take_booking
 from salus.agent.services.dispensing import take_code
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
@@ -86,7 +88,9 @@ class EntryNotice(Record, frozen=True, tag="entry-notice"):
 
 
 def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
-    """What has come since the last time, by when it was sent. Grants are kept; a letter that cannot be read is shown as such.
+    """What has come since the last time, by when it was sent, and what the ledger says that has become of appointments.
+
+    Grants are kept; a letter that cannot be read is shown as such.
 
     A member that does not answer is named by an item of the kind `SILENT`, as long as another one answers. A mailbox that a
     member has lost is opened there again.
@@ -106,6 +110,9 @@ def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
         _forget_old(agent, wallet)
     with may_wait():
         settle(agent, wallet)
+    with may_wait():
+        for one in news(agent, wallet):
+            items.append(InboxItem(0, LetterKind.APPOINTMENT, one.practice, one.person, one.since, one.text, "", ""))
     items.sort(key=lambda item: item.sent)
     return (*items, *(_silence(member, error) for member, error in silent.items()))
 
@@ -227,6 +234,10 @@ def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
         return take_code(agent, wallet, letter), ""
     if letter.kind == LetterKind.DISPENSED:
         return take_notice(agent, wallet, letter), ""
+    if letter.kind == LetterKind.BOOKING:
+        return take_booking(agent, wallet, letter), ""
+    if letter.kind == LetterKind.APPOINTMENT:
+        return take_letter(agent, wallet, letter), ""
     return "a letter of a kind that this version does not know", ""
 
 
