@@ -32,9 +32,9 @@ def file(**changed: Any) -> bytes:
     ).encode()
 
 
-def published(world: World, name: str = DOCTOR, **changed: Any) -> opening.OpeningInfo:
+def published(world: World, who: str = DOCTOR, **changed: Any) -> opening.OpeningInfo:
     """Publish such hours."""
-    return opening.publish(world.agent, name, file(**changed))
+    return opening.publish(world.agent, who, file(**changed))
 
 
 def search(world: World, **changed: Any) -> SlotSearch:

@@ -20,13 +20,13 @@ from salus.agent.own_schedules import (
     pages_of,
     schedule_named,
 )
-from salus.agent.services.licensing import organisation
 from salus.agent.services.people import public_card
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, LedgerRefused
+from salus.exchange.cards import Role
 from salus.exchange.hours import Closed, Hours, day_of, expand, month_of, read_hours, span_ms, zone_of
 from salus.exchange.schedules import About, SchedulePage, SignedAbout, require_about, root_of, sign_about, spot_of
 from salus.ledger.modules.scheduling.messages import LONGEST_PERIOD, OpenSchedule, PublishSlots, ReviseSchedule, Slot
@@ -108,8 +108,7 @@ def resume_schedules(agent: Agent) -> None:
 def _about(agent: Agent, wallet: Wallet, hours: Hours, handle: bytes, known: OwnSchedule | None) -> SignedAbout:
     """What the schedule is about; as it was signed before, where it says the same: so that no page changes for a signature."""
     who = agent.wallet(hours.practitioner) if hours.practitioner else wallet
-    practice = organisation(agent)
-    if who.person != wallet.person and (practice is None or practice.person != wallet.person):
+    if who.person != wallet.person and wallet.record.role not in (Role.MEMBER, Role.ORGANISATION):
         raise AgentRefused("not-an-organisation", "an organisation alone publishes the hours of those who work there")
     licence = licence_of(agent, who.person)
     if licence is None:
