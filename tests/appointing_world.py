@@ -1,4 +1,4 @@
-"""People around appointments: patient and physician with hours in one home, another patient in a home of its own on the same node."""
+"""People around appointments: patient and physician with hours in one home, another patient in one of its own, on one node."""
 
 from __future__ import annotations
 

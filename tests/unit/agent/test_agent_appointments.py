@@ -1,4 +1,4 @@
-"""Appointments from the patient's side and from the desk's: held, booked, moved, waited for, kept and missed (SCH-23 to SCH-30)."""
+"""Appointments from the patient's side and from the desk's: held, booked, moved, waited for, kept and missed (SCH-23 to 30)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appointing_world import DAY, DOCTOR, HOUR, PATIENT, PLAIN, RIVAL, WHOLE, Practice, practice
-from salus.agent.services import booking, inbox, reception
-from salus.agent.services.reception import Caller
+from appointing_world import PATIENT, Practice, practice
 
 
 @pytest.fixture
