@@ -33,9 +33,7 @@ def book(
     reason: Annotated[str, typer.Option(help="Why, in words: the practice alone reads it.")] = "",
     born: Annotated[str, typer.Option(help="The date of birth, such as 1980-01-31.")] = "",
     phone: Annotated[str, typer.Option(help="A number for calling back.")] = "",
-    share: Annotated[
-        str, typer.Option(help="What the practice may read until the visit is over: summary,coverage")
-    ] = "",
+    share: Annotated[str, typer.Option(help="What the practice may read until the visit is over: summary,coverage")] = "",
     instead: Instead = "",
     caller: Annotated[str, typer.Option("--for", metavar="NAME", help="At a desk: for whom, who telephones or walks in.")] = "",
     contact: Annotated[str, typer.Option(help="At a desk: the contact whose wallet gets it.")] = "",

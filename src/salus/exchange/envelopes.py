@@ -30,6 +30,7 @@ class LetterKind(StrEnum):
     PRESCRIPTION = "prescription"  # a prescriber gives the patient what a prescription is used and steered by
     FILL = "fill"  # a patient sends the code of one fill ahead to a pharmacy
     DISPENSED = "dispensed"  # a pharmacy tells the patient what was handed over
+    PRESCRIPTION_NOTE = "prescription-note"  # a question about a prescription, an answer, that it was stopped
     BOOKING = "booking"  # a patient tells a practice who comes, and why
     APPOINTMENT = "appointment"  # a practice has something to say of an appointment, or has booked it by telephone
 
@@ -43,6 +44,13 @@ class Letter(Record, frozen=True, tag="letter-1"):
     sender: SignedCard
     sent: Count
     body: Annotated[bytes, msgspec.Meta(max_length=900_000)]
+
+
+class EntryNotice(Record, frozen=True, tag="entry-notice"):
+    """The body of an ENTRY letter: somebody sealed this entry into the recipient's section."""
+
+    section: Bytes32
+    entry: Bytes32
 
 
 class SignedLetter(Record, frozen=True, tag="signed-letter"):

@@ -109,6 +109,7 @@ const Action = choice<any>(
   record("delete-prescription", { prescription: bytes32 }),
   record("stop-prescription", { prescription: bytes32 }),
   record("acknowledge-stop", { prescription: bytes32, fill }),
+  record("close-fill", { prescription: bytes32, fill }),
   record("open-schedule", { licence: bytes32, ...terms }),
   record("revise-schedule", { schedule: bytes32, licence: bytes32, ...terms }),
   record("publish-slots", { schedule: bytes32, begins: count, ends: count, root: bytes32, count: integer(0, 4096) }),
