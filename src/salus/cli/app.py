@@ -21,6 +21,7 @@ from salus.cli import (
     hours,
     leaving,
     licence,
+    linking,
     localnet,
     members,
     network,
@@ -63,7 +64,7 @@ for command in (*running.COMMANDS, *operating.COMMANDS, *hosting.COMMANDS, *chec
     network.group.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 for act in rx_pharmacy.COMMANDS:
     rx.app.command(act.__name__.rstrip("_"))(act)
-for room in (network, record, sharing, proof, leaving):
+for room in (network, record, sharing, linking, proof, leaving):
     for command in room.COMMANDS:
         app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 

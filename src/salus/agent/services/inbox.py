@@ -8,6 +8,7 @@ from salus.agent.home import Agent
 from salus.agent.known import KnownLicence
 from salus.agent.services.contacts import Contact, add_contact
 from salus.agent.services.dispensing import take_code
+from salus.agent.services.linking import take_link
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
 from salus.agent.services.posting import GONE
@@ -227,6 +228,8 @@ def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
         return take_code(agent, wallet, letter), ""
     if letter.kind == LetterKind.DISPENSED:
         return take_notice(agent, wallet, letter), ""
+    if letter.kind == LetterKind.LINK:
+        return take_link(agent, wallet, letter), ""
     return "a letter of a kind that this version does not know", ""
 
 
