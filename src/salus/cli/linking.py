@@ -16,9 +16,7 @@ def link(
     number: Annotated[str, typer.Option(help="The practice's own number of the patient.")] = "",
     assurance: Annotated[
         Assurance,
-        typer.Option(
-            help="How who it is was checked: level1 not, level2 known in person, level3 by a document, level4 by an eID."
-        ),
+        typer.Option(help="How it was checked who it is: level1 not, level2 known in person, level3 a document, level4 an eID."),
     ] = Assurance.LEVEL1,
     born: Annotated[str, typer.Option(help="The date of birth; from the chart when not given and it may be read.")] = "",
     merge: Annotated[

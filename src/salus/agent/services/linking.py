@@ -1,7 +1,7 @@
 """A practice links a wallet to its own patient number, once somebody has checked who it is; and takes that back.
 
-The link is the practice's own: it stands in its store, and in a letter to the patient. Nothing of it is on the ledger. That two are
-one person is proposed, where name and date of birth are the same, and done by people alone.
+The link is the practice's own: it stands in its store, and in a letter to the patient. Nothing of it is on the ledger. That two
+are one person is proposed, where name and date of birth are the same, and done by people alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.wallet import Wallet
 from salus.codec import Record, decode, encode
 from salus.crypto.signing import person_id
-from salus.errors import AgentRefused, Malformed
+from salus.errors import AgentRefused, Malformed, WarrantRefused
 from salus.exchange.carding import require_showable
 from salus.exchange.cards import Role, SignedCard
 from salus.exchange.envelopes import Letter, LetterKind
@@ -50,7 +50,7 @@ class OwnLink(Record, frozen=True, tag="own-link"):
 
 @dataclass(frozen=True)
 class LinkInfo:
-    """A link in plain values: ``name`` is of the other side. ``proposed``: others who may be the same person, by their numbers."""
+    """A link in plain values: ``name`` is of the other side. ``proposed``: numbers of others who may be the same person."""
 
     name: str
     person: str
@@ -176,7 +176,7 @@ def _sound(one: PatientLink) -> PatientLink:
         for number in one.numbers:
             require_showable(number)
         return decode(encode(one), PatientLink, limit=65_536)
-    except (Malformed, AgentRefused) as error:
+    except (Malformed, WarrantRefused) as error:
         text = f"a number is 1 to 64 printable characters, of which one has {MOST_NUMBERS}; a date of birth is written 1980-01-31"
         raise AgentRefused("bad-link", text) from error
 
