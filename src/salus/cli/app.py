@@ -23,6 +23,7 @@ from salus.cli import (
     hours,
     leaving,
     licence,
+    linking,
     localnet,
     members,
     network,
@@ -68,7 +69,7 @@ for act in rx_pharmacy.COMMANDS:
     rx.app.command(act.__name__.rstrip("_"))(act)
 for deed in appt_desk.COMMANDS:
     appt.app.command(deed.__name__.replace("_", "-"))(deed)
-for room in (network, record, sharing, proof, leaving):
+for room in (network, record, sharing, linking, proof, leaving):
     for command in room.COMMANDS:
         app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 

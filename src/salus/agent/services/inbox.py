@@ -12,6 +12,7 @@ from salus.agent.services.contacts import Contact, add_contact
 from salus.agent.services.corresponding import take_note
 from salus.agent.services.desk import take_booking
 from salus.agent.services.dispensing import take_code
+from salus.agent.services.linking import take_link
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
 from salus.agent.services.posting import GONE
@@ -290,6 +291,7 @@ _BRING: dict[str, _Bring] = {
     LetterKind.FILL: _said(take_code),
     LetterKind.DISPENSED: _said(take_notice),
     LetterKind.PRESCRIPTION_NOTE: _said(take_note),
+    LetterKind.LINK: _said(take_link),
     LetterKind.BOOKING: _said(take_booking),
     LetterKind.APPOINTMENT: _said(take_letter),
 }

@@ -25,6 +25,7 @@ from salus.agent.services.desk import Booking
 from salus.agent.services.dispensing import DispenseJob, OpenedFill
 from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.inbox import Cursor, TakenLetter
+from salus.agent.services.linking import OwnLink, PatientLink
 from salus.agent.services.listing import OutgoingListing
 from salus.agent.services.manifest import DeviceNote, Seen, ThisDevice
 from salus.agent.services.moving import ChosenNodes
@@ -157,6 +158,8 @@ TABLE = (
     Rule(OwnAppointment, Scope.PERSON, what_is_here),  # what has become of it, the ledger says
     Rule(Booking, Scope.PERSON, what_is_here),
     Rule(DeskJob, Scope.PERSON, what_is_here),
+    Rule(PatientLink, Scope.PERSON, what_is_here),
+    Rule(OwnLink, Scope.PERSON, what_is_here),
     Rule(OwnCard, Scope.NEVER, what_is_here),  # names the members that keep the mailbox: made anew where it is restored
     Rule(ShownCard, Scope.NEVER, what_is_here),  # of the own card
     Rule(CaughtNode, Scope.NEVER, what_is_here),  # of the nodes that this home uses
