@@ -31,6 +31,9 @@ class LetterKind(StrEnum):
     FILL = "fill"  # a patient sends the code of one fill ahead to a pharmacy
     LINK = "link"  # a practice says under which number of its own it keeps the patient
     DISPENSED = "dispensed"  # a pharmacy tells the patient what was handed over
+    PRESCRIPTION_NOTE = "prescription-note"  # a question about a prescription, an answer, that it was stopped
+    BOOKING = "booking"  # a patient tells a practice who comes, and why
+    APPOINTMENT = "appointment"  # a practice has something to say of an appointment, or has booked it by telephone
 
 
 class Letter(Record, frozen=True, tag="letter-1"):
@@ -42,6 +45,13 @@ class Letter(Record, frozen=True, tag="letter-1"):
     sender: SignedCard
     sent: Count
     body: Annotated[bytes, msgspec.Meta(max_length=900_000)]
+
+
+class EntryNotice(Record, frozen=True, tag="entry-notice"):
+    """The body of an ENTRY letter: somebody sealed this entry into the recipient's section."""
+
+    section: Bytes32
+    entry: Bytes32
 
 
 class SignedLetter(Record, frozen=True, tag="signed-letter"):

@@ -17,6 +17,7 @@ from salus.ledger.modules.prescriptions.messages import (
     AcceptFill,
     AcknowledgeStop,
     CancelPrescription,
+    CloseFill,
     DeletePrescription,
     DispenseFill,
     FreeFill,
@@ -86,6 +87,7 @@ Action = (
     | DeletePrescription
     | StopPrescription
     | AcknowledgeStop
+    | CloseFill
     | OpenSchedule
     | ReviseSchedule
     | PublishSlots

@@ -16,10 +16,12 @@ from salus.agent.asking import KeptPromise
 from salus.agent.epoch_pairs import KnownPair, KnownSealKey
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence
+from salus.agent.own_appointments import OwnAppointment
 from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.own_schedules import OutgoingPage, OwnPage, OwnSchedule
 from salus.agent.services.contacts import Contact
 from salus.agent.services.copying import WaitingCopy
+from salus.agent.services.desk import Booking
 from salus.agent.services.dispensing import DispenseJob, OpenedFill
 from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.inbox import Cursor, TakenLetter
@@ -34,6 +36,7 @@ from salus.agent.services.prescribed import Dispensing
 from salus.agent.services.prescribing import IssuedPrescription, IssueJob
 from salus.agent.services.receipting import SeenChain
 from salus.agent.services.received import AuthoredEntry, FormerSlot, ReceivedGrant
+from salus.agent.services.reception import DeskJob
 from salus.agent.services.recovering import RecoveryJob
 from salus.agent.services.referring import ShownCard
 from salus.agent.services.renewing import GrantJob
@@ -152,6 +155,9 @@ TABLE = (
     Rule(DispenseJob, Scope.PERSON, what_is_here),
     Rule(OwnSchedule, Scope.PERSON, later_hours),
     Rule(OwnPage, Scope.PERSON, what_is_here),
+    Rule(OwnAppointment, Scope.PERSON, what_is_here),  # what has become of it, the ledger says
+    Rule(Booking, Scope.PERSON, what_is_here),
+    Rule(DeskJob, Scope.PERSON, what_is_here),
     Rule(PatientLink, Scope.PERSON, what_is_here),
     Rule(OwnLink, Scope.PERSON, what_is_here),
     Rule(OwnCard, Scope.NEVER, what_is_here),  # names the members that keep the mailbox: made anew where it is restored

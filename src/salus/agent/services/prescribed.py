@@ -12,7 +12,6 @@ from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.services.charting import open_chart
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.examining import (
-    FillInfo,
     Standing,
     choose,
     choose_fill,
@@ -40,6 +39,8 @@ from salus.exchange.envelopes import Letter, LetterKind
 from salus.exchange.prescribing import DispensedNotice, PrescriptionCode, PrescriptionLetter
 from salus.exchange.references import CardReference, reference_from_text
 from salus.fhir.authoring import medication_dispense, medication_words
+from salus.fhir.parsing import as_bundle
+from salus.fhir.tasks import FillInfo, task_of_fill
 from salus.ledger.genesis import LicenceRight
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
@@ -115,7 +116,7 @@ def take_notice(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     key = notice.prescription + notice.fill.to_bytes(1, "big") + notice.at.to_bytes(8, "big")
     if agent.store.find(Dispensing, wallet.person, key) is None:
         agent.store.put(wallet.person, key, Dispensing(notice, letter.sender, filed=False))
-    drug = medication_words(require_request(own.letter.content))[0] or "what was prescribed"
+    drug = notice.product or medication_words(require_request(own.letter.content))[0] or "what was prescribed"
     return f"{letter.sender.card.name} has handed over {drug}: prescription {notice.prescription.hex()[:12]}"
 
 
@@ -203,7 +204,9 @@ def _plan_filing(agent: Agent, wallet: Wallet) -> bool:
             with agent.store.writing():
                 agent.store.put(wallet.person, key, msgspec.structs.replace(kept, filed=True))
             continue
-        raw = medication_dispense(identity, request, notice.prescription.hex(), notice.at, notice.quantity, notice.batch)
+        raw = medication_dispense(
+            identity, request, notice.prescription.hex(), notice.at, notice.quantity, notice.batch, notice.product
+        )
         draft = Draft(SectionKind.MEDICATIONS, (Leaf(new_salt(), f"MedicationDispense/{identity}", "", raw, b""),), ())
         signing = Signing(EntryKind.RECORD, kept.pharmacist.card.name, agent.clock())
         job, _ = plan_own(agent, wallet, [draft], signing, silent)
@@ -233,8 +236,16 @@ def own_prescriptions(agent: Agent, name: str) -> tuple[OwnInfo, ...]:
 
 def show(agent: Agent, name: str, named: str) -> OwnInfo:
     """One of them."""
-    _, handle, own = _own(agent, name, named)
+    _, handle, own = find_own(agent, name, named)
     return _describe(agent, own, standing(agent, handle))
+
+
+def as_fhir(agent: Agent, name: str, named: str) -> bytes:
+    """One of them as a Bundle of its MedicationRequest and a Task for each fill."""
+    _, handle, own = find_own(agent, name, named)
+    there = standing(agent, handle)
+    tasks = [task_of_fill(handle.hex(), info, there.prescription.issued) for info in describe_fills(there)]
+    return as_bundle([(raw, "") for raw in (own.letter.content.request, *tasks)])
 
 
 def code(agent: Agent, name: str, named: str, number: int | None) -> tuple[PrescriptionCode, int]:
@@ -242,7 +253,7 @@ def code(agent: Agent, name: str, named: str, number: int | None) -> tuple[Presc
 
     It leads to one's own card, so that the pharmacy can tell what was dispensed; where no member takes the card, it does not.
     """
-    wallet, handle, own = _own(agent, name, named)
+    wallet, handle, own = find_own(agent, name, named)
     there = standing(agent, handle)
     fill = choose_fill(there, number)
     seed = bearer(wallet.prescription_seed(handle), own.letter, there, fill)
@@ -262,7 +273,7 @@ def send(agent: Agent, name: str, named: str, number: int | None, to: str) -> in
 
 def rotate(agent: Agent, name: str, named: str, number: int | None) -> OwnInfo:
     """Replace the code of a fill: what was shown or sent before opens nothing any more."""
-    wallet, handle, own = _own(agent, name, named)
+    wallet, handle, own = find_own(agent, name, named)
     there = standing(agent, handle)
     fill = choose_fill(there, number)
     seed = bearer(wallet.prescription_seed(handle), own.letter, there, fill)
@@ -273,7 +284,7 @@ def rotate(agent: Agent, name: str, named: str, number: int | None) -> OwnInfo:
 
 def delete(agent: Agent, name: str, named: str) -> OwnInfo:
     """Give it up, while nobody works on it."""
-    wallet, handle, own = _own(agent, name, named)
+    wallet, handle, own = find_own(agent, name, named)
     submit(agent, [DeletePrescription(handle)], [_control(agent, wallet, handle, own)])
     return _describe(agent, own, standing(agent, handle))
 
@@ -304,7 +315,8 @@ def _control(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription) 
     return SigningKey(wallet.prescription_seed(handle))
 
 
-def _own(agent: Agent, name: str, named: str) -> tuple[Wallet, bytes, OwnPrescription]:
+def find_own(agent: Agent, name: str, named: str) -> tuple[Wallet, bytes, OwnPrescription]:
+    """Whose it is, its handle, and what is kept of it; `no-such-prescription`, `ambiguous-prescription`."""
     wallet = sync(agent, name)
     handle = choose(agent.store.ids(OwnPrescription, wallet.person), named)
     own = agent.store.find(OwnPrescription, wallet.person, handle)

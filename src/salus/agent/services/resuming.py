@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from salus.agent.home import Agent
+from salus.agent.services.booked import resume_bookings
 from salus.agent.services.copying import seal_due
 from salus.agent.services.dispensing import resume_dispensing
 from salus.agent.services.erasing import resume_erasures
@@ -11,6 +12,7 @@ from salus.agent.services.opening import resume_schedules
 from salus.agent.services.posting import resume_letters
 from salus.agent.services.prescribed import resume_prescribed
 from salus.agent.services.prescribing import resume_issues
+from salus.agent.services.reception import resume_desk
 from salus.agent.services.recovering import resume_recoveries
 from salus.agent.services.renewing import resume_grants
 from salus.agent.services.restoring import resume_people
@@ -29,6 +31,8 @@ STEPS = (
     resume_recoveries,
     resume_issues,
     resume_dispensing,
+    resume_bookings,
+    resume_desk,
     resume_notes,
     resume_prescribed,
     seal_due,

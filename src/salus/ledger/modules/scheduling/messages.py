@@ -52,7 +52,7 @@ class DeclineReason(StrEnum):
     ERROR = "error"
 
 
-class Slot(Record, frozen=True, tag="slot"):
+class Slot(Record, frozen=True, tag="time-slot"):
     """A time at which ``seats`` people are seen; from ``start`` up to but without ``end`` (ms)."""
 
     start: Count

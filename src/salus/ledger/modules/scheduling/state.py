@@ -118,7 +118,7 @@ class Period(Record, frozen=True, tag="period"):
     count: Annotated[int, msgspec.Meta(ge=0, le=MOST_ON_PAGE)]
 
 
-class Seat(Record, frozen=True, tag="seat"):
+class Seat(Record, frozen=True, tag="taken-seat"):
     """One seat that is taken, until ``end`` (ms)."""
 
     appointment: Bytes32
