@@ -20,6 +20,7 @@ from bench import (
     consensus,
     entry_sealing,
     evm_chain,
+    finding,
     help_starting,
     importing,
     ledger_in_process,
@@ -47,6 +48,7 @@ QUESTIONS = (
     chart_opening,
     access_growth,
     chart_type_growth,
+    finding,
     help_starting,
 )
 NETWORK = (

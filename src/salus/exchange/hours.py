@@ -240,7 +240,7 @@ def _day(text: str) -> date:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day)  # noqa: DTZ001 - a day of the wall's calendar
+    return datetime.combine(day, time.min)
 
 
 def _said(error: Exception) -> str:

@@ -7,7 +7,7 @@ description that another one has replaced proves nothing, and whoever has the pa
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from salus.crypto.signing import HybridKey, HybridSignature, require_hybrid
 from salus.errors import WarrantRefused
 from salus.exchange.carding import require_card, require_showable
 from salus.exchange.cards import Role, SignedCard
-from salus.exchange.listings import Language, Languages, Place, Specialties, Telecoms, matches, text_words
+from salus.exchange.listings import Language, Languages, Place, Specialties, Telecoms, text_words
 from salus.ids import Bytes32, Count, Hash
 from salus.ledger.listtree import list_proof, list_root, require_in_list
 from salus.ledger.modules.scheduling.messages import MOST_ON_PAGE, Kind, ShownSlot, Slot
@@ -168,16 +168,26 @@ def root_of(page: SchedulePage) -> Hash:
     return list_root(page_items(page))
 
 
+class Showing:
+    """Slots of one page as they are shown, whose items are hashed once."""
+
+    def __init__(self, page: SchedulePage) -> None:
+        self.page, self._items = page, page_items(page)
+        self._about = list_proof(self._items, len(self._items) - 1)
+
+    def slot(self, index: int) -> ShownSlot:
+        """Slot number ``index`` as whoever takes it shows it to the ledger."""
+        page = self.page
+        return ShownSlot(page.about.about.schedule, page.begins, index, list_proof(self._items, index), page.slots[index])
+
+    def found(self, index: int, about: int) -> FoundSlot:
+        """The slot, and that the page is about what stands at place ``about`` of an answer."""
+        return FoundSlot(self.slot(index), about, len(self._items), self._about)
+
+
 def shown_slot(page: SchedulePage, index: int) -> ShownSlot:
     """Slot number ``index`` as whoever takes it shows it to the ledger."""
-    path = list_proof(page_items(page), index)
-    return ShownSlot(page.about.about.schedule, page.begins, index, path, page.slots[index])
-
-
-def found_slot(page: SchedulePage, index: int, about: int) -> FoundSlot:
-    """The slot, and that the page is about what it says it is."""
-    items = page_items(page)
-    return FoundSlot(shown_slot(page, index), about, len(items), list_proof(items, len(items) - 1))
+    return Showing(page).slot(index)
 
 
 def require_found(found: FoundSlot, about: About, root: bytes) -> Slot:
@@ -190,39 +200,44 @@ def require_found(found: FoundSlot, about: About, root: bytes) -> Slot:
 
 @dataclass(frozen=True)
 class Described:
-    """What a schedule is found by, folded once."""
+    """What a schedule is found by, folded once: each word of ``words``, ``place`` and ``languages`` stands behind a space."""
 
     schedule: bytes
-    words: tuple[str, ...]
-    place: tuple[str, ...]
-    languages: tuple[str, ...]
+    words: str
+    place: str
+    languages: str
     spot: Spot | None
 
 
 def described(about: About) -> Described:
     """What the schedule is found by."""
-    words = text_words((*about.specialties, about.service, about.organisation, about.card.card.name))
-    languages = tuple(f"{language.casefold()}-" for language in about.languages)
-    return Described(about.schedule, words, text_words((about.place,)), languages, about.spot)
+    words = _spaced(text_words((*about.specialties, about.service, about.organisation, about.card.card.name)))
+    languages = _spaced([f"{language.casefold()}-" for language in about.languages])
+    return Described(about.schedule, words, _spaced(text_words((about.place,))), languages, about.spot)
 
 
 class Wish:
     """A search, folded once."""
 
     def __init__(self, search: SlotSearch) -> None:
-        self._search, self._words, self._place = search, text_words(search.words), text_words(search.place)
-        self._language = f"{search.language.casefold()}-" if search.language else ""
+        words, place = ([f" {word}" for word in text_words(asked)] for asked in (search.words, search.place))
+        language, near = f" {search.language.casefold()}-" if search.language else "", search.near
+        checks: tuple[tuple[object, Callable[[Described], bool]], ...] = (
+            (search.schedule, lambda one: one.schedule == search.schedule),
+            (words, lambda one: all(word in one.words for word in words)),
+            (place, lambda one: all(word in one.place for word in place)),
+            (language, lambda one: language in one.languages),
+            (near, lambda one: bool(near and one.spot and metres_between(near, one.spot) <= search.metres)),
+        )
+        self._checks = [check for asked, check in checks if asked]
 
     def suits(self, one: Described) -> bool:
         """Whether the schedule is one of those that are searched for. A language finds its longer tags too (RFC 4647, 3.3.1)."""
-        search = self._search
-        return (
-            search.schedule in (None, one.schedule)
-            and (not self._language or any(language.startswith(self._language) for language in one.languages))
-            and matches(one.words, self._words)
-            and matches(one.place, self._place)
-            and (search.near is None or (one.spot is not None and metres_between(search.near, one.spot) <= search.metres))
-        )
+        return all(check(one) for check in self._checks)
+
+
+def _spaced(words: Sequence[str]) -> str:
+    return "".join(f" {word}" for word in words)
 
 
 def wanted(slot: Slot, search: SlotSearch) -> bool:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from heapq import merge
+from heapq import heapify, heappop, heapreplace
 
 from salus.codec import decode, encode
 from salus.errors import NodeRefused
 from salus.exchange.schedules import (
     MAX_PAGE,
     About,
+    FoundSlot,
     FoundSlots,
     SchedulePage,
+    Showing,
     SignedAbout,
     SlotSearch,
     Wish,
     described,
-    found_slot,
     free_seats,
     require_page,
     root_of,
@@ -46,9 +47,8 @@ class _Kept:
         self.about, self.slots, self.root, self.ends = page.about.about, page.slots, root_of(page), page.ends
         self.described, self.starts = described(page.about.about), [slot.start for slot in page.slots]
 
-    def of_time(self, begins: int, ends: int) -> bool:
-        """Whether it has any slot that starts between the two."""
-        return bool(self.starts) and self.starts[-1] >= begins and self.starts[0] < ends
+
+_Row = tuple[int, bytes, int, _Kept]  # start, the page's key (no two have the same), index, page
 
 
 class SlotPages:
@@ -112,11 +112,17 @@ class SlotPages:
             pages = list(self._kept.items())
         begins = max(search.begins, self._engine.newest_header().header.time)
         wish = Wish(search)
-        rows = [_rows(*one, begins) for one in pages if one[1].of_time(begins, search.ends) and wish.suits(one[1].described)]
-        found, more = self._free(merge(*rows), search)
+        rows = [
+            (kept.starts[at], key, at, kept)
+            for key, kept in pages
+            if (at := bisect_left(kept.starts, begins)) < len(kept.starts)
+            and kept.starts[at] < search.ends
+            and wish.suits(kept.described)
+        ]
+        found, more = self._free(_in_order(rows), search)
         return self._answer(found, more=more)
 
-    def _free(self, rows: Iterator[tuple[int, bytes, int, _Kept]], search: SlotSearch) -> tuple[list[tuple[bytes, int]], bool]:
+    def _free(self, rows: Iterator[_Row], search: SlotSearch) -> tuple[list[tuple[bytes, int]], bool]:
         """Where the first free slots stand, and whether it was given up before the time was over."""
         found, open_from = list[tuple[bytes, int]](), dict[bytes, tuple[int, int]]()
         for looked, (start, key, index, kept) in enumerate(rows):
@@ -133,19 +139,19 @@ class SlotPages:
         return found, False
 
     def _answer(self, found: list[tuple[bytes, int]], *, more: bool) -> FoundSlots:
-        abouts, slots, pages = list[SignedAbout](), [], dict[bytes, SchedulePage]()
+        abouts, slots, pages = list[SignedAbout](), list[FoundSlot](), dict[bytes, Showing]()
         for key, index in found:
             if key not in pages:
                 value = self._tables.get(PAGES, key)
                 if value is None:
                     continue
-                pages[key] = _stored(value)
-            page = pages[key]
+                pages[key] = Showing(_stored(value))
+            page = pages[key].page
             if index >= len(page.slots):
                 continue  # it was replaced meanwhile; what it says else the reader holds against the ledger
             if page.about not in abouts:
                 abouts.append(page.about)
-            slots.append(found_slot(page, index, abouts.index(page.about)))
+            slots.append(pages[key].found(index, abouts.index(page.about)))
         return FoundSlots(tuple(abouts), tuple(slots), more)
 
     def _takable(self, key: bytes, kept: _Kept) -> tuple[int, int]:
@@ -200,10 +206,16 @@ class SlotPages:
                 del self._kept[key]
 
 
-def _rows(key: bytes, kept: _Kept, begins: int) -> Iterator[tuple[int, bytes, int, _Kept]]:
-    """The page's slots from a moment on, by start."""
-    for index in range(bisect_left(kept.starts, begins), len(kept.starts)):
-        yield kept.starts[index], key, index, kept
+def _in_order(rows: list[_Row]) -> Iterator[_Row]:
+    """The slots of all pages from these on, by start: no more of them is looked at than is asked for."""
+    heapify(rows)
+    while rows:
+        yield rows[0]
+        _, key, index, kept = rows[0]
+        if index + 1 < len(kept.starts):
+            heapreplace(rows, (kept.starts[index + 1], key, index + 1, kept))
+        else:
+            heappop(rows)
 
 
 def _stored(value: bytes) -> SchedulePage:
