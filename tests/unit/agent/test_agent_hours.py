@@ -23,6 +23,7 @@ from salus.errors import AgentRefused
 from salus.exchange.cards import Role
 from salus.exchange.hours import day_of
 from salus.exchange.schedules import FoundSlots, SchedulePage, SlotSearch, require_page, root_of, sign_about, spot_of
+from salus.fhir.schedules import from_fhir
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.scheduling.messages import DAY, HOUR, HoldSlots, Kind, PublishSlots
 from world import DOCTOR, OTHER, PATIENT, Clock, World, opened
@@ -294,6 +295,16 @@ def test_a_practice_publishes_for_those_who_work_there_and_nobody_else_does(worl
     assert code(lambda: opening.publish(world.agent, "Praxis am See", file())) == "agent/no-licence"
     assert code(lambda: opening.publish(world.agent, PATIENT, file())) == "agent/no-licence"
     assert code(lambda: opening.publish(world.agent, PATIENT, file(practitioner=DOCTOR))) == "agent/not-an-organisation"
+
+
+def test_a_month_is_written_in_fhir_with_what_is_taken_as_busy(world: World) -> None:
+    """SCH-52."""
+    published(world)
+    offer = found(world, limit=1).offers[0]
+    hold(world, offer)
+    facts = from_fhir(opening.in_fhir(world.agent, DOCTOR, "", offer.info.begins))
+    assert (facts.taken, facts.schedule, facts.zone) == ((offer.info.begins,), offer.info.schedule, "Europe/Zurich")
+    assert code(lambda: opening.in_fhir(world.agent, DOCTOR, "", 0)) == "agent/no-such-schedule"
 
 
 def test_a_schedule_is_named_where_there_are_several(world: World) -> None:
