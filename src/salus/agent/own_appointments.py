@@ -6,6 +6,8 @@ from typing import Annotated
 
 import msgspec
 
+from salus.agent.home import Agent
+from salus.agent.wallet import Wallet
 from salus.charts.sections import SectionKind
 from salus.codec import Record
 from salus.exchange.appointing import BookingLetter
@@ -32,3 +34,11 @@ class OwnAppointment(Record, frozen=True, tag="own-appointment"):
     told: bool = False
     instead_of: Bytes32 | None = None
     seen: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
+def kept(agent: Agent, wallet: Wallet) -> dict[bytes, OwnAppointment]:
+    """All of them by handle: also those from before a recovery, which go on under the keys that they have."""
+    found = dict[bytes, OwnAppointment]()
+    for person in reversed(wallet.ids):
+        found |= dict(agent.store.all(OwnAppointment, person))
+    return found

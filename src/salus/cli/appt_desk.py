@@ -19,17 +19,17 @@ Words = Annotated[str, typer.Option(help="What the patient is told in words, by 
 
 def today(who: As, day: Day = "", schedule: Only = "", home: Home = HOME, as_json: Json = False) -> None:
     """Who comes today, by time."""
-    from salus.agent.services import inbox, reception
-    from salus.agent.services.waiting import may_wait
+    from salus.agent.services import reception
     from salus.cli.session import session
 
     with session(home) as agent:
-        with may_wait():
-            for wallet in agent.wallets():
-                inbox.collect(agent, wallet.record.name)
         found = reception.day_list(agent, who, _window(agent, who, day), schedule)
     rows = [_row(info) for info in found]
-    emit(as_json, {"appointments": found}, table(("when", "who", "why", "state", "appointment"), rows, "nobody comes"))
+    unread = dict.fromkeys(
+        at.practitioner for info in found if not info.name for at in info.appointment.places if at.practitioner
+    )
+    notes = "".join(f"\nWho comes may stand in a letter that was not read yet: salus inbox --as '{name}'" for name in unread)
+    emit(as_json, {"appointments": found}, table(("when", "who", "why", "state", "appointment"), rows, "nobody comes") + notes)
 
 
 def check_in(appointment: Which, who: As, home: Home = HOME, as_json: Json = False) -> None:

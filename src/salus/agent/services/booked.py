@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from salus.agent.home import Agent
-from salus.agent.own_appointments import OwnAppointment
+from salus.agent.own_appointments import OwnAppointment, kept
 from salus.agent.services.appointments import AppointmentInfo, describe, standing, standings
 from salus.agent.services.contacts import add_contact
 from salus.agent.services.granting import access, grant
@@ -66,7 +66,7 @@ def settle(agent: Agent, wallet: Wallet, handle: bytes, own: OwnAppointment) -> 
             keep_letter(agent, wallet, signed.about.card, LetterKind.BOOKING, encode(signed_letter))
         agent.store.put(wallet.person, handle, done)
     send_letters(agent)
-    instead = own.instead_of and agent.store.find(OwnAppointment, wallet.person, own.instead_of)
+    instead = kept(agent, wallet).get(own.instead_of or b"")
     if own.instead_of and instead:
         give_up(agent, wallet, own.instead_of, instead)
     return done
@@ -152,7 +152,7 @@ def take_letter(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     sent = decode(letter.body, AppointmentLetter, limit=MAX_LETTER)
     about = require_about(sent.signed, agent.network_id)
     there = standing(agent, sent.appointment)
-    known = agent.store.find(OwnAppointment, wallet.person, sent.appointment)
+    known = kept(agent, wallet).get(sent.appointment)
     theirs = about.schedule in [one.schedule for one in there.slots] or (known is not None and _knows(known, about))
     ours = known is not None or (sent.patient is not None and SigningKey(sent.patient).public == there.patient)
     if not theirs or not ours or not _of_practice(letter, about):
@@ -167,9 +167,8 @@ def take_letter(agent: Agent, wallet: Wallet, letter: Letter) -> str:
 
 def news(agent: Agent, wallet: Wallet) -> list[News]:
     """What has become of one's own appointments since this was last asked. The ledger says it: no practice need have written."""
-    kept = agent.store.all(OwnAppointment, wallet.person)
-    told = list[News]()
-    for (handle, own), there in zip(kept, standings(agent, [handle for handle, _ in kept]), strict=True):
+    known, told = kept(agent, wallet), list[News]()
+    for (handle, own), there in zip(known.items(), standings(agent, list(known)), strict=True):
         if there is None or not own.seen or mark(there) == own.seen:
             continue
         card = own.practices[0].about.card.card
@@ -187,7 +186,7 @@ def news(agent: Agent, wallet: Wallet) -> list[News]:
 def resume_bookings(agent: Agent) -> None:
     """Complete what earlier commands began: what was held and is to be booked, and whom a practice is still to be told of."""
     for wallet in agent.wallets():
-        for handle, own in agent.store.all(OwnAppointment, wallet.person):
+        for handle, own in kept(agent, wallet).items():
             if own.letter is not None and not own.told:
                 with suppress(LedgerRefused):
                     settle(agent, wallet, handle, own)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from salus.agent.home import Agent
-from salus.agent.own_appointments import OwnAppointment
+from salus.agent.own_appointments import OwnAppointment, kept
 from salus.agent.services.appointments import REMEMBERED, AppointmentInfo, choose, describe, look, standing, standings
 from salus.agent.services.booked import AFTER_VISIT, end_consent, give_up, mark, settle
 from salus.agent.services.finding import find, offer, slot_name
@@ -68,7 +68,7 @@ def book(agent: Agent, name: str, named: Sequence[str], visit: Visit) -> OwnInfo
     """Book what is held or offered, or slots as they were found; tell the practice who comes, and let it read what is shared."""
     wallet = agent.wallet(name)
     handle, own = _held(agent, wallet, named) if "@" in named[0] else _own(agent, wallet, named[0])
-    instead = choose(agent.store.ids(OwnAppointment, wallet.person), visit.instead_of) if visit.instead_of else own.instead_of
+    instead = choose(list(kept(agent, wallet)), visit.instead_of) if visit.instead_of else own.instead_of
     letter = BookingLetter(handle, wallet.record.name, visit.born, visit.reason, visit.phone, None, bytes(64))
     own = _sound(msgspec.structs.replace(own, letter=letter, share=visit.share, told=False, instead_of=instead))
     with agent.store.writing():
@@ -106,8 +106,8 @@ def wait(
 ) -> OwnInfo:
     """Wait for a seat that starts within the window (ms): the ledger offers it, to whoever waits longest, first."""
     wallet = agent.wallet(name)
-    instead = choose(agent.store.ids(OwnAppointment, wallet.person), instead_of) if instead_of else None
-    for handle, own in agent.store.all(OwnAppointment, wallet.person):
+    instead = choose(list(kept(agent, wallet)), instead_of) if instead_of else None
+    for handle, own in kept(agent, wallet).items():
         known = own.wait
         same = known is not None and (known.schedule, known.earliest, known.latest, known.kinds) == (
             schedule,
@@ -129,9 +129,11 @@ def wait(
 def own_appointments(agent: Agent, name: str) -> tuple[OwnInfo, ...]:
     """All that the ledger has of one's own, by time."""
     wallet = agent.wallet(name)
-    kept = agent.store.all(OwnAppointment, wallet.person)
-    found = standings(agent, [handle for handle, _ in kept])
-    infos = [_described(handle, own, there) for (handle, own), there in zip(kept, found, strict=True) if there is not None]
+    known = kept(agent, wallet)
+    found = standings(agent, list(known))
+    infos = [
+        _described(handle, own, there) for (handle, own), there in zip(known.items(), found, strict=True) if there is not None
+    ]
     return tuple(sorted(infos, key=lambda info: (info.appointment.begins or 1 << 62, info.appointment.appointment)))
 
 
@@ -140,7 +142,7 @@ def own_appointments(agent: Agent, name: str) -> tuple[OwnInfo, ...]:
 
 def _held(agent: Agent, wallet: Wallet, slots: Sequence[str]) -> tuple[bytes, OwnAppointment]:
     """The appointment that holds just these slots: one that an earlier command began, or a new one."""
-    for handle, own in agent.store.all(OwnAppointment, wallet.person):
+    for handle, own in kept(agent, wallet).items():
         same = own.shown and sorted(map(slot_name, own.shown)) == sorted(slots)
         if same and agent.clock() - own.begun < REMEMBERED and _may_go_on(agent, handle):
             return handle, _take(agent, wallet, handle, own)
@@ -206,11 +208,9 @@ def _described(handle: bytes, own: OwnAppointment, there: Appointment) -> OwnInf
 
 
 def _own(agent: Agent, wallet: Wallet, named: str) -> tuple[bytes, OwnAppointment]:
-    handle = choose(agent.store.ids(OwnAppointment, wallet.person), named)
-    own = agent.store.find(OwnAppointment, wallet.person, handle)
-    if own is None:
-        raise AgentRefused("no-such-appointment", "no appointment of that id is kept here")
-    return handle, own
+    known = kept(agent, wallet)
+    handle = choose(list(known), named)
+    return handle, known[handle]
 
 
 def _sound(own: OwnAppointment) -> OwnAppointment:
