@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from salus.cli.options import HOME, As, Home, Json, read_input
-from salus.cli.output import emit, moment, table
+from salus.cli.output import emit, emit_raw, moment, table
 from salus.errors import Misused
 from salus.ledger.modules.scheduling.messages import DAY, Kind
 
@@ -49,6 +49,22 @@ def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
         found = opening.opened_hours(agent, who)
     rows = [(i.name, i.schedule[:12], i.zone, i.days, i.slots, ", ".join(i.closed) or "-") for i in found]
     emit(as_json, {"schedules": found}, table(("hours", "schedule", "zone", "days", "slots", "closed since"), rows, "no hours"))
+
+
+@app.command()
+def fhir(
+    who: As,
+    schedule: Annotated[str, typer.Option(help="Which schedule, where there are several.")] = "",
+    day: Annotated[str | None, typer.Option(metavar="DAY", help="A day of the month; today when not given.")] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """A month of your hours for other systems, as a FHIR Bundle of a Schedule and its Slots, and of whose they are."""
+    from salus.agent.services import opening
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        emit_raw(opening.in_fhir(agent, who, schedule, moment(day) or agent.clock()))
 
 
 @slots.command("find")

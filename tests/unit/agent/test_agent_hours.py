@@ -21,8 +21,9 @@ from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused
 from salus.exchange.cards import Role
-from salus.exchange.hours import day_of
+from salus.exchange.hours import day_of, month_of, zone_of
 from salus.exchange.schedules import FoundSlots, SchedulePage, SlotSearch, require_page, root_of, sign_about, spot_of
+from salus.fhir.schedules import from_fhir
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.scheduling.messages import DAY, HOUR, HoldSlots, Kind, PublishSlots
 from world import DOCTOR, OTHER, PATIENT, Clock, World, opened
@@ -106,7 +107,7 @@ def test_what_was_found_is_what_the_ledger_takes_and_then_it_is_found_no_more(wo
     again = found(world, limit=1).offers[0]
     assert (again.info.slot, offer.info.free, again.info.free) == (offer.info.slot, 2, 1)
     hold(world, again)
-    assert offer.info.begins not in starts(world)
+    assert offer.info.begins not in [one.shown.slot.start for one in answered(world).slots]
     assert code(lambda: finding.offer(world.agent, offer.info.slot)) == "agent/no-such-slot"
 
 
@@ -296,6 +297,16 @@ def test_a_practice_publishes_for_those_who_work_there_and_nobody_else_does(worl
     assert code(lambda: opening.publish(world.agent, PATIENT, file(practitioner=DOCTOR))) == "agent/not-an-organisation"
 
 
+def test_a_month_is_written_in_fhir_with_what_is_taken_as_busy(world: World) -> None:
+    """SCH-52."""
+    published(world)
+    offer = found(world, limit=1).offers[0]
+    hold(world, offer)
+    facts = from_fhir(opening.in_fhir(world.agent, DOCTOR, "", offer.info.begins))
+    assert (facts.taken, facts.schedule, facts.zone) == ((offer.info.begins,), offer.info.schedule, "Europe/Zurich")
+    assert code(lambda: opening.in_fhir(world.agent, DOCTOR, "", 0)) == "agent/no-such-schedule"
+
+
 def test_a_schedule_is_named_where_there_are_several(world: World) -> None:
     assert code(lambda: opening.publish(world.agent, DOCTOR, None, close=("2026-12-01",))) == "agent/no-such-schedule"
     published(world)
@@ -316,6 +327,27 @@ def test_a_publication_that_was_cut_off_is_completed_by_the_next_command(world: 
     assert found(world).offers == ()
     resume(world.agent)
     assert len(found(world).offers) == 10
+
+
+def test_a_page_that_was_replaced_is_not_served_though_the_node_has_not_noticed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SCH-47."""
+
+    def cut(*_: object) -> None:
+        raise AgentRefused("node-unreachable", "cut")
+
+    published(world)
+    day = _day(starts(world)[0])
+    with monkeypatch.context() as patched:
+        patched.setattr(world.node.directory.pages, "notice", lambda _: None)
+        patched.setattr(world.agent.network, "put_page", cut)
+        assert code(lambda: opening.publish(world.agent, DOCTOR, None, close=(day,))) == "agent/node-unreachable"
+    assert answered(world, ends=_month_end(world)).slots == ()
+
+
+def _month_end(world: World) -> int:
+    return month_of(zone_of("Europe/Zurich"), world.clock.now)[1]
 
 
 def test_a_node_that_starts_again_has_its_pages_but_no_former_ones(tmp_path: Path) -> None:

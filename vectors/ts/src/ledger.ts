@@ -46,8 +46,8 @@ const Change = choice<any>(
 const fill = integer(0, 12);
 const NewFill = record("new-fill", { bearer: bytes32, opens: count, closes: count });
 const kind = oneOf("visit", "home", "video", "phone");
-const TimeSlot = record("time-slot", { start: count, end: count, seats: integer(1, 64), kind });
-const ShownSlot = record("shown-slot", {
+export const TimeSlot = record("time-slot", { start: count, end: count, seats: integer(1, 64), kind });
+export const ShownSlot = record("shown-slot", {
   schedule: bytes32,
   begins: count,
   index: integer(0, 4095),

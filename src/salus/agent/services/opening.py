@@ -28,9 +28,10 @@ from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, LedgerRefused
 from salus.exchange.cards import Role
 from salus.exchange.hours import Closed, Hours, day_of, expand, month_of, read_hours, span_ms, zone_of
-from salus.exchange.schedules import About, SchedulePage, SignedAbout, require_about, root_of, sign_about, spot_of
+from salus.exchange.schedules import About, SchedulePage, SignedAbout, free_seats, require_about, root_of, sign_about, spot_of
+from salus.fhir.schedules import facts_of, to_fhir
 from salus.ledger.modules.scheduling.messages import LONGEST_PERIOD, OpenSchedule, PublishSlots, ReviseSchedule, Slot
-from salus.ledger.modules.scheduling.state import Period, Schedule, period_key, schedule_id, schedule_key
+from salus.ledger.modules.scheduling.state import Period, Schedule, Seats, period_key, schedule_id, schedule_key, seats_key
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,21 @@ def opened_hours(agent: Agent, name: str) -> tuple[OpeningInfo, ...]:
         _info(agent, handle, own, pages_of(agent, owner, handle), (0, 0), opened=False)
         for handle, own in agent.store.all(OwnSchedule, owner)
     )
+
+
+def in_fhir(agent: Agent, name: str, schedule: str, moment: int) -> bytes:
+    """The month of ``moment`` (ms) as a FHIR Bundle: a slot is busy where the ledger has no seat left. ``no-such-schedule``."""
+    wallet = agent.wallet(name)
+    handle, _ = schedule_named(agent, wallet, schedule)
+    pages = pages_of(agent, desk_owner(agent, wallet), handle)
+    page = next((page for page in pages if page.begins <= moment < page.ends), None)
+    if page is None:
+        raise AgentRefused("no-such-schedule", "no hours of this month are published here")
+    leaves, _ = records(agent, [seats_key(handle, slot.start) for slot in page.slots], Seats)
+    seats = [
+        (slot.start, seat.end, seat.kind) for slot, leaf in zip(page.slots, leaves, strict=True) if leaf for seat in leaf.taken
+    ]
+    return to_fhir(facts_of(page, [slot.start for slot in page.slots if not free_seats(slot, seats)]))
 
 
 def resume_schedules(agent: Agent) -> None:
