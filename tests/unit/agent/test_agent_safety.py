@@ -159,6 +159,22 @@ def test_what_is_in_the_chart_of_a_cancelled_prescription_does_not_count(place: 
     assert rows(issue(place, DRUG).safety, "same medicine")[-1] == ("done", "no medicines are recorded", "")
 
 
+def test_a_renewal_is_checked_anew_and_is_no_duplicate_of_what_it_follows(ill: Town) -> None:
+    """RX-52, RX-56."""
+    first = issue(ill, "Paracetamol 500 mg")
+    again = prescribing.issue_again(ill.home.agent, DOCTOR, bytes.fromhex(first.prescription), 0)
+    third = prescribing.issue_again(ill.home.agent, DOCTOR, bytes.fromhex(again.prescription), 0)
+    inbox.collect(ill.home.agent, PATIENT)
+    assert not [check for check in opened(ill, third.prescription).checks if check.blocks]
+    doubted = issue(ill, DRUG, Terms(override="allergy-doubtful"))
+    with pytest.raises(UnsafePrescription):
+        prescribing.issue_again(ill.home.agent, DOCTOR, bytes.fromhex(doubted.prescription), 0)
+    handle = bytes.fromhex(doubted.prescription)
+    renewed = prescribing.issue_again(ill.home.agent, DOCTOR, handle, 0, "no-alternative").prescription
+    inbox.collect(ill.home.agent, PATIENT)
+    assert [one.reason for one in prescribed.show(ill.home.agent, PATIENT, renewed).overridden] == ["no-alternative"]
+
+
 def weighs(place: Town, kilograms: float) -> None:
     """A weight of yesterday in the patient's record."""
     vital = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
