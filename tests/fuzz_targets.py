@@ -40,10 +40,12 @@ from salus.exchange.api import (
 )
 from salus.exchange.carding import card_from_text, require_card
 from salus.exchange.envelopes import Drop, MailboxClaim, Post, SignedLetter
+from salus.exchange.hours import expand, month_of, read_hours, zone_of
 from salus.exchange.inviting import read_invitation, require_vouched
 from salus.exchange.peering import EngineAnswer, PeerAnswer
 from salus.exchange.posting import _info, open_letter, require_stamp
 from salus.exchange.prescribing import PREFIX, Content, PrescriptionCode, _check, code_from_text
+from salus.exchange.schedules import FoundSlots, SlotSearch
 from salus.fhir.authoring import medication_request, medication_words, note_text
 from salus.fhir.parsing import instant, read_resource
 from salus.fhir.validation import require_valid
@@ -80,6 +82,7 @@ FIELDS = {
     "entry": "blob",
     "export": "export",
     "genesis": "genesis",
+    "found": "found",
     "half": "blob",
     "header": "header",
     "hybrid": "signature",
@@ -90,6 +93,7 @@ FIELDS = {
     "locked": "locked",
     "member": "text",
     "owner": "request",
+    "page": "page",
     "peer": "ask",
     "promise": "promise",
     "push": "pushed",
@@ -230,6 +234,7 @@ def of_shapes() -> Target:
     shapes: tuple[type[Record], ...] = (
         *(FoundListings, ListingSearch, NodeStatus, PeerAnswer, Post),
         *(Served, StatesAnswer, StatesRequest, Submission, TxStatus, EngineAnswer),
+        *(SlotSearch, FoundSlots),
     )
 
     def accept(data: bytes) -> None:
@@ -269,6 +274,19 @@ def _prescription() -> Target:
     return Target(accept, (zstd.compress(encode(code)),))
 
 
+def _hours() -> Target:
+    """A file of hours, and the slots of a month that follow from it."""
+    rule = b'{"days":["sun"],"from":"00:00","to":"24:00","length":60,"every":2}'
+    seed = b'{"name":"x","zone":"Europe/Zurich","rules":[' + rule + b'],"closed":[{"day":"2026-10-25"}]}'
+    toml = b'name = "x"\nzone = "UTC"\n[[extra]]\nday = "2026-10-01"\nfrom = "09:00"\nto = "10:00"\nlength = 5'
+
+    def accept(data: bytes) -> None:
+        hours = read_hours(data)
+        expand(hours, *month_of(zone_of(hours.zone), 1_792_000_000_000))
+
+    return Target(accept, (seed, toml))
+
+
 _NOTE = b'{"resourceType":"DocumentReference","content":[{"attachment":{"contentType":"text/plain","data":"RmVlbHMgd2VsbC4="}}]}'
 
 TARGETS: dict[str, Callable[[], Target]] = {
@@ -294,6 +312,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "shapes": of_shapes,
     "fhir": lambda: Target(require_kept_as_written, (bundle({"resourceType": "Patient", "id": "p"}), CLEMENTE[:20_000])),
     "prescription": _prescription,
+    "hours": _hours,
     "note": lambda: Target(_note, (_NOTE,)),
 }
 

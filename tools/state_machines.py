@@ -6,6 +6,8 @@ from pathlib import Path
 
 from salus.ledger.modules.prescriptions.state import TABLE as PRESCRIPTIONS
 from salus.ledger.modules.prescriptions.state import FillStatus
+from salus.ledger.modules.scheduling.state import TABLE as SCHEDULING
+from salus.ledger.modules.scheduling.state import AppointmentStatus
 from salus.ledger.workflow import diagram
 
 FOLDER = Path(__file__).parents[1] / "docs" / "state-machines"
@@ -16,7 +18,20 @@ PAGES = (
         "prescriptions.md",
         "A fill of a prescription",
         "One package, part or repeat: [spec/prescriptions.md](../../spec/prescriptions.md).",
-        diagram(PRESCRIPTIONS, "IssuePrescription", FillStatus.READY),
+        diagram(PRESCRIPTIONS, {"IssuePrescription": FillStatus.READY}),
+    ),
+    (
+        "scheduling.md",
+        "An appointment",
+        "Of one patient, in one slot or several: [spec/scheduling.md](../../spec/scheduling.md).",
+        diagram(
+            SCHEDULING,
+            {
+                "HoldSlots": AppointmentStatus.PENDING,
+                "TakeSlots": AppointmentStatus.BOOKED,
+                "JoinWaiting": AppointmentStatus.WAITLIST,
+            },
+        ),
     ),
 )
 

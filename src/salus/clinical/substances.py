@@ -31,7 +31,7 @@ class Listed:
 
     def is_same(self, other: Listed) -> bool:
         """Whether both name the same by a code or by the whole of their words, known or not."""
-        return bool(set(self.codes) & set(other.codes)) or plain(self.words) == plain(other.words)
+        return bool(set(self.codes) & set(other.codes)) or plain(self.words) == plain(other.words) != ""
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def says(words: str, names: Iterable[str]) -> bool:
 
 
 def plain(words: str) -> str:
-    """Small letters and digits without accents, and single blanks between them."""
-    bare = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode("ascii").lower()
-    return " ".join(re.findall(r"[a-z0-9]+", bare))
+    """Letters of whatever script and digits, without case and accents, and single blanks between them."""
+    bare = "".join(sign for sign in unicodedata.normalize("NFKD", words) if not unicodedata.combining(sign)).casefold()
+    return " ".join(re.findall(r"[^\W_]+", bare))
 
 
 @lru_cache(maxsize=1)

@@ -153,6 +153,13 @@ def test_the_same_substance_and_the_same_words_are_duplicates() -> None:
     assert blocking(SAME, request("Ibuprofen"), known("", "Paracetamol")) == set()
 
 
+def test_two_names_in_another_script_are_two_medicines() -> None:
+    one, other = Listed("Аспирин"), Listed("Парацетамол")
+    assert one.is_same(Listed("аспирин"))
+    assert not one.is_same(other)
+    assert not Listed("").is_same(Listed("-"))
+
+
 def test_a_medicine_of_the_same_class_is_shown() -> None:
     """RX-53."""
     (check,) = told(CLASS, request("Naproxen"), known("", "Ibuprofen 400 mg; Simvastatin"))

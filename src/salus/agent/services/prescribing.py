@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
-from salus.agent.services.charting import open_chart, resource_of
+from salus.agent.services.charting import born_of
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.examining import choose, choose_fill, describe_fills, require_request, standing
 from salus.agent.services.posting import keep_letter, send_letters
@@ -21,7 +20,6 @@ from salus.agent.services.submitting import submit
 from salus.agent.services.writing import NoteJob, plan_note, resume_notes
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
-from salus.charts.sections import SectionKind
 from salus.clinical.checks import Check
 from salus.codec import Record, decode, encode
 from salus.crypto.hashing import tagged
@@ -31,7 +29,7 @@ from salus.errors import AgentRefused, LedgerRefused, Malformed, NodeRefused, Sa
 from salus.exchange.cards import SignedCard
 from salus.exchange.client import UNREACHED
 from salus.exchange.envelopes import MAX_ENVELOPE, LetterKind
-from salus.exchange.prescribing import BORN, Content, PrescriptionCode, PrescriptionLetter, code_to_text
+from salus.exchange.prescribing import Content, PrescriptionCode, PrescriptionLetter, code_to_text
 from salus.fhir.authoring import medication_words, prescribed
 from salus.fhir.parsing import Resource, read_resources
 from salus.fhir.tasks import FillInfo
@@ -228,7 +226,7 @@ def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Te
     control = new_seed()
     handle = prescription_id(agent.network_id, SigningKey(control).public)
     name = wallet.record.name
-    born = terms.born or _born(agent, name, card)
+    born = terms.born or born_of(agent, name, card)
     request = _request(data)
     renews = terms.renews.hex() if any(terms.renews) else ""
     safety = at_signing(agent, name, card, request, born, _others(agent, wallet, card), renews)
@@ -253,21 +251,6 @@ def _others(agent: Agent, wallet: Wallet, card: SignedCard) -> list[Resource]:
     person = person_id(card.card.key)
     issued_before = [kept for _, kept in agent.store.all(IssuedPrescription, wallet.person)]
     return [require_request(kept.content) for kept in issued_before if person_id(kept.patient.card.key) == person]
-
-
-def _born(agent: Agent, author: str, card: SignedCard) -> str:
-    """The patient's date of birth from the chart, where the prescriber may read it and it has but one; "" otherwise."""
-    try:
-        shown = open_chart(
-            agent, author, person_id(card.card.key).hex(), sections=(SectionKind.SUMMARY,), types=("Patient",)
-        ).shown
-    except SalusError as error:
-        if error.full_code in UNREACHED:
-            raise
-        return ""
-    dates = {str(resource_of(version).value.get("birthDate", "")) for version in shown if not version.trouble}
-    born = next(iter(dates)) if len(dates) == 1 else ""
-    return born if re.match(BORN, born) else ""
 
 
 def _request(data: bytes) -> Resource:
