@@ -277,6 +277,16 @@ def test_a_list_from_the_future_is_not_gone_by(ill: Town) -> None:
     assert dispensing.open_code(ill.near.agent, PHARMACIST, later).allergies == ()
 
 
+def test_a_list_with_times_that_no_calendar_has_is_not_gone_by(ill: Town) -> None:
+    """RX-58: whoever makes a code may put any number into it."""
+    handle = issue(ill, "Paracetamol 500 mg", Terms(born="2020-05-01")).prescription
+    code, _ = prescribed.code(ill.home.agent, PATIENT, handle, None)
+    assert code.record is not None
+    for record in (replace(code.record, at=2**53 - 1), replace(code.record, weight=18_000, weighed=2**53 - 1)):
+        seen = dispensing.open_code(ill.near.agent, PHARMACIST, replace(code, record=record))
+        assert rows(seen, "child's dose") == [("not done", "because not shared: a weight", "")]
+
+
 def test_a_long_list_is_cut_so_that_a_camera_reads_the_code_and_the_pharmacist_is_told(ill: Town) -> None:
     """RX-58."""
     words = [secrets.token_hex(30) for _ in range(60)]
