@@ -29,6 +29,7 @@ from bench import (
     prescribing,
     prescribing_together,
     repairing,
+    scheduling,
     state_syncing,
     validators_growing,
     vault_reading,
@@ -39,6 +40,7 @@ ROOT = Path(__file__).parents[1]
 QUESTIONS = (
     ledger_in_process,
     prescribing,
+    scheduling,
     ledger_over_http,
     evm_chain,
     entry_sealing,

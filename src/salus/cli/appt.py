@@ -9,7 +9,7 @@ from salus.charts.sections import SectionKind
 from salus.cli.options import HOME, As, Home, Json, write_output
 from salus.cli.output import emit, moment, table
 from salus.errors import Misused
-from salus.ledger.modules.scheduling.messages import DAY, Kind, Override
+from salus.ledger.modules.scheduling.messages import Kind, Override
 
 app = typer.Typer(help="Appointments: held, booked, moved, waited for, kept.", no_args_is_help=True)
 
@@ -78,7 +78,9 @@ def wait(
     schedule: Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's id, or a slot of it.")],
     who: As,
     since: Annotated[str | None, typer.Option("--from", help="From this day or time on; from now on when not given.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Starts up to this day or time; 30 days when not given.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Starts up to this day or time; 30 days, as far as it is open, when not given.")
+    ] = None,
     kind: Annotated[list[Kind] | None, typer.Option(help="visit, home, video or phone; a visit when not given.")] = None,
     instead: Instead = "",
     home: Home = HOME,
@@ -91,12 +93,8 @@ def wait(
     if len(handle) != 64 or not set(handle) <= set("0123456789abcdef"):
         raise Misused("usage", "a schedule is named by all 64 digits of its id, or by a slot of it")
 
-    def act(agent: Any) -> Any:
-        begins = moment(since) or 0
-        window = (begins, moment(until) or max(begins, agent.clock()) + 30 * DAY)
-        return booking.wait(agent, who, bytes.fromhex(handle), window, tuple(kind or (Kind.VISIT,)), instead)
-
-    _shown(home, as_json, act)
+    window, kinds = (moment(since) or 0, moment(until) or 0), tuple(kind or (Kind.VISIT,))
+    _shown(home, as_json, lambda agent: booking.wait(agent, who, bytes.fromhex(handle), window, kinds, instead))
 
 
 @app.command("list")

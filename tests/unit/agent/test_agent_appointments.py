@@ -153,6 +153,14 @@ def test_whoever_waits_is_offered_what_falls_free_and_is_told(place: Practice) -
     assert place.read() == []
 
 
+def test_a_wait_without_an_end_is_as_long_as_the_schedule_is_open(place: Practice) -> None:
+    """SCH-18, SCH-24."""
+    schedule = bytes.fromhex(place.slots()[0][:64])
+    first, again = (booking.wait(place.home.agent, PATIENT, schedule, (0, 0), [Kind.VIDEO]) for _ in range(2))
+    assert first == again
+    assert refused(booking.wait, place.home.agent, PATIENT, bytes(32), (0, 0), [Kind.VISIT]) == "ledger/no-such-schedule"
+
+
 def test_an_offer_that_lapses_is_told(place: Practice) -> None:
     """SCH-20, SCH-26."""
     slot = place.slots()[0]

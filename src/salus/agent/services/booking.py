@@ -16,7 +16,7 @@ from salus.agent.services.appointments import REMEMBERED, AppointmentInfo, choos
 from salus.agent.services.booked import AFTER_VISIT, end_consent, give_up, mark, settle
 from salus.agent.services.finding import find, offer, slot_name
 from salus.agent.services.submitting import submit
-from salus.agent.verify import record
+from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
 from salus.charts.sections import SectionKind
 from salus.codec import decode, encode
@@ -104,23 +104,24 @@ def cancel(agent: Agent, name: str, named: str) -> OwnInfo:
 def wait(
     agent: Agent, name: str, schedule: bytes, window: tuple[int, int], kinds: Sequence[Kind], instead_of: str = ""
 ) -> OwnInfo:
-    """Wait for a seat that starts within the window (ms): the ledger offers it, to whoever waits longest, first."""
-    wallet = agent.wallet(name)
+    """Wait for a seat that starts within the window (ms): the ledger offers it, to whoever waits longest, first.
+
+    A window that ends at 0 ends in 30 days, or as far ahead as the schedule is open.
+    """
+    wallet, wanted = agent.wallet(name), tuple(kinds)
     instead = choose(list(kept(agent, wallet)), instead_of) if instead_of else None
     for handle, own in kept(agent, wallet).items():
-        known = own.wait
-        same = known is not None and (known.schedule, known.earliest, known.latest, known.kinds) == (
-            schedule,
-            *window,
-            tuple(kinds),
-        )
-        if same and agent.clock() - own.begun < REMEMBERED and _may_go_on(agent, handle):
+        if _waits_for(own, schedule, window, wanted) and _recent(agent, own) and _may_go_on(agent, handle):
             return _info(agent, handle, _join(agent, wallet, handle, own))
+    there = record(agent, schedule_key(schedule), Schedule)
+    if there is None:
+        raise LedgerRefused("no-such-schedule", "no schedule of this id")
+    latest = window[1] or newest_header(agent).time + min(30 * DAY, there.horizon)
     seed = new_seed()
     public = SigningKey(seed).public
     handle = appointment_id(agent.network_id, public)
-    wanted = JoinWaiting(public, schedule, *window, tuple(kinds))
-    own = OwnAppointment(seed, _practice(agent, schedule), (), agent.clock(), wanted, instead_of=instead)
+    join = JoinWaiting(public, schedule, window[0], latest, wanted)
+    own = OwnAppointment(seed, _practice(agent, schedule), (), agent.clock(), join, instead_of=instead)
     with agent.store.writing():
         agent.store.put(wallet.person, handle, own)
     return _info(agent, handle, _join(agent, wallet, handle, own))
@@ -144,7 +145,7 @@ def _held(agent: Agent, wallet: Wallet, slots: Sequence[str]) -> tuple[bytes, Ow
     """The appointment that holds just these slots: one that an earlier command began, or a new one."""
     for handle, own in kept(agent, wallet).items():
         same = own.shown and sorted(map(slot_name, own.shown)) == sorted(slots)
-        if same and agent.clock() - own.begun < REMEMBERED and _may_go_on(agent, handle):
+        if same and _recent(agent, own) and _may_go_on(agent, handle):
             return handle, _take(agent, wallet, handle, own)
     offers = [offer(agent, one) for one in slots]
     seed = new_seed()
@@ -153,6 +154,18 @@ def _held(agent: Agent, wallet: Wallet, slots: Sequence[str]) -> tuple[bytes, Ow
     with agent.store.writing():
         agent.store.put(wallet.person, handle, own)
     return handle, _take(agent, wallet, handle, own)
+
+
+def _waits_for(own: OwnAppointment, schedule: bytes, window: tuple[int, int], kinds: tuple[Kind, ...]) -> bool:
+    known = own.wait
+    if known is None or (known.schedule, known.earliest, known.kinds) != (schedule, window[0], kinds):
+        return False
+    return window[1] in (0, known.latest)
+
+
+def _recent(agent: Agent, own: OwnAppointment) -> bool:
+    """Whether it was begun so lately that the same command means the same."""
+    return agent.clock() - own.begun < REMEMBERED
 
 
 def _may_go_on(agent: Agent, handle: bytes) -> bool:
@@ -186,8 +199,6 @@ def _ask(agent: Agent, wallet: Wallet, handle: bytes, own: OwnAppointment, actio
 
 def _practice(agent: Agent, schedule: bytes) -> tuple[SignedAbout, ...]:
     """What the schedule is about, where a node can prove it by any free slot; else it is known once a seat is offered."""
-    if record(agent, schedule_key(schedule), Schedule) is None:
-        raise LedgerRefused("no-such-schedule", "no schedule of this id")
     now = agent.clock()
     found = find(agent, SlotSearch((), (), None, (), None, 0, schedule, now, now + 400 * DAY, 1))
     return tuple(one.about for one in found.offers)
