@@ -263,7 +263,7 @@ def _prescription() -> Target:
     """A frame behind a check that is right, so that what is under it is reached; then the words of what is prescribed."""
     request = medication_request("drug", "dose", "patient")
     content = Content(bytes(32), request, "patient", "1980-01-31", "prescriber", bytes(32), substitution=True)
-    code = PrescriptionCode(bytes(32), 0, bytes(32), bytes(32), content, None)
+    code = PrescriptionCode(bytes(32), 0, bytes(32), bytes(32), content, None, None)
 
     def accept(frame: bytes) -> None:
         text = PREFIX.encode() + base64.b32encode(_check(frame) + frame).rstrip(b"=")

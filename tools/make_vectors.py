@@ -12,7 +12,7 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-from scenarios import Scenario
+from scenarios import Scenario, agent, charts, exchange, ledger, prescriptions, schedules, sealing, warrants
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
