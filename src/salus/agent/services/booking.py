@@ -69,8 +69,11 @@ def book(agent: Agent, name: str, named: Sequence[str], visit: Visit) -> OwnInfo
     wallet = agent.wallet(name)
     handle, own = _held(agent, wallet, named) if "@" in named[0] else _own(agent, wallet, named[0])
     instead = choose(list(kept(agent, wallet)), visit.instead_of) if visit.instead_of else own.instead_of
-    letter = BookingLetter(handle, wallet.record.name, visit.born, visit.reason, visit.phone, None, bytes(64))
-    own = _sound(msgspec.structs.replace(own, letter=letter, share=visit.share, told=False, instead_of=instead))
+    told = own.letter or BookingLetter(handle, wallet.record.name, "", "", "", None, bytes(64))
+    said = (visit.born or told.born, visit.reason or told.reason, visit.phone or told.phone)
+    letter = BookingLetter(handle, wallet.record.name, *said, None, bytes(64))
+    share = visit.share or own.share  # of what was booked before, and is offered at another time, all stays
+    own = _sound(msgspec.structs.replace(own, letter=letter, share=share, told=False, instead_of=instead))
     with agent.store.writing():
         agent.store.put(wallet.person, handle, own)
     return _info(agent, handle, settle(agent, wallet, handle, own))
