@@ -10,7 +10,7 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.own_appointments import OwnAppointment, kept
-from salus.agent.services.appointments import AppointmentInfo, describe, standing, standings
+from salus.agent.services.appointments import describe, standing, standings
 from salus.agent.services.contacts import add_contact
 from salus.agent.services.granting import access, grant
 from salus.agent.services.posting import keep_letter, send_letters
@@ -23,6 +23,7 @@ from salus.errors import AgentRefused, LedgerRefused, SalusError, WarrantRefused
 from salus.exchange.appointing import AppointmentLetter, sign_booking
 from salus.exchange.envelopes import Letter, LetterKind
 from salus.exchange.schedules import About, SignedAbout, require_about, require_page, root_of
+from salus.fhir.appointments import AppointmentInfo
 from salus.ledger.modules.scheduling.messages import BookAppointment, CancelAppointment
 from salus.ledger.modules.scheduling.state import NOBODY, Appointment, AppointmentStatus, ends
 from salus.warrants.link import Purpose, Right

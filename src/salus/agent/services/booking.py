@@ -12,7 +12,7 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.own_appointments import OwnAppointment, kept
-from salus.agent.services.appointments import REMEMBERED, AppointmentInfo, choose, describe, look, standing, standings
+from salus.agent.services.appointments import REMEMBERED, choose, describe, look, standing, standings
 from salus.agent.services.booked import AFTER_VISIT, end_consent, give_up, mark, settle
 from salus.agent.services.finding import find, offer, slot_name
 from salus.agent.services.submitting import submit
@@ -26,6 +26,7 @@ from salus.errors import AgentRefused, LedgerRefused, Malformed
 from salus.exchange.appointing import BookingLetter
 from salus.exchange.envelopes import MAX_ENVELOPE
 from salus.exchange.schedules import SignedAbout, SlotSearch
+from salus.fhir.appointments import AppointmentInfo
 from salus.ledger.modules.scheduling.messages import DAY, HoldSlots, JoinWaiting, Kind, MoveAppointment
 from salus.ledger.modules.scheduling.state import Appointment, AppointmentStatus, Schedule, appointment_id, ends, schedule_key
 
