@@ -35,6 +35,7 @@ _FORMATS = (
     "consensus",
     "governance",
     "prescriptions",
+    "orders",
     "encoding",
     "transactions",
     "state",
