@@ -150,6 +150,10 @@ class Wallet:
         """The seed of the key by which a pharmacy holds a fill: another one for each, and none is lost with a device."""
         return derive(self._seed, "held-fill", prescription, fill.to_bytes(1, "big"))
 
+    def held_order_seed(self, order: bytes) -> bytes:
+        """The seed of the key by which a laboratory holds an order: another one for each, and none is lost with a device."""
+        return derive(self._seed, "held-order", order)
+
     def granted_slot(self, section: bytes, grant: bytes) -> bytes:
         """The slot key that one standing grant uses in key packages of one section that are made from now on.
 

@@ -24,9 +24,11 @@ from salus.cli import (
     members,
     network,
     operating,
+    orders,
     person,
     proof,
     record,
+    results,
     running,
     rx,
     rx_pharmacy,
@@ -52,6 +54,8 @@ app.add_typer(staff.app, name="staff")
 app.add_typer(directory.app, name="directory")
 app.add_typer(device.app, name="device")
 app.add_typer(rx.app, name="rx")
+app.add_typer(orders.app, name="order")
+app.add_typer(results.app, name="results")
 app.add_typer(members.app, name="members")
 app.add_typer(localnet.app, name="localnet")
 app.add_typer(record.group, name="record")

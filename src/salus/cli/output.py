@@ -36,6 +36,11 @@ TIMES = frozenset(
         "closes",
         "issued_at",
         "stopped_at",
+        "placed_at",
+        "deadline_at",
+        "seen_at",
+        "climbed_at",
+        "due",
     }
 )
 

@@ -30,6 +30,10 @@ class LetterKind(StrEnum):
     PRESCRIPTION = "prescription"  # a prescriber gives the patient what a prescription is used and steered by
     FILL = "fill"  # a patient sends the code of one fill ahead to a pharmacy
     DISPENSED = "dispensed"  # a pharmacy tells the patient what was handed over
+    ORDER = "order"  # a physician gives a laboratory what an order is taken by
+    ORDERED = "ordered"  # the same physician tells the patient, who is responsible, and who covers
+    RESULT = "result"  # a report, from the laboratory or from a physician who releases it
+    RELEASE = "release"  # a patient tells a laboratory when results are to come
 
 
 class Letter(Record, frozen=True, tag="letter-1"):

@@ -164,7 +164,7 @@ def test_who_reports_has_the_right_to_and_acts_for_the_laboratory(lab: Ordering)
     assert lab.one("a").licence == lab.licences[SHIFT]
 
 
-@pytest.mark.parametrize("days", [0.0005, DUE_MOST / DAY + 1])
+@pytest.mark.parametrize("days", [0.000005, DUE_MOST / DAY + 1])
 def test_a_report_is_to_be_acknowledged_within_a_month(lab: Ordering, days: float) -> None:
     """ORD-12."""
     assert lab.report("a", days=days) == "ledger/wrong-deadline"

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from salus.agent.home import Agent
 from salus.agent.known import KnownLicence
+from salus.agent.services import acknowledging, resulted
 from salus.agent.services.contacts import Contact, add_contact
 from salus.agent.services.dispensing import take_code
+from salus.agent.services.laboratory import take_order
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
 from salus.agent.services.posting import GONE
 from salus.agent.services.prescribed import settle, take_in, take_notice
 from salus.agent.services.received import Delegated, ReceivedGrant, keep_former_slots
+from salus.agent.services.reporting import take_preference
 from salus.agent.services.waiting import may_wait
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
@@ -27,6 +30,7 @@ from salus.exchange.carding import require_card
 from salus.exchange.cards import SignedCard
 from salus.exchange.client import UNREACHED
 from salus.exchange.envelopes import Delivered, Letter, LetterKind, Post
+from salus.exchange.ordering import OrderedLetter, ResultLetter
 from salus.exchange.posting import mailbox_id, open_letter, sign_collect
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.licences.state import Licence, licence_key
@@ -35,7 +39,7 @@ MAX_LETTER = 1_048_576
 SILENT = "silent"  # the kind of an item that is no letter: a member that keeps the mailbox did not answer
 REMEMBERED = 90 * 86_400_000  # ms for which a letter that was taken is known, should a second copy come
 #: Who sends these becomes a contact, unless it is a stranger.
-_FROM_CONTACTS = (LetterKind.GRANT, LetterKind.DELEGATION, LetterKind.PRESCRIPTION)
+_FROM_CONTACTS = (LetterKind.GRANT, LetterKind.DELEGATION, LetterKind.PRESCRIPTION, LetterKind.ORDER, LetterKind.ORDERED)
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
         _forget_old(agent, wallet)
     with may_wait():
         settle(agent, wallet)
+        resulted.settle_results(agent, wallet)
     items.sort(key=lambda item: item.sent)
     return (*items, *(_silence(member, error) for member, error in silent.items()))
 
@@ -227,7 +232,29 @@ def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
         return take_code(agent, wallet, letter), ""
     if letter.kind == LetterKind.DISPENSED:
         return take_notice(agent, wallet, letter), ""
+    if letter.kind in _OF_ORDERS:
+        return _OF_ORDERS[LetterKind(letter.kind)](agent, wallet, letter), ""
     return "a letter of a kind that this version does not know", ""
+
+
+def _take_ordered(agent: Agent, wallet: Wallet, letter: Letter) -> str:
+    """An order: the patient's own, with the key to it, or one that a clinician answers for."""
+    own = decode(letter.body, OrderedLetter, limit=MAX_LETTER).control is not None
+    return resulted.take_ordered(agent, wallet, letter) if own else acknowledging.take_ordered(agent, wallet, letter)
+
+
+def _take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
+    """A report: the patient's own, or one for a clinician, with the patient's card."""
+    own = decode(letter.body, ResultLetter, limit=MAX_LETTER).patient is None
+    return resulted.take_result(agent, wallet, letter) if own else acknowledging.take_result(agent, wallet, letter)
+
+
+_OF_ORDERS = {
+    LetterKind.ORDER: take_order,
+    LetterKind.ORDERED: _take_ordered,
+    LetterKind.RESULT: _take_result,
+    LetterKind.RELEASE: take_preference,
+}
 
 
 def _take_delegation(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
-from salus.agent.services.charting import open_chart, resource_of
+from salus.agent.services.born import born_of
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.examining import FillInfo, choose, choose_fill, describe_fills, require_request, standing
 from salus.agent.services.posting import keep_letter, send_letters
@@ -20,7 +19,6 @@ from salus.agent.services.submitting import submit
 from salus.agent.services.writing import NoteJob, plan_note, resume_notes
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
-from salus.charts.sections import SectionKind
 from salus.codec import Record, decode, encode
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import new_seed
@@ -29,7 +27,7 @@ from salus.errors import AgentRefused, LedgerRefused, Malformed, NodeRefused, Sa
 from salus.exchange.cards import SignedCard
 from salus.exchange.client import UNREACHED
 from salus.exchange.envelopes import MAX_ENVELOPE, LetterKind
-from salus.exchange.prescribing import BORN, Content, PrescriptionCode, PrescriptionLetter, code_to_text
+from salus.exchange.prescribing import Content, PrescriptionCode, PrescriptionLetter, code_to_text
 from salus.fhir.authoring import medication_words, prescribed
 from salus.fhir.parsing import Resource, read_resources
 from salus.fhir.validation import require_valid
@@ -173,7 +171,7 @@ def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Te
     handle = prescription_id(agent.network_id, SigningKey(control).public)
     name = wallet.record.name
     raw = prescribed(_request(data), handle.hex(), name, now)
-    born = terms.born or _born(agent, name, card)
+    born = terms.born or born_of(agent, name, card)
     content = Content(handle, raw, card.card.name, born, name, licence, terms.substitution)
     require_request(content)
     count = terms.parts * (terms.repeats + 1)
@@ -185,21 +183,6 @@ def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Te
         for seed, begin in zip(letter.bearers, opens, strict=True)
     )
     return _sound(IssueJob(card, letter, fills, terms.interval if terms.repeats else 0, terms.controlled, now))
-
-
-def _born(agent: Agent, author: str, card: SignedCard) -> str:
-    """The patient's date of birth from the chart, where the prescriber may read it and it has but one; "" otherwise."""
-    try:
-        shown = open_chart(
-            agent, author, person_id(card.card.key).hex(), sections=(SectionKind.SUMMARY,), types=("Patient",)
-        ).shown
-    except SalusError as error:
-        if error.full_code in UNREACHED:
-            raise
-        return ""
-    dates = {str(resource_of(version).value.get("birthDate", "")) for version in shown if not version.trouble}
-    born = next(iter(dates)) if len(dates) == 1 else ""
-    return born if re.match(BORN, born) else ""
 
 
 def _request(data: bytes) -> Resource:

@@ -178,7 +178,7 @@ def _report(context: Context, message: ReportResult) -> None:
     if corrects is not (found.status is _S.COMPLETED):
         raise LedgerRefused("wrong-report-status", "a final report is corrected, and only that")
     if not DUE_LEAST <= message.due - context.time <= DUE_MOST:
-        raise LedgerRefused("wrong-deadline", f"a report is acknowledged within a minute to {DUE_MOST // DAY} days")
+        raise LedgerRefused("wrong-deadline", f"a report is acknowledged within a second to {DUE_MOST // DAY} days")
     _put(context, message, found, to, reports=found.reports + 1)
     _put_report(context, message, found.reports)
 

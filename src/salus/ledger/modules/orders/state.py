@@ -27,7 +27,7 @@ from salus.ledger.workflow import TIME, Table
 
 DAY = 86_400_000  # ms
 LONGEST = 366 * DAY  # from when it is placed until a final report is due
-DUE_LEAST, DUE_MOST = 60_000, 31 * DAY  # from a report until somebody is to have acknowledged it
+DUE_LEAST, DUE_MOST = 1_000, 31 * DAY  # from a report until somebody is to have acknowledged it
 KEPT = 10 * 365 * DAY  # after a final report was due
 
 NOBODY = bytes(32)

@@ -1,0 +1,22 @@
+"""What a patient of this home was ordered, and what came of it: kept on each device of the owner."""
+
+from __future__ import annotations
+
+from salus.codec import Record
+from salus.exchange.ordering import OrderedLetter, ResultLetter
+from salus.ids import Count
+
+
+class OwnOrder(Record, frozen=True, tag="own-order"):
+    """An order that one was told of (ms)."""
+
+    letter: OrderedLetter
+    came: Count
+
+
+class OwnResult(Record, frozen=True, tag="own-result"):
+    """A report that came (ms); ``filed``: it stands in the chart, or is for the own eyes alone and never will."""
+
+    letter: ResultLetter
+    came: Count
+    filed: bool
