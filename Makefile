@@ -11,7 +11,7 @@ ENGINE := .engine/cometbft
 STORE := .engine/versitygw
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network members chaos bench-network engine store proto lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted races outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network members chaos bench-network engine store proto lock clean setup vectors
 
 setup: $(READY)
 
@@ -62,15 +62,19 @@ simulate: $(READY)  ## A whole network under SEEDS seeds from FROM on; the repor
 planted: $(READY)  ## Plant one bug at a time; the simulator must find each of them
 	$(BIN)/python tools/planted.py
 
-torture: $(READY)  ## Power cuts at 3,000 points of a recorded piece of work; a report in docs/reports
+torture: $(READY)  ## Power cuts at 3,000 points of a recorded piece of work, a report in docs/reports; and `races`
 	mkdir -p docs/reports
 	PYTHONPATH=tests $(BIN)/python tests/disk/torture.py --report docs/reports/torture-$$(date -u +%F).md $(ARGS)
+	$(MAKE) races
+
+races: $(READY) engine  ## Many at once for one thing, through four members, one of them a thief: one has it, and all members name the same
+	PYTHONPATH=tests:. $(BIN)/python tests/races.py $(or $(N),1000 10000)
 
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
 
 stories: $(READY)  ## The stories of patient, practice, prescription, home and operator, by the command line over HTTP
-	for story in examples/stories/*.sh; do PATH="$(CURDIR)/$(BIN):$$PATH" bash $$story || exit 1; done
+	ls examples/stories/*.sh | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P 2 -I STORY sh -c 'told=$$(bash STORY 2>&1); ended=$$?; echo "$$told"; exit $$ended'
 
 determinism: $(READY)  ## One history of N transactions replayed in eight unlike processes: one application hash a block
 	PYTHONPATH=tests $(BIN)/python tools/determinism.py $(or $(N),100000) $(or $(SEED),1)

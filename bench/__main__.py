@@ -26,6 +26,7 @@ from bench import (
     ledger_over_http,
     many_keys,
     prescribing,
+    prescribing_together,
     repairing,
     state_syncing,
     validators_growing,
@@ -48,7 +49,15 @@ QUESTIONS = (
     chart_type_growth,
     help_starting,
 )
-NETWORK = (consensus, validators_growing, commit_latency, many_keys, state_syncing, repairing)  # the first three need CometBFT
+NETWORK = (
+    consensus,
+    prescribing_together,
+    validators_growing,
+    commit_latency,
+    many_keys,
+    state_syncing,
+    repairing,
+)  # the first four need CometBFT
 _HEAD = ("What", "Against", "Mark", "Ratio", "Range", "Ours", "Theirs", "")
 
 

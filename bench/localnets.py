@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bench.networks import BLOB, EXPIRY, Owner, owners
-from salus.bootstrap import clock, read_genesis
+from salus.bootstrap import clock, open_home, read_genesis
 from salus.codec import encode
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import derive, fresh_nonce
@@ -49,7 +49,7 @@ class _Line(http.client.HTTPConnection):
 
 
 class Net:
-    """Members of a localnet, and owners whose sections stand there."""
+    """Members of a localnet, and owners whose sections stand there; ``node`` and ``authority`` are the first member's."""
 
     def __init__(self, net: Localnet) -> None:
         first = net.members()[0]
@@ -57,13 +57,15 @@ class Net:
         config = (home / "node" / "comet" / "config" / "config.toml").read_text("utf-8")
         (path,) = re.findall(r'laddr = "unix://([^"]+)"', config)
         self.socket, self._url = Path(path), first.url
-        self._genesis: Genesis = read_genesis(home)
-        self._node = SigningKey(derive(read_node_seed(home / "node" / "node.key"), "node"))
-        self._owners, self._numbers = owners(self._genesis, OWNERS), itertools.count()
+        self.genesis: Genesis = read_genesis(home)
+        self.node = SigningKey(derive(read_node_seed(home / "node" / "node.key"), "node"))
+        self.owners, self._numbers = owners(self.genesis, OWNERS), itertools.count()
         self._members = net.members()
+        with open_home(home, lambda: "") as agent:
+            self.authority = agent.wallets()[0].authority
         with closing(NodeClient(self._url, 60)) as node:
-            for owner in self._owners:
-                node.submit(Submission(self._signed([owner.creation(self._genesis.time)], owner), (BLOB,)))
+            for owner in self.owners:
+                node.submit(Submission(self._signed([owner.creation(self.genesis.time)], owner), (BLOB,)))
 
     def ordered(self, count: int) -> float:
         """Seconds a transaction, of so many that are handed in at once."""
@@ -72,7 +74,7 @@ class Net:
     def latencies(self, count: int, seconds: float) -> list[float]:
         """Seconds until one transaction after the other is acknowledged, one handed in every so many ``seconds``."""
         blobs = [BLOB[:-8] + next(self._numbers).to_bytes(8, "big") for _ in range(count)]
-        sent = [(blob, self._owners[number % OWNERS]) for number, blob in enumerate(blobs)]
+        sent = [(blob, self.owners[number % OWNERS]) for number, blob in enumerate(blobs)]
         with closing(NodeClient(self._url, 60)) as node, ThreadPoolExecutor(64) as pool:
 
             def acknowledged(blob: bytes, owner: Owner) -> float:
@@ -98,15 +100,15 @@ class Net:
         return used
 
     def _anchors(self) -> bytes:
-        owner = self._owners[next(self._numbers) % OWNERS]
+        owner = self.owners[next(self._numbers) % OWNERS]
         blobs = [tagged("bench/blob", next(self._numbers).to_bytes(8, "big")) for _ in range(ACTIONS)]
         return self._signed([owner.anchor(blob) for blob in blobs], owner)
 
     def _signed(self, actions: Sequence[Action], owner: Owner) -> bytes:
-        sponsor = member_id(self._genesis.members[0].authority)
-        body = Body(network_id(self._genesis), clock() + EXPIRY, fresh_nonce(), sponsor, tuple(actions))
+        sponsor = member_id(self.genesis.members[0].authority)
+        body = Body(network_id(self.genesis), clock() + EXPIRY, fresh_nonce(), sponsor, tuple(actions))
         identity = body_hash(body)
-        signatures = [Signature(key.public, key.sign(SIGNATURE_TAG, identity)) for key in (owner.key, self._node)]
+        signatures = [Signature(key.public, key.sign(SIGNATURE_TAG, identity)) for key in (owner.key, self.node)]
         return encode(Transaction(body, tuple(sorted(signatures, key=lambda one: one.key))))
 
 

@@ -36,6 +36,7 @@ from salus.node.ledger_store import LedgerStore
 
 _SEED = tagged("bench/node")
 _NUMBERS = itertools.count()
+LICENSED = (("doctor", LicenceRight.PRESCRIBE), ("pharmacist", LicenceRight.DISPENSE))
 
 
 def rows(effort: Effort) -> Iterator[Row]:
@@ -47,18 +48,16 @@ def rows(effort: Effort) -> Iterator[Row]:
         ledger = Ledger(genesis, store, node)
         people = owners(genesis, 20)
         ledger.block([signed(genesis, [one.creation(genesis.time) for one in people], [node, *(one.key for one in people)])])
-        doctor, pharmacist = _key("doctor"), _key("pharmacist")
-        licences = [
-            _licensed(ledger, node, doctor, LicenceRight.PRESCRIBE),
-            _licensed(ledger, node, pharmacist, LicenceRight.DISPENSE),
-        ]
+        licensed = [licence_for(genesis, node, authority_key(), name, right) for name, right in LICENSED]
+        ledger.block([data for data, _ in licensed])
+        licences = [licence for _, licence in licensed]
 
         def ours() -> float:
-            blocks = _prescribed(ledger, node, doctor, pharmacist, licences, size)
+            blocks = prescribed(genesis, ledger.time, node, licences, size)
             return timed(lambda: [ledger.block(block) for block in blocks]) / (3 * size)
 
         def theirs() -> float:
-            blocks = _anchored(genesis, node, people, size)
+            blocks = anchored(genesis, node, people, size)
             return timed(lambda: [ledger.block(block) for block in blocks]) / (3 * size)
 
         yield compare(
@@ -71,19 +70,19 @@ def _key(name: str) -> SigningKey:
     return SigningKey(tagged("bench/key", name.encode()))
 
 
-def _licensed(ledger: Ledger, node: SigningKey, holder: SigningKey, right: LicenceRight) -> Bytes32:
-    issuer = member_id(ledger.genesis.members[0].authority)
-    issue = IssueLicence(issuer, tagged("bench/person", holder.public), holder.public, bytes(32), (right,), 0)
-    data = signed(ledger.genesis, [issue], [authority_key(), node])
-    ledger.block([data])
-    return licence_id(body_hash(decode(data, Transaction, limit=1 << 20).body), 0)
+def licence_for(
+    genesis: Genesis, node: SigningKey, authority: SigningKey, name: str, right: LicenceRight
+) -> tuple[bytes, Bytes32]:
+    """What licenses somebody, and the licence's id."""
+    holder = _key(name).public
+    issue = IssueLicence(member_id(genesis.members[0].authority), tagged("bench/person", holder), holder, bytes(32), (right,), 0)
+    data = signed(genesis, [issue], [authority, node])
+    return data, licence_id(body_hash(decode(data, Transaction, limit=1 << 20).body), 0)
 
 
-def _prescribed(
-    ledger: Ledger, node: SigningKey, doctor: SigningKey, pharmacist: SigningKey, licences: Sequence[Bytes32], size: int
-) -> list[list[bytes]]:
-    """Three blocks: all are issued, all accepted, all dispensed."""
-    genesis, now = ledger.genesis, ledger.time
+def prescribed(genesis: Genesis, now: int, node: SigningKey, licences: Sequence[Bytes32], size: int) -> list[list[bytes]]:
+    """Three blocks: all are issued, all accepted, all dispensed. ``licences``: the doctor's and the pharmacist's."""
+    doctor, pharmacist = _key("doctor"), _key("pharmacist")
     issued, accepted, dispensed = list[bytes](), list[bytes](), list[bytes]()
     for _ in range(size):
         number = str(next(_NUMBERS))
@@ -99,7 +98,7 @@ def _prescribed(
     return [issued, accepted, dispensed]
 
 
-def _anchored(genesis: Genesis, node: SigningKey, people: Sequence[Owner], size: int) -> list[list[bytes]]:
+def anchored(genesis: Genesis, node: SigningKey, people: Sequence[Owner], size: int) -> list[list[bytes]]:
     """As many transactions of as many signatures."""
     blocks: list[list[bytes]] = [[], [], []]
     for _, (block, count) in itertools.product(range(size), zip(blocks, (1, 2, 2), strict=True)):

@@ -14,6 +14,7 @@ from salus.ledger.modules.prescriptions.messages import (
     AcceptFill,
     AcknowledgeStop,
     CancelPrescription,
+    CloseFill,
     DeletePrescription,
     DispenseFill,
     FreeFill,
@@ -124,6 +125,10 @@ class Prescribing(Ledger):
     def undo(self, name: str, number: int = 0) -> str:
         """It was never collected."""
         return self.held(UndoFill(self.id(name), number))
+
+    def close(self, name: str, number: int = 0) -> str:
+        """It was collected."""
+        return self.held(CloseFill(self.id(name), number))
 
     def give_back(self, name: str, number: int = 0) -> str:
         """Hand it back."""
@@ -251,6 +256,14 @@ class Model:
         one.place = "stop" if was_gone and self.stopped else "pharmacy"
         return True
 
+    def close(self, number: int) -> bool:
+        """Whether it could still have come back from the patient's bag."""
+        one = self.packages[number]
+        if one.place != "gone" or not one.last:
+            return False
+        one.last = 0
+        return True
+
     def give_back(self, number: int, now: int) -> bool:
         """Whether the pharmacy has it to give back."""
         one = self.packages[number]
@@ -324,7 +337,7 @@ def history(seed: int, length: int, world: Prescribing | None = None) -> list[st
 
 
 ACTS = (
-    *("accept", "accept", "dispense", "dispense", "undo", "return", "free"),
+    *("accept", "accept", "dispense", "dispense", "undo", "close", "return", "free"),
     *("acknowledge", "stop", "cancel", "delete", "rotate"),
 )
 
@@ -332,22 +345,7 @@ ACTS = (
 def _step(chance: random.Random, ledger: Prescribing, model: Model, name: str, now: int) -> tuple[str, bool, str]:
     """What is done by chance, whether the model does it, and the ledger's refusal."""
     number = chance.randrange(len(model.packages))
-    act = chance.choice(
-        (
-            "accept",
-            "accept",
-            "dispense",
-            "dispense",
-            "undo",
-            "return",
-            "acknowledge",
-            "stop",
-            "cancel",
-            "delete",
-            "rotate",
-            "free",
-        )
-    )
+    act = chance.choice(ACTS)
     if act == "accept":
         who, days = chance.choice((PHARMACIST, COLLEAGUE)), chance.choice((3, 7, 14))
         done = model.accept(number, now, now + days * DAY, f"holder {who}")
@@ -357,6 +355,8 @@ def _step(chance: random.Random, ledger: Prescribing, model: Model, name: str, n
         return act, model.dispense(number, now, share, rest), ledger.dispense(name, number, share, rest)
     if act == "undo":
         return act, model.undo(number, now), ledger.undo(name, number)
+    if act == "close":
+        return act, model.close(number), ledger.close(name, number)
     if act == "return":
         return act, model.give_back(number, now), ledger.give_back(name, number)
     if act == "free":

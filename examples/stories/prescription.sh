@@ -60,7 +60,8 @@ is "in the chart" "$(field versions.0.status)" current
 
 echo "It is shown as a code, at two pharmacies; one has it, and the other learns so"
 done_at patient salus rx qr "$rx" --as Ana --png "$work/code.png" --svg "$work/code.svg"
-test -s "$work/code.png" -a -s "$work/code.svg" || fail "no picture"
+done_at patient salus rx print "$rx" --as Ana --pdf "$work/sheet.pdf"
+test -s "$work/code.png" -a -s "$work/code.svg" -a -s "$work/sheet.pdf" || fail "no picture, or no sheet"
 shown
 done_at lake salus rx open "$work/code" --as "Ph. Abel"
 is "what it is" "$(field drug)" "Amoxicillin 250 mg, 30 capsules"
@@ -110,6 +111,21 @@ done_at hill salus rx undo "$rx" --as "Ph. Berg"
 done_at hill salus rx return "$rx" --as "Ph. Berg" --reason patient-request
 done_at patient salus rx delete "$rx" --as Ana
 is "what is left" "$(field fills.0.status)" cancelled
+
+echo "A pharmacist asks, a patient wishes for another one, and the prescriber answers both"
+done_at hospital salus directory publish --as "Dr. Lind"
+issued
+shown
+done_at lake salus rx open "$work/code" --as "Ph. Abel"
+done_at lake salus rx ask "$rx" --as "Ph. Abel" --text "With meals?"
+done_at patient salus rx renew "$rx" --as Ana --text "for my journey"
+done_at hospital salus inbox --as "Dr. Lind"
+done_at hospital salus rx list --as "Dr. Lind"
+is "who waits" "$(field questions.1.about)" renewal
+done_at hospital salus rx answer "$rx" --as "Dr. Lind" --renew --text "Yes, and with meals."
+done_at lake salus inbox --as "Ph. Abel"
+is "the answer" "$(field letters.0.kind)" prescription-note
+refused hospital 1 agent/nobody-asked salus rx answer "$rx" --as "Dr. Lind" --text "Anything else?"
 
 echo "Repeats wait for their time; a controlled substance has one fill, for somebody identified"
 issued --repeats 2

@@ -42,6 +42,7 @@ from salus.ledger.modules.prescriptions.messages import (
     AcceptFill,
     AcknowledgeStop,
     CancelPrescription,
+    CloseFill,
     DeletePrescription,
     DispenseFill,
     FreeFill,
@@ -101,6 +102,7 @@ ACTIONS = {
     "delete-prescription": DeletePrescription(PRESCRIPTION),
     "stop-prescription": StopPrescription(PRESCRIPTION),
     "acknowledge-stop": AcknowledgeStop(PRESCRIPTION, 1),
+    "close-fill": CloseFill(PRESCRIPTION, 1),
     "place-order": PlaceOrder(
         some("licence"),
         public("bearer"),

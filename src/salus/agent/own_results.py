@@ -15,8 +15,13 @@ class OwnOrder(Record, frozen=True, tag="own-order"):
 
 
 class OwnResult(Record, frozen=True, tag="own-result"):
-    """A report that came (ms); ``filed``: it stands in the chart, or is for the own eyes alone and never will."""
+    """A report that came (ms)."""
 
     letter: ResultLetter
     came: Count
-    filed: bool
+
+
+class Unfiled(Record, frozen=True, tag="unfiled"):
+    """A report that is not in the chart yet, by order and number; gone when it is. What is for the own eyes alone has none."""
+
+    since: Count

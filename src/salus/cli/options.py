@@ -36,6 +36,11 @@ def read_input(name: str) -> bytes:
     return data
 
 
+def said(text: str) -> str:
+    """What people say about somebody: as it stands in the command, or from standard input for ``-``."""
+    return read_input("-").decode("utf-8", "replace").strip() if text == "-" else text
+
+
 def write_output(path: Path, data: bytes) -> None:
     """Write a file that a person named; `Misused` ``cannot-write``."""
     try:

@@ -1,17 +1,19 @@
 """``salus rx``: prescriptions. What prescribers and patients do; the pharmacy's commands stand in `rx_pharmacy`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from salus.cli.options import HOME, As, Home, Json, read_input, span, write_output
+from salus.cli.options import HOME, As, Home, Json, read_input, said, span, write_output
 from salus.cli.output import emit, table, when
 from salus.errors import Misused
 
 app = typer.Typer(help="Prescriptions: issued, shown as a code, dispensed once.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(metavar="RX", help="The prescription's id, or at least its first 8 digits.")]
+Text = Annotated[str, typer.Option(callback=said, help="In words; `-`: as standard input says.")]
 Number = Annotated[int | None, typer.Option("--fill", min=1, help="Which fill, from 1; the first that is open when not given.")]
 
 
@@ -27,6 +29,7 @@ def issue(
     interval: Annotated[str, typer.Option(help="Between two parts or repeats.")] = "28d",
     lasting: Annotated[str, typer.Option("--for", help="How long each stays open.")] = "90d",
     born: Annotated[str, typer.Option(help="The patient's date of birth; from the chart when not given.")] = "",
+    to: Annotated[str, typer.Option(help="Send the first fill ahead to this pharmacy, as the patient wishes.")] = "",
     controlled: Annotated[
         bool, typer.Option("--controlled", help="A controlled substance: visible as such to everybody.")
     ] = False,
@@ -46,7 +49,7 @@ def issue(
     data = read_input(file) if file else medication_request(drug, dose or "as told", of)
     terms = prescribing.Terms(parts, repeats, span(interval), span(lasting), controlled, not no_substitution, born)
     with session(home) as agent:
-        info = prescribing.issue(agent, who, of, data, terms)
+        info = prescribing.issue(agent, who, of, data, terms, to)
     chart = "It stands in the chart as well." if info.charted else "It does not stand in the chart: you may not write into it."
     emit(as_json, info, f"{_what(info)}\nfor {info.patient}\n{chart}\n{_fills(info)}")
 
@@ -60,11 +63,38 @@ def cancel(rx: Which, who: As, home: Home = HOME, as_json: Json = False) -> None
 
 
 @app.command()
-def stop(rx: Which, who: As, home: Home = HOME, as_json: Json = False) -> None:
-    """Stop a prescription of yours, whoever has it: nothing more may be dispensed."""
-    from salus.agent.services import prescribing
+def stop(rx: Which, who: As, text: Text = "", home: Home = HOME, as_json: Json = False) -> None:
+    """Stop a prescription of yours, whoever has it: nothing more may be dispensed. Patient and pharmacy are told at once."""
+    from salus.agent.services import corresponding
+    from salus.cli.session import session
 
-    _shown(home, as_json, lambda agent: prescribing.stop(agent, who, rx))
+    with session(home) as agent:
+        found = corresponding.stop(agent, who, rx, text)
+    told = f"An urgent letter is on its way to {', '.join(found.told)}."
+    told += f"\n{found.untold} PHARMACIST(S) CANNOT BE REACHED BY LETTER: telephone." if found.untold else ""
+    machine = {**asdict(found.prescription), "told": found.told, "untold": found.untold}
+    emit(as_json, machine, f"{_what(found.prescription)}\n{_fills(found.prescription)}\n{told}")
+
+
+@app.command()
+def answer(
+    rx: Which,
+    who: As,
+    text: Text = "",
+    renew: Annotated[bool, typer.Option("--renew", help="Prescribe the same once more, to the same patient.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Answer a pharmacist's question, or a patient who asks for another one; `rx list` shows who waits."""
+    from salus.agent.services import corresponding
+    from salus.cli.session import session
+
+    if not text and not renew:
+        raise Misused("usage", "say --text, or --renew")
+    with session(home) as agent:
+        found = corresponding.answer(agent, who, rx, text, again=renew)
+    again = f"\nIt was prescribed again: prescription {found.renewed}" if found.renewed else ""
+    emit(as_json, found, f"Answered: {', '.join(found.told)}{again}")
 
 
 @app.command()
@@ -78,10 +108,11 @@ def free(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Js
 @app.command("list")
 def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
     """Prescriptions: your own, those that you have issued, and those whose code your pharmacy was shown."""
-    from salus.agent.services import dispensing, prescribed, prescribing
+    from salus.agent.services import corresponding, dispensing, prescribed, prescribing
     from salus.cli.session import session
 
     with session(home) as agent:
+        asked = corresponding.questions(agent, who)
         own = prescribed.own_prescriptions(agent, who)
         issued = prescribing.issued(agent, who)
         opened = dispensing.opened(agent, who)
@@ -89,7 +120,9 @@ def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
     rows += [(i.prescription[:12], f"for {i.patient}", i.drug, fill.fill, words(fill)) for i in issued for fill in i.fills]
     rows += [(i.prescription[:12], f"shown for {i.patient}", i.drug, i.fill, words(i.state)) for i in opened]
     text = table(("prescription", "whose", "what", "fill", "state"), rows, "no prescriptions")
-    emit(as_json, {"own": own, "issued": issued, "opened": opened}, text)
+    waiting = [(one.prescription[:12], one.asker, one.about, one.text, when(one.sent)) for one in asked]
+    text += "\n" + table(("prescription", "who", "asks", "what", "since"), waiting, "") if waiting else ""
+    emit(as_json, {"own": own, "issued": issued, "opened": opened, "questions": asked}, text)
 
 
 @app.command()
@@ -129,6 +162,44 @@ def qr(
     emit(as_json, {"code": text, "fill": number, "files": written}, shown)
 
 
+@app.command("print")
+def print_(
+    rx: Which,
+    who: As,
+    pdf: Annotated[Path, typer.Option(help="Where to write the sheet, a PDF of one page.")],
+    fill: Number = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """A fill as a sheet of paper: in words for people, with its code for the pharmacy's camera."""
+    from salus.agent.services import prescribed
+    from salus.cli.session import session
+    from salus.cli.sheet import as_sheet
+    from salus.exchange.prescribing import code_to_text
+
+    with session(home) as agent:
+        made, number = prescribed.code(agent, who, rx, fill)
+        info = prescribed.show(agent, who, rx)
+    state, content = info.fills[number - 1], made.content
+    rows = [
+        ("for", content.patient + (f", born {content.born}" if content.born else "")),
+        ("how to take it", info.dose or "as told"),
+        ("prescribed by", f"{info.prescriber}, {when(info.issued_at)}"),
+        ("fetch it", (f"from {when(state.opens)} " if state.opens else "") + f"until {when(state.closes)}"),
+        ("which", f"fill {number} of {len(info.fills)}, prescription {info.prescription[:12]}"),
+        ("another product", "the pharmacy may give one that is equal" if info.substitution else "just this one"),
+    ]
+    rows += [("controlled", "Bring an official document with your picture.")] if info.controlled else []
+    write_output(pdf, as_sheet(info.drug, rows, code_to_text(made), _NOTES))
+    emit(as_json, {"fill": number, "files": [str(pdf)]}, f"Written: {pdf}")
+
+
+_NOTES = (
+    "Show this sheet at any pharmacy. Whoever has it, or a picture of it, can fetch the medicine and read what it is.",
+    "Whether it was fetched already stands on the ledger, not on this sheet.",
+)
+
+
 @app.command()
 def send(
     rx: Which,
@@ -145,6 +216,17 @@ def send(
     with session(home) as agent:
         number = prescribed.send(agent, who, rx, fill, to)
     emit(as_json, {"to": to, "fill": number}, f"Fill {number} was sent to {to}")
+
+
+@app.command()
+def renew(rx: Which, who: As, text: Text = "", home: Home = HOME, as_json: Json = False) -> None:
+    """Ask the prescriber for another one of the same."""
+    from salus.agent.services import corresponding
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        name = corresponding.renew(agent, who, rx, text)
+    emit(as_json, {"asked": name}, f"{name} was asked for another one.")
 
 
 @app.command()

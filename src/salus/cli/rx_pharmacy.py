@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from salus.cli.options import HOME, As, Home, Json, read_input
+from salus.cli.options import HOME, As, Home, Json, read_input, write_output
 from salus.cli.output import emit, table, when
-from salus.cli.rx import Number, Which, words
+from salus.cli.rx import Number, Text, Which, words
 from salus.ledger.modules.prescriptions.messages import Identified, Reason, Rest
 
 
@@ -40,6 +40,7 @@ def dispense(
     rest: Annotated[Rest, typer.Option(help="What becomes of the rest.")] = Rest.KEEP,
     quantity: Annotated[str, typer.Option(help="How much, in words, for the patient.")] = "",
     batch: Annotated[str, typer.Option(help="The batch, for the patient.")] = "",
+    product: Annotated[str, typer.Option(help="What was handed over instead, where the prescriber allows another product.")] = "",
     identified: Annotated[Identified, typer.Option(help="How whoever fetched it was identified.")] = Identified.NOT,
     fill: Number = None,
     home: Home = HOME,
@@ -48,7 +49,7 @@ def dispense(
     """Say what was handed over; the patient is told by letter."""
     from salus.agent.services import dispensing
 
-    supply = dispensing.Supply(share, rest, identified, quantity, batch)
+    supply = dispensing.Supply(share, rest, identified, quantity, batch, product)
     _shown(home, as_json, lambda agent: dispensing.dispense(agent, who, rx, fill, supply))
 
 
@@ -57,6 +58,25 @@ def undo(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Js
     from salus.agent.services import dispensing
 
     _shown(home, as_json, lambda agent: dispensing.undo(agent, who, rx, fill))
+
+
+def close(
+    rx: Which,
+    who: As,
+    fill: Number = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the proof; RX-FILL.proof when not given.")] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Say that it was collected, and write a proof of what was dispensed that anybody can verify (`salus verify --proof`)."""
+    from salus.agent.services import dispensing
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        info, proof = dispensing.close(agent, who, rx, fill)
+    path = out or Path(f"{info.prescription[:12]}-{info.fill}.proof")
+    write_output(path, proof)
+    emit(as_json, {"prescription": info.prescription, "fill": info.fill, "file": str(path)}, f"Closed. Written: {path}")
 
 
 def return_(
@@ -71,6 +91,23 @@ def return_(
     from salus.agent.services import dispensing
 
     _shown(home, as_json, lambda agent: dispensing.give_back(agent, who, rx, fill, reason))
+
+
+def ask(
+    rx: Which,
+    who: As,
+    text: Text,
+    fill: Number = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Ask the prescriber about it; the answer comes into your inbox."""
+    from salus.agent.services import corresponding
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        name = corresponding.ask(agent, who, rx, fill, text)
+    emit(as_json, {"asked": name}, f"{name} was asked.")
 
 
 def acknowledge(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Json = False) -> None:
@@ -99,4 +136,4 @@ def _shown(home: Path, as_json: bool, act: Any) -> None:
     emit(as_json, info, "\n".join(lines) + ("\n" + table(("check", "result", ""), rows, "") if rows else ""))
 
 
-COMMANDS = (open_, accept, dispense, undo, return_, acknowledge)
+COMMANDS = (open_, accept, dispense, undo, close, return_, ask, acknowledge)

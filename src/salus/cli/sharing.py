@@ -158,17 +158,18 @@ def inbox(
 def _follow(home: Path, who: str, seconds: int, as_json: bool) -> None:
     """Letters as they come. The home is let go of between two looks, and looks become rarer while nothing comes.
 
-    A member that does not answer is named once.
+    A member that does not answer, and what cannot wait, is named once.
     """
     from salus.agent.services import inbox as letters
     from salus.cli.session import session
 
-    began, pause, silent = time.monotonic(), FIRST_PAUSE, set[str]()
+    lasting = (letters.SILENT, letters.URGENT)
+    began, pause, named = time.monotonic(), FIRST_PAUSE, set[tuple[str, str]]()
     while True:
         with session(home) as agent:
             items = letters.collect(agent, who)
-        found = [item for item in items if item.kind != letters.SILENT or item.person not in silent]
-        silent = {item.person for item in items if item.kind == letters.SILENT}
+        found = [item for item in items if (item.kind, item.person) not in named]
+        named = {(item.kind, item.person) for item in items if item.kind in lasting}
         for item in found:
             emit_line(as_json, item, f"{when(item.sent)}  {item.who}  {item.what}")
         if seconds and time.monotonic() - began >= seconds:

@@ -10,13 +10,11 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from salus.agent.asking import as_owner, fetch_packages
 from salus.agent.given import given_grant
-from salus.agent.home import Agent
 from salus.agent.own_sections import own_section
 from salus.agent.services import (
     charting,
@@ -35,26 +33,12 @@ from salus.agent.services.sealing import silent
 from salus.bootstrap import open_home
 from salus.charts.epochs import EpochKeys, open_slot
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
+from salus.demo import pharmacy
+from salus.demo.cast import FAMILY, HOUR, NOTE, NURSE, PATIENT, PHYSICIAN, PRACTICE, STRANGER, Cast
 from salus.demo.stage import Stage
 from salus.exchange.cards import Duty, Role
 from salus.homes import init_home
 from salus.warrants.link import Purpose, Right
-
-PATIENT, PHYSICIAN, STRANGER = "Clemente", "Dr. Ada Reyes", "Dr. Sam Doe"
-FAMILY, NURSE, PRACTICE = "Dr. Lea Berg", "Kim Roth", "Practice"
-NOTE = "Seen today for a check-up. Feels well, blood pressure as before. Next visit in a year."
-HOUR = 3_600_000
-
-
-@dataclass
-class Cast:
-    """What the scenes hand on to each other."""
-
-    home: Path
-    agent: Agent
-    record: bytes
-    grant: str = ""
-    note_entry: str = ""
 
 
 def play(stage: Stage, keep: Path | None = None) -> None:
@@ -311,11 +295,15 @@ def _verify(cast: Cast, proof: Path) -> int:
 def _node_reads_nothing(stage: Stage, cast: Cast) -> None:
     stage.scene("And the node, which keeps all of it, can read none of it")
     stored = b"".join(path.read_bytes() for path in (cast.home / "node").rglob("*") if path.is_file())
-    words = [b"Kreiger", b"1984-07-02", b"Observation", b"check-up", PHYSICIAN.encode()]
+    words = [b"Kreiger", b"1984-07-02", b"Observation", b"check-up", PHYSICIAN.encode(), pharmacy.DRUG.encode()]
     stage.claim(
-        f"{len(stored):,} bytes in the node's folder; no name, birth date or finding among them",
+        f"{len(stored):,} bytes in the node's folder; no name, birth date, finding or drug among them",
         bool(stored) and not any(word in stored for word in words),
     )
 
 
-SCENES = (_wallets, _import, _beside, _refused, _granted, _note, _who_read, _withdrawn, _family, _employee, _stranger)
+SCENES = (
+    *(_wallets, _import, _beside, _refused, _granted, _note, _who_read, _withdrawn, _family, _employee),
+    *pharmacy.SCENES,
+    _stranger,
+)

@@ -30,6 +30,7 @@ class LetterKind(StrEnum):
     PRESCRIPTION = "prescription"  # a prescriber gives the patient what a prescription is used and steered by
     FILL = "fill"  # a patient sends the code of one fill ahead to a pharmacy
     DISPENSED = "dispensed"  # a pharmacy tells the patient what was handed over
+    PRESCRIPTION_NOTE = "prescription-note"  # a question about a prescription, an answer, that it was stopped
     ORDER = "order"  # a physician gives a laboratory what an order is taken by
     ORDERED = "ordered"  # the same physician tells the patient, who is responsible, and who covers
     RESULT = "result"  # a report, from the laboratory or from a physician who releases it
@@ -45,6 +46,13 @@ class Letter(Record, frozen=True, tag="letter-1"):
     sender: SignedCard
     sent: Count
     body: Annotated[bytes, msgspec.Meta(max_length=900_000)]
+
+
+class EntryNotice(Record, frozen=True, tag="entry-notice"):
+    """The body of an ENTRY letter: somebody sealed this entry into the recipient's section."""
+
+    section: Bytes32
+    entry: Bytes32
 
 
 class SignedLetter(Record, frozen=True, tag="signed-letter"):

@@ -11,7 +11,7 @@ import msgspec
 
 from salus.codec import Record, encode
 from salus.crypto.hashing import tagged
-from salus.crypto.signing import HybridKey, HybridSignature, require_hybrid
+from salus.crypto.signing import HybridKey, HybridSignature, person_id, require_hybrid
 from salus.errors import WarrantRefused
 from salus.exchange.carding import require_card, require_showable
 from salus.exchange.cards import Role, SignedCard
@@ -101,8 +101,9 @@ def search_words(asked: Sequence[str]) -> tuple[str, ...]:
 
 
 def listing_words(listing: Listing) -> tuple[str, ...]:
-    """The folded words by which a listing is found: of name, specialties, place and languages."""
-    texts = (listing.card.card.name, *listing.specialties, listing.place, *listing.languages)
+    """The folded words by which a listing is found: of name, specialties, place and languages, and the person's id."""
+    card = listing.card.card
+    texts = (card.name, *listing.specialties, listing.place, *listing.languages, person_id(card.key).hex())
     return tuple(dict.fromkeys(word for text in texts for word in _words(text)))
 
 

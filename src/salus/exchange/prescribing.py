@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import sys
+from enum import StrEnum
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -75,10 +76,31 @@ class PrescriptionCode(Record, frozen=True, tag="prescription-code-1"):
     patient: CardReference | None
 
 
+class About(StrEnum):
+    """What a letter about a prescription says; wire values are stable."""
+
+    QUESTION = "question"  # a pharmacist asks the prescriber
+    RENEWAL = "renewal"  # the patient asks the prescriber for another one
+    ANSWER = "answer"  # the prescriber answers either
+    STOPPED = "stopped"  # the prescriber has stopped it: urgent
+
+
+class PrescriptionNote(Record, frozen=True, tag="prescription-note-1"):
+    """A word about a prescription between prescriber, patient and pharmacist.
+
+    ``licence``: the sender's, 32 zero bytes for a patient.
+    """
+
+    prescription: Bytes32
+    about: About
+    licence: Bytes32
+    text: Annotated[str, msgspec.Meta(max_length=1_000)]
+
+
 class DispensedNotice(Record, frozen=True, tag="dispensed-notice-1"):
     """From a pharmacist, by ``licence``: ``share`` (thousandths) of a fill was handed over ``at`` (ms, the block's time).
 
-    Quantity and batch are words.
+    Quantity, batch and ``product`` are words; ``product`` is what was handed over in place of what was prescribed, or "".
     """
 
     prescription: Bytes32
@@ -88,6 +110,7 @@ class DispensedNotice(Record, frozen=True, tag="dispensed-notice-1"):
     at: Count
     quantity: Annotated[str, msgspec.Meta(max_length=64)]
     batch: Annotated[str, msgspec.Meta(max_length=64)]
+    product: Annotated[str, msgspec.Meta(max_length=128)]
 
 
 def code_to_text(code: PrescriptionCode) -> str:

@@ -15,6 +15,7 @@ from salus.ids import Bytes32, Count
 from salus.ledger.genesis import Genesis
 from salus.ledger.lightblock import CommittedHeader
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
+from salus.ledger.modules.prescriptions.state import Fill, fill_key
 from salus.ledger.modules.revocations.state import Revoked, revocation_key
 from salus.ledger.modules.sections.state import Entry, entry_key
 from salus.ledger.verifying import StateAnswer, require_answer
@@ -29,10 +30,11 @@ class ProofKind(StrEnum):
     LICENCE = "licence"
     REVOCATION = "revocation"
     ABSENCE = "absence"  # that something is not revoked
+    FILL = "fill"  # what became of one fill of a prescription
 
 
 class Proof(Record, frozen=True, tag="proof-1"):
-    """``subject`` is a section, licence or revocation id; ``number`` an entry's number (0 otherwise).
+    """``subject`` is the id of a section, licence, revocation or prescription; ``number`` an entry's or a fill's (0 otherwise).
 
     ``at`` is the block time (ms) that a licence's status is asked for; 0 otherwise.
     """
@@ -88,13 +90,17 @@ def state_key(kind: ProofKind, subject: bytes, number: int) -> bytes:
     """The state's key that a proof of this kind is about."""
     if kind is ProofKind.ENTRY:
         return entry_key(subject, number)
+    if kind is ProofKind.FILL:
+        return fill_key(subject, number)
     return licence_key(subject) if kind is ProofKind.LICENCE else revocation_key(subject)
 
 
 def _require(genesis: Genesis, proof: Proof, trail: tuple[CommittedHeader, ...]) -> Finding:
     if proof.answer.key != state_key(proof.kind, proof.subject, proof.number):
         raise LedgerRefused("wrong-proof", "the proof is about something else")
-    if (proof.number and proof.kind is not ProofKind.ENTRY) or (proof.at and proof.kind is not ProofKind.LICENCE):
+    if (proof.number and proof.kind not in (ProofKind.ENTRY, ProofKind.FILL)) or (
+        proof.at and proof.kind is not ProofKind.LICENCE
+    ):
         raise LedgerRefused("wrong-proof", "the proof names what its kind does not have")
     value = require_answer(genesis, proof.answer, trail)
     if (value is None) != (proof.kind is ProofKind.ABSENCE):
@@ -118,6 +124,15 @@ def _facts(proof: Proof, value: bytes | None) -> tuple[tuple[str, str | int], ..
             ("sealed_at", entry.time),
             ("sealed_in_block", entry.height),
             ("erased_at", entry.erased),
+        )
+    if proof.kind is ProofKind.FILL:
+        fill = decode(value, Fill, limit=MAX_PROOF)
+        return (
+            ("fill", proof.number + 1),
+            ("status", fill.status.value),
+            ("dispensed_thousandths", fill.dispensed),
+            ("at", fill.at),
+            ("licence", fill.licence.hex()),
         )
     if proof.kind is ProofKind.LICENCE:
         licence = decode(value, Licence, limit=MAX_PROOF)

@@ -112,8 +112,11 @@ def medication_request(drug: str, dose: str, patient: str) -> bytes:
     )
 
 
-def prescribed(request: Resource, handle: str, author: str, authored: int) -> bytes:
-    """The MedicationRequest as it is signed: active, an order, by whom and when, and its first identifier is the handle."""
+def prescribed(request: Resource, handle: str, author: str, authored: int, renews: str = "") -> bytes:
+    """The MedicationRequest as it is signed: active, an order, by whom and when, and its first identifier is the handle.
+
+    ``renews``: the handle of the prescription that it follows.
+    """
     others = [one for one in request.value.get("identifier", []) if one.get("system") != PRESCRIPTION_SYSTEM]
     changed = {
         "id": f"rx-{handle[:32]}",
@@ -122,6 +125,7 @@ def prescribed(request: Resource, handle: str, author: str, authored: int) -> by
         "intent": "order",
         "authoredOn": utc(authored),
         "requester": {"display": author},
+        **({"priorPrescription": _prescription(renews)} if renews else {}),
     }
     value = {key: item for key, item in request.value.items() if key not in ("meta", "text", "encounter", *changed)}
     raw = to_json({"resourceType": "MedicationRequest", **changed, **value})
@@ -129,9 +133,18 @@ def prescribed(request: Resource, handle: str, author: str, authored: int) -> by
     return raw
 
 
-def medication_dispense(identity: str, request: Resource, handle: str, handed_over: int, quantity: str, batch: str) -> bytes:
-    """A MedicationDispense of what ``request`` orders. ``handed_over``: ms; quantity and batch in words."""
+def _prescription(handle: str) -> dict[str, object]:
+    """A reference to a prescription by its handle."""
+    return {"identifier": {"system": PRESCRIPTION_SYSTEM, "value": handle}}
+
+
+def medication_dispense(
+    identity: str, request: Resource, handle: str, handed_over: int, quantity: str, batch: str, product: str = ""
+) -> bytes:
+    """A MedicationDispense of what ``request`` orders, or of ``product`` in its place. ``handed_over``: ms; the rest in words."""
     medication = {key: item for key, item in request.value.items() if key.startswith("medication")}
+    if product:
+        medication = {"medicationCodeableConcept": {"text": product}, "substitution": {"wasSubstituted": True}}
     words = [word for word in (f"quantity: {quantity}" if quantity else "", f"batch: {batch}" if batch else "") if word]
     value = {
         "resourceType": "MedicationDispense",
@@ -139,7 +152,7 @@ def medication_dispense(identity: str, request: Resource, handle: str, handed_ov
         "status": "completed",
         **medication,
         "subject": request.value["subject"],
-        "authorizingPrescription": [{"identifier": {"system": PRESCRIPTION_SYSTEM, "value": handle}}],
+        "authorizingPrescription": [_prescription(handle)],
         "whenHandedOver": utc(handed_over),
         **({"note": [{"text": word} for word in words]} if words else {}),
     }

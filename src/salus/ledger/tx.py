@@ -28,6 +28,7 @@ from salus.ledger.modules.prescriptions.messages import (
     AcceptFill,
     AcknowledgeStop,
     CancelPrescription,
+    CloseFill,
     DeletePrescription,
     DispenseFill,
     FreeFill,
@@ -80,6 +81,7 @@ Action = (
     | DeletePrescription
     | StopPrescription
     | AcknowledgeStop
+    | CloseFill
     | PlaceOrder
     | AcceptOrder
     | RejectOrder

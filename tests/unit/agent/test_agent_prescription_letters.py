@@ -112,11 +112,14 @@ def test_what_another_says_was_dispensed_is_not_believed(place: Town) -> None:
     inbox.collect(place.home.agent, PATIENT)
     introduce(place.home, PATIENT, place.far)
     for licence, moment in ((PHARMACIST, at), (RIVAL, at), (RIVAL, at + 1), (RIVAL, 1), (DOCTOR, at - 1)):
-        notice = DispensedNotice(handle, 0, licence_id(place, licence), 1000, moment, "", "")
+        notice = DispensedNotice(handle, 0, licence_id(place, licence), 1000, moment, "", "", "")
         post(place.far, RIVAL, LetterKind.DISPENSED, encode(notice))
         assert troubles(place) == ["warrants/wrong-sender"]
     post(
-        place.home, DOCTOR, LetterKind.DISPENSED, encode(DispensedNotice(handle, 0, licence_id(place, DOCTOR), 1, at - 1, "", ""))
+        place.home,
+        DOCTOR,
+        LetterKind.DISPENSED,
+        encode(DispensedNotice(handle, 0, licence_id(place, DOCTOR), 1, at - 1, "", "", "")),
     )
     assert troubles(place) == ["warrants/wrong-sender"]
 
@@ -129,7 +132,7 @@ def test_more_than_was_dispensed_or_another_prescription_is_not_believed(place: 
     introduce(place.home, PATIENT, place.near)
     licence = licence_id(place, PHARMACIST)
     for named, fill, share in ((handle, 0, 401), (handle, 1, 1), (bytes(32), 0, 1)):
-        post(place.near, PHARMACIST, LetterKind.DISPENSED, encode(DispensedNotice(named, fill, licence, share, at, "", "")))
+        post(place.near, PHARMACIST, LetterKind.DISPENSED, encode(DispensedNotice(named, fill, licence, share, at, "", "", "")))
         assert troubles(place) == ["warrants/wrong-sender"]
 
 
@@ -228,3 +231,12 @@ def test_prescribed_at_one_member_and_dispensed_at_another(tmp_path: Path) -> No
         assert dispensing.dispense(two.far.agent, PHARMACIST, handle, None, ALL).told
         assert [item.trouble for item in inbox.collect(two.far.agent, "Ben")] == [""]
         assert prescribing.issued(two.near.agent, DOCTOR)[0].fills[0].status == "completed"
+
+
+def test_a_prescription_goes_ahead_to_the_pharmacy_that_the_patient_wishes(place: Town) -> None:
+    """RX-26."""
+    data = medication_request(DRUG, DOSE, PATIENT)
+    made = prescribing.issue(place.home.agent, DOCTOR, PATIENT, data, Terms(), PHARMACIST)
+    (item,) = inbox.collect(place.near.agent, PHARMACIST)
+    assert (item.kind, item.trouble) == ("fill", "")
+    assert place.accept(made.prescription).held

@@ -29,6 +29,7 @@ from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, SalusError
 from salus.exchange.api import TxStatus
 from salus.exchange.prescribing import PREFIX, code_from_text, code_to_text, zstd
+from salus.exchange.proofs import read_proofs, require_proofs
 from salus.fhir.authoring import medication_request
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.prescriptions.messages import AcceptFill, Identified, Reason, Rest
@@ -70,6 +71,30 @@ def test_a_prescription_is_issued_shown_accepted_and_dispensed(place: Town) -> N
     (shown,) = charting.open_chart(place.home.agent, PATIENT, PATIENT, types=("MedicationDispense",)).shown
     assert b"batch: B1" in shown.leaf.data
     assert DRUG.encode() in shown.leaf.data
+
+
+def test_from_issue_to_the_inbox_it_takes_one_block_and_one_fetch(place: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RX-24."""
+    agent, fetched = place.home.agent, list[object]()
+    collect, height = agent.network.collect, agent.network.status().height
+    monkeypatch.setattr(agent.network, "collect", lambda asked: (fetched.append(asked), collect(asked))[1])
+    prescribing.issue(agent, DOCTOR, PATIENT, medication_request(DRUG, DOSE, PATIENT), Terms())
+    assert agent.network.status().height == height + 1
+    (item,) = inbox.collect(agent, PATIENT)
+    assert (item.kind, len(fetched)) == ("prescription", 1)
+
+
+def test_a_fill_that_was_collected_is_closed_with_a_proof_for_strangers(place: Town) -> None:
+    """RX-18."""
+    handle = place.taken()
+    place.dispense(handle)
+    info, proof = dispensing.close(place.near.agent, PHARMACIST, handle, None)
+    (finding,) = require_proofs(place.home.agent.genesis, read_proofs(proof))
+    facts = dict(finding.facts)
+    assert (finding.kind, finding.subject, facts["fill"]) == ("fill", handle, 1)
+    assert (facts["status"], facts["dispensed_thousandths"], facts["at"]) == ("completed", 1000, info.state.at)
+    assert facts["licence"] == info.state.pharmacist
+    assert refused(dispensing.undo, place.near.agent, PHARMACIST, handle, None) == "ledger/nothing-dispensed"
 
 
 def test_what_was_dispensed_is_filed_once(place: Town) -> None:

@@ -294,6 +294,16 @@ def test_a_stop_reaches_whoever_has_it_and_blocks_it_until_it_is_seen(rx: Prescr
     assert rx.stop("b") == "ledger/is-stopped"
 
 
+def test_what_was_collected_is_closed_and_undone_no_more(rx: Prescribing) -> None:
+    """RX-18."""
+    assert rx.accept("a") == ""
+    assert rx.close("a") == "ledger/is-accepted"
+    assert rx.dispense("a") == ""
+    assert rx.close("a") == ""
+    assert (rx.undo("a"), rx.close("a")) == ("ledger/nothing-dispensed", "ledger/nothing-dispensed")
+    assert (rx.status("a"), rx.fill("a").dispensed) == ("completed", 1_000)
+
+
 def test_what_was_stopped_does_not_come_back_by_an_undo_or_a_return(rx: Prescribing) -> None:
     """RX-13, RX-15."""
     assert rx.issue("b", 2) == ""

@@ -104,6 +104,7 @@ const Action = choice<any>(
   record("delete-prescription", { prescription: bytes32 }),
   record("stop-prescription", { prescription: bytes32 }),
   record("acknowledge-stop", { prescription: bytes32, fill }),
+  record("close-fill", { prescription: bytes32, fill }),
   record("place-order", {
     licence: bytes32,
     bearer: bytes32,

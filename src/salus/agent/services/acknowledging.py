@@ -18,6 +18,7 @@ from salus.agent.services.inspecting import (
     standing,
 )
 from salus.agent.services.posting import keep_letter, send_letters
+from salus.agent.services.pressing import Urgent
 from salus.agent.services.submitting import submit
 from salus.agent.wallet import Wallet
 from salus.codec import Record, decode, encode
@@ -25,18 +26,25 @@ from salus.errors import AgentRefused, LedgerRefused, WarrantRefused
 from salus.exchange.envelopes import MAX_ENVELOPE, Letter, LetterKind
 from salus.exchange.ordering import OrderedLetter, ResultLetter
 from salus.fhir.laboratory import Value, ordered_words, values
+from salus.ids import Count
 from salus.ledger.modules.orders.messages import AcknowledgeReport
 from salus.ledger.modules.orders.state import Attention, OrderStatus
 
+HANDLE = 32  # bytes of an order's handle; a report's key has its number behind it
 UNREPORTED = (OrderStatus.FAILED, OrderStatus.REJECTED)
 OPEN = (Attention.AWAITED, Attention.CLIMBED)
 
 
 class WatchedOrder(Record, frozen=True, tag="watched-order"):
-    """An order that one is responsible for, or covers; ``seen``: that no report comes of it."""
+    """An order that one is responsible for, or covers."""
 
     letter: OrderedLetter
-    seen: bool = False
+
+
+class OpenMatter(Record, frozen=True, tag="open-matter"):
+    """An order (by its handle) or a report (by handle and number) that one may yet have to look at; gone when that is over."""
+
+    since: Count
 
 
 class ReceivedResult(Record, frozen=True, tag="received-result"):
@@ -75,9 +83,16 @@ def take_ordered(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     if _duty(agent, wallet, there) == "none":
         raise WarrantRefused("wrong-sender", "the reader does not answer for this order")
     handle = sent.content.order
-    agent.store.put(wallet.person, handle, WatchedOrder(sent))
+    keep_watched(agent, wallet, sent)
     duty = "are responsible for" if _duty(agent, wallet, there) == "responsible" else "cover"
     return f"{letter.sender.card.name} has ordered {ordered_words(request)}, which you {duty}: order {handle.hex()[:12]}"
+
+
+def keep_watched(agent: Agent, wallet: Wallet, sent: OrderedLetter) -> None:
+    """Keep an order that one answers for, inside the caller's write transaction."""
+    if agent.store.find(WatchedOrder, wallet.person, sent.content.order) is None:
+        agent.store.put(wallet.person, sent.content.order, WatchedOrder(sent))
+        agent.store.put(wallet.person, sent.content.order, OpenMatter(agent.clock()))
 
 
 def take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
@@ -94,6 +109,7 @@ def take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
         if passed_on:
             _pass_on(agent, wallet, sent)
         agent.store.put(wallet.person, key, ReceivedResult(sent, passed_on))
+        agent.store.put(wallet.person, key, OpenMatter(agent.clock()))
     urgent = "CRITICAL: " if any(value.critical for value in values(resources)) else ""
     status = there.reports[sent.report.number].status.value
     return f"{urgent}{sent.report.laboratory} reports for {sent.order.patient} ({status}): order {sent.order.order.hex()[:12]}"
@@ -105,15 +121,19 @@ def attended(agent: Agent, name: str, *, everything: bool = False) -> tuple[Atte
     A cover sees what has climbed; ``everything``: what is acknowledged, superseded or somebody else's as well.
     """
     wallet = agent.wallet(name)
-    results, watched = agent.store.all(ReceivedResult, wallet.person), agent.store.all(WatchedOrder, wallet.person)
-    handles = dict.fromkeys([*(key[:-1] for key, _ in results), *(handle for handle, _ in watched)])
-    known = {handle: there for handle in handles if (there := _standing(agent, handle)) is not None}
-    rows = [_describe(agent, wallet, kept, known[key[:-1]]) for key, kept in results if key[:-1] in known]
-    for handle, one in watched:
-        if handle in known and known[handle].order.status in UNREPORTED:
-            rows.append(_unreported(agent, wallet, one, known[handle]))
+    if everything:
+        keys = [*agent.store.ids(ReceivedResult, wallet.person), *agent.store.ids(WatchedOrder, wallet.person)]
+    else:
+        keys = agent.store.ids(OpenMatter, wallet.person)
+    rows = _rows(agent, wallet, keys)
     shown = [row for row in rows if everything or row.red or (row.attention in OPEN and row.duty == "responsible")]
     return tuple(sorted(shown, key=lambda row: (not row.red, row.due)))
+
+
+def pressing(agent: Agent, wallet: Wallet) -> tuple[Urgent, ...]:
+    """What somebody has to act on now, in words, the longest due first."""
+    rows = [row for row in _rows(agent, wallet, agent.store.ids(OpenMatter, wallet.person)) if row.red]
+    return tuple(Urgent(row.order, row.due, _urgently(row)) for row in sorted(rows, key=lambda row: row.due))
 
 
 def acknowledge(agent: Agent, name: str, named: str) -> AttendedInfo:
@@ -126,10 +146,9 @@ def acknowledge(agent: Agent, name: str, named: str) -> AttendedInfo:
     handle = _chosen(agent, wallet, named)
     watched = agent.store.find(WatchedOrder, wallet.person, handle)
     if watched is not None and (there := standing(agent, handle)).order.status in UNREPORTED and not there.reports:
-        seen = msgspec.structs.replace(watched, seen=True)
         with agent.store.writing():
-            agent.store.put(wallet.person, handle, seen)
-        return _unreported(agent, wallet, seen, there)
+            agent.store.drop(OpenMatter, wallet.person, handle)
+        return _unreported(agent, wallet, watched, there)
     kept = _last(agent, wallet, handle)
     licence, there = own_licence(agent, wallet), standing(agent, handle)
     number = kept.letter.report.number
@@ -156,6 +175,53 @@ def release(agent: Agent, name: str, named: str) -> AttendedInfo:
 
 
 # --- the parts
+
+
+def _rows(agent: Agent, wallet: Wallet, keys: list[bytes]) -> list[AttendedInfo]:
+    """What is known of these orders and reports; what is over is not looked at again."""
+    known: dict[bytes, Standing | None] = {}
+    rows: list[AttendedInfo] = []
+    over: list[bytes] = []
+    for key in keys:
+        handle = key[:HANDLE]
+        if handle not in known:
+            known[handle] = _standing(agent, handle)
+        there = known[handle]
+        row = None if there is None else _row(agent, wallet, key, there)
+        if row is not None:
+            rows.append(row)
+        if there is None or _is_over(key, there):
+            over.append(key)
+    if over:
+        with agent.store.tidying():
+            for key in over:
+                agent.store.drop(OpenMatter, wallet.person, key)
+    return rows
+
+
+def _row(agent: Agent, wallet: Wallet, key: bytes, there: Standing) -> AttendedInfo | None:
+    """A report, or an order of which none came; None for an order that takes its course."""
+    if len(key) > HANDLE:
+        kept = agent.store.find(ReceivedResult, wallet.person, key)
+        return None if kept is None else _describe(agent, wallet, kept, there)
+    watched = agent.store.find(WatchedOrder, wallet.person, key)
+    return None if watched is None or there.order.status not in UNREPORTED else _unreported(agent, wallet, watched, there)
+
+
+def _is_over(key: bytes, there: Standing) -> bool:
+    """Whether nothing more can come of it that somebody has to look at."""
+    if len(key) > HANDLE:
+        return there.reports[key[-1]].attention not in OPEN
+    return there.order.status in (OrderStatus.COMPLETED, OrderStatus.CANCELLED)
+
+
+def _urgently(row: AttendedInfo) -> str:
+    """What is to be done about a red row."""
+    who = f"{row.patient}, order {row.order[:12]}"
+    if not row.number:
+        return f"{row.what}: {who}: ask {row.laboratory}, or order anew; say that you have seen it by `salus results acknowledge`"
+    why = "NOBODY HAS ACKNOWLEDGED IN TIME" if row.climbed_at else "CRITICAL"
+    return f"{why}: {row.what} for {who}: look at it, and say so by `salus results acknowledge`"
 
 
 def _pass_on(agent: Agent, wallet: Wallet, letter: ResultLetter) -> None:
@@ -230,7 +296,7 @@ def _unreported(agent: Agent, wallet: Wallet, watched: WatchedOrder, there: Stan
         "",
         there.order.deadline,
         0,
-        duty == "responsible" and not watched.seen,
+        duty == "responsible" and agent.store.find(OpenMatter, wallet.person, content.order) is not None,
         False,
         watched.letter.laboratory.card.name,
         (),

@@ -24,6 +24,7 @@ from salus.agent.services.examining import (
 )
 from salus.agent.services.licensing import organisation
 from salus.agent.services.posting import keep_letter, resume_letters
+from salus.agent.services.proving import prove_fill
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header
 from salus.agent.wallet import Wallet
@@ -41,6 +42,7 @@ from salus.ledger.modules.prescriptions.messages import (
     WHOLE,
     AcceptFill,
     AcknowledgeStop,
+    CloseFill,
     DispenseFill,
     Identified,
     Reason,
@@ -60,19 +62,24 @@ Words = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class OpenedFill(Record, frozen=True, tag="opened-fill"):
-    """A code that was shown to the pharmacy, or sent ahead."""
+    """A code that was shown to the pharmacy, or sent ahead; ``held``: the pharmacy had the fill when it last looked."""
 
     code: PrescriptionCode
+    held: bool = False
 
 
 class Supply(Record, frozen=True, tag="supply"):
-    """What is handed over, as a pharmacist says it; ``share`` 0: all that is left of the fill."""
+    """What is handed over, as a pharmacist says it; ``share`` 0: all that is left of the fill.
+
+    ``product``: what is handed over in place of what was prescribed, or "".
+    """
 
     share: Annotated[int, msgspec.Meta(ge=0, le=WHOLE)] = 0
     rest: Rest = Rest.KEEP
     identified: Identified = Identified.NOT
     quantity: Words = ""
     batch: Words = ""
+    product: Annotated[str, msgspec.Meta(max_length=128)] = ""
 
 
 class DispenseJob(Record, frozen=True, tag="dispense-job"):
@@ -126,7 +133,7 @@ def open_code(agent: Agent, name: str, code: PrescriptionCode) -> OpenedInfo:
     keeper = _keeper(agent, name)
     found, _ = _examined(agent, code)
     with agent.store.writing():
-        agent.store.put(keeper.person, _place(code.content.prescription, code.fill), OpenedFill(code))
+        _keep_code(agent, keeper, code)
     return _describe(keeper, code, found.standing, _checks(found, found.standing.fills[code.fill]))
 
 
@@ -134,7 +141,7 @@ def take_code(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     """Keep a code that a patient has sent ahead, once it was examined; in words, what it is for."""
     code = decode(letter.body, PrescriptionCode, limit=MAX_CODE)
     found, _ = _examined(agent, code)
-    agent.store.put(_keeper_of(agent, wallet).person, _place(code.content.prescription, code.fill), OpenedFill(code))
+    _keep_code(agent, keeper_of(agent, wallet), code)
     handle = code.content.prescription.hex()[:12]
     return f"{letter.sender.card.name} sends a prescription ahead, {found.words[0]}: prescription {handle}, fill {code.fill + 1}"
 
@@ -151,18 +158,21 @@ def accept(agent: Agent, name: str, named: str, number: int | None, *, lasting: 
 
     The winner who asks again is told so. ``not-accepted``; ``ledger/is-accepted`` and its like where another was first.
     """
-    keeper, wallet, code = _kept(agent, name, named, number)
-    found, one = _examined(agent, code, held_by=_holder(keeper, code).public)
-    if one.status is not FillStatus.ACCEPTED or one.holder != _holder(keeper, code).public:
-        licence = _licence(agent, wallet)
+    keeper, wallet, code = kept_code(agent, name, named, number)
+    found, one = _examined(agent, code, held_by=holder_key(keeper, code).public)
+    if one.status is not FillStatus.ACCEPTED or one.holder != holder_key(keeper, code).public:
+        licence = own_licence(agent, wallet)
         until = max(found.standing.now, agent.clock()) + lasting
-        action = AcceptFill(code.content.prescription, code.fill, licence, _holder(keeper, code).public, until)
+        action = AcceptFill(code.content.prescription, code.fill, licence, holder_key(keeper, code).public, until)
         try:
             submit(agent, [action], [SigningKey(code.bearer), wallet.identity.classic])
         except LedgerRefused:
             if not _is_ours(agent, keeper, code):
                 raise
-    return _require_ours(agent, keeper, code)
+    info = _require_ours(agent, keeper, code)
+    with agent.store.writing():
+        agent.store.put(keeper.person, _place(code.content.prescription, code.fill), OpenedFill(code, held=True))
+    return info
 
 
 def dispense(agent: Agent, name: str, named: str, number: int | None, supply: Supply) -> OpenedInfo:
@@ -171,8 +181,10 @@ def dispense(agent: Agent, name: str, named: str, number: int | None, supply: Su
     The same command again after it was cut off completes what it began, and hands nothing over twice.
     """
     require_supply(supply)
-    keeper, wallet, code = _kept(agent, name, named, number)
+    keeper, wallet, code = kept_code(agent, name, named, number)
     place = _place(code.content.prescription, code.fill)
+    if supply.product and not code.content.substitution:
+        raise AgentRefused("no-substitution", "the prescriber allows no other product")
     job = agent.store.find(DispenseJob, keeper.person, place)
     if job is not None and job.supply != supply:  # another hand-over was begun before this one
         _roll_forward(agent, keeper, place, job)
@@ -196,7 +208,9 @@ def require_supply(supply: Supply) -> None:
     try:
         decode(encode(supply), Supply, limit=4096)
     except Malformed as error:
-        raise AgentRefused("bad-supply", "quantity and batch have at most 64 characters, a share at most 1,000") from error
+        raise AgentRefused(
+            "bad-supply", "quantity and batch have at most 64 characters, a product 128, a share at most 1,000"
+        ) from error
 
 
 def resume_dispensing(agent: Agent) -> None:
@@ -213,6 +227,12 @@ def resume_dispensing(agent: Agent) -> None:
 def undo(agent: Agent, name: str, named: str, number: int | None) -> OpenedInfo:
     """What was dispensed last was never collected."""
     return _act(agent, name, named, number, UndoFill)
+
+
+def close(agent: Agent, name: str, named: str, number: int | None) -> tuple[OpenedInfo, bytes]:
+    """What was dispensed was collected, and is undone no more; and a proof file of that, for whoever pays."""
+    info = _act(agent, name, named, number, CloseFill)
+    return info, prove_fill(agent, bytes.fromhex(info.prescription), info.fill - 1)
 
 
 def give_back(agent: Agent, name: str, named: str, number: int | None, reason: Reason) -> OpenedInfo:
@@ -270,7 +290,7 @@ def _plan(agent: Agent, wallet: Wallet, code: PrescriptionCode, supply: Supply) 
     share = supply.share or WHOLE - before
     if not 0 < share <= WHOLE - before:
         raise LedgerRefused("too-much", "more than was ordered")
-    return DispenseJob(wallet.person, _licence(agent, wallet), supply, share, before, agent.clock())
+    return DispenseJob(wallet.person, own_licence(agent, wallet), supply, share, before, agent.clock())
 
 
 def _roll_forward(agent: Agent, keeper: Wallet, place: bytes, job: DispenseJob) -> DispenseJob:
@@ -284,7 +304,7 @@ def _roll_forward(agent: Agent, keeper: Wallet, place: bytes, job: DispenseJob) 
         one = standing(agent, code.content.prescription).fills[code.fill]
         if one.dispensed != job.before + job.share:
             action = DispenseFill(code.content.prescription, code.fill, job.licence, job.share, supply.rest, supply.identified)
-            submit(agent, [action], [_holder(keeper, code), wallet.identity.classic])
+            submit(agent, [action], [holder_key(keeper, code), wallet.identity.classic])
             one = standing(agent, code.content.prescription).fills[code.fill]
     except LedgerRefused:
         with agent.store.writing():
@@ -292,7 +312,8 @@ def _roll_forward(agent: Agent, keeper: Wallet, place: bytes, job: DispenseJob) 
         raise
     card = _patient(agent, code)
     done = msgspec.structs.replace(job, done=True, told=card is not None)
-    notice = DispensedNotice(code.content.prescription, code.fill, job.licence, job.share, one.at, supply.quantity, supply.batch)
+    said = (supply.quantity, supply.batch, supply.product)
+    notice = DispensedNotice(code.content.prescription, code.fill, job.licence, job.share, one.at, *said)
     with agent.store.writing():
         if card is not None:
             keep_letter(agent, wallet, card, LetterKind.DISPENSED, encode(notice))
@@ -314,13 +335,16 @@ def _patient(agent: Agent, code: PrescriptionCode) -> SignedCard | None:
 
 def _act(agent: Agent, name: str, named: str, number: int | None, action: Callable[[bytes, int], Action]) -> OpenedInfo:
     """Something that the pharmacy does which has the fill."""
-    keeper, _, code = _kept(agent, name, named, number)
-    submit(agent, [action(code.content.prescription, code.fill)], [_holder(keeper, code)])
+    keeper, _, code = kept_code(agent, name, named, number)
+    submit(agent, [action(code.content.prescription, code.fill)], [holder_key(keeper, code)])
     return _describe(keeper, code, standing(agent, code.content.prescription))
 
 
-def _kept(agent: Agent, name: str, named: str, number: int | None) -> tuple[Wallet, Wallet, PrescriptionCode]:
-    """The keeper, who acts, and the code; without a ``number`` the prescription's only fill here."""
+def kept_code(agent: Agent, name: str, named: str, number: int | None) -> tuple[Wallet, Wallet, PrescriptionCode]:
+    """The keeper, who acts, and the code; without a ``number`` the prescription's only fill here.
+
+    ``no-such-prescription``, ``ambiguous-prescription``.
+    """
     keeper = _keeper(agent, name)
     kept = [found.code for _, found in agent.store.all(OpenedFill, keeper.person)]
     handle = choose(sorted({code.content.prescription for code in kept}), named)
@@ -334,20 +358,29 @@ def _kept(agent: Agent, name: str, named: str, number: int | None) -> tuple[Wall
 
 def _keeper(agent: Agent, name: str) -> Wallet:
     """Whose the fills are: the pharmacy's, so that a colleague of the same home finishes; one's own for anybody else."""
-    return _keeper_of(agent, agent.wallet(name))
+    return keeper_of(agent, agent.wallet(name))
 
 
-def _keeper_of(agent: Agent, wallet: Wallet) -> Wallet:
+def _keep_code(agent: Agent, keeper: Wallet, code: PrescriptionCode) -> None:
+    """The code in place of an earlier one of the same fill; whether the fill is held is not forgotten."""
+    place = _place(code.content.prescription, code.fill)
+    known = agent.store.find(OpenedFill, keeper.person, place)
+    agent.store.put(keeper.person, place, OpenedFill(code, held=known is not None and known.held))
+
+
+def keeper_of(agent: Agent, wallet: Wallet) -> Wallet:
+    """Whose the fills are that somebody accepts: the organisation's, where a pharmacist acts for one."""
     return (organisation(agent) or wallet) if wallet.record.role is Role.PHARMACIST else wallet
 
 
-def _holder(keeper: Wallet, code: PrescriptionCode) -> SigningKey:
+def holder_key(keeper: Wallet, code: PrescriptionCode) -> SigningKey:
+    """The key by which the keeper holds the fill."""
     return SigningKey(keeper.held_seed(code.content.prescription, code.fill))
 
 
 def _is_ours(agent: Agent, keeper: Wallet, code: PrescriptionCode) -> bool:
     one = standing(agent, code.content.prescription).fills[code.fill]
-    return one.status is FillStatus.ACCEPTED and one.holder == _holder(keeper, code).public
+    return one.status is FillStatus.ACCEPTED and one.holder == holder_key(keeper, code).public
 
 
 def _require_ours(agent: Agent, keeper: Wallet, code: PrescriptionCode) -> OpenedInfo:
@@ -355,12 +388,13 @@ def _require_ours(agent: Agent, keeper: Wallet, code: PrescriptionCode) -> Opene
     newest_header(agent, fresh=True)
     there = standing(agent, code.content.prescription)
     one = there.fills[code.fill]
-    if one.status is not FillStatus.ACCEPTED or one.holder != _holder(keeper, code).public:
+    if one.status is not FillStatus.ACCEPTED or one.holder != holder_key(keeper, code).public:
         raise AgentRefused("not-accepted", "the ledger does not say that this pharmacy has it: hand nothing over")
     return _describe(keeper, code, there)
 
 
-def _licence(agent: Agent, wallet: Wallet) -> bytes:
+def own_licence(agent: Agent, wallet: Wallet) -> bytes:
+    """The id of the pharmacist's licence; ``no-licence``."""
     licence = licence_of(agent, wallet.person)
     if licence is None:
         raise AgentRefused("no-licence", "prescriptions are dispensed by licensed professionals")
@@ -388,7 +422,7 @@ def _describe(
         there.prescription.controlled,
         there.prescription.issued,
         there.prescription.stopped,
-        one.status in (FillStatus.ACCEPTED, FillStatus.ON_HOLD) and one.holder == _holder(keeper, code).public,
+        one.status in (FillStatus.ACCEPTED, FillStatus.ON_HOLD) and one.holder == holder_key(keeper, code).public,
         describe_fills(there)[code.fill],
         checks,
         told,

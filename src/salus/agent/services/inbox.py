@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from salus.agent.home import Agent
 from salus.agent.known import KnownLicence
 from salus.agent.services import acknowledging, resulted
 from salus.agent.services.contacts import Contact, add_contact
+from salus.agent.services.corresponding import take_note
 from salus.agent.services.dispensing import take_code
 from salus.agent.services.laboratory import take_order
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
 from salus.agent.services.posting import GONE
 from salus.agent.services.prescribed import settle, take_in, take_notice
+from salus.agent.services.pressing import Urgent
 from salus.agent.services.received import Delegated, ReceivedGrant, keep_former_slots
 from salus.agent.services.reporting import take_preference
+from salus.agent.services.urgent import urgent
 from salus.agent.services.waiting import may_wait
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
@@ -29,15 +33,17 @@ from salus.errors import AgentRefused, NodeRefused, SalusError, WarrantRefused
 from salus.exchange.carding import require_card
 from salus.exchange.cards import SignedCard
 from salus.exchange.client import UNREACHED
-from salus.exchange.envelopes import Delivered, Letter, LetterKind, Post
+from salus.exchange.envelopes import Delivered, EntryNotice, Letter, LetterKind, Post
 from salus.exchange.ordering import OrderedLetter, ResultLetter
 from salus.exchange.posting import mailbox_id, open_letter, sign_collect
-from salus.ids import Bytes32, Count
+from salus.ids import Count
 from salus.ledger.modules.licences.state import Licence, licence_key
 
 MAX_LETTER = 1_048_576
 SILENT = "silent"  # the kind of an item that is no letter: a member that keeps the mailbox did not answer
+URGENT = "urgent"  # and of what has to be done now: it comes at each look until it is done
 REMEMBERED = 90 * 86_400_000  # ms for which a letter that was taken is known, should a second copy come
+_Bring = Callable[[Agent, Wallet, Letter], tuple[str, str]]
 #: Who sends these becomes a contact, unless it is a stranger.
 _FROM_CONTACTS = (LetterKind.GRANT, LetterKind.DELEGATION, LetterKind.PRESCRIPTION, LetterKind.ORDER, LetterKind.ORDERED)
 
@@ -82,18 +88,11 @@ class TakenLetter(Record, frozen=True, tag="taken-letter"):
     at: Count
 
 
-class EntryNotice(Record, frozen=True, tag="entry-notice"):
-    """The body of an ENTRY letter: somebody sealed this entry into the recipient's section."""
-
-    section: Bytes32
-    entry: Bytes32
-
-
 def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
     """What has come since the last time, by when it was sent. Grants are kept; a letter that cannot be read is shown as such.
 
     A member that does not answer is named by an item of the kind `SILENT`, as long as another one answers. A mailbox that a
-    member has lost is opened there again.
+    member has lost is opened there again. What cannot wait comes first, by items of the kind `URGENT`.
     """
     wallet = agent.wallet(name)
     seek_second(agent, wallet)
@@ -108,11 +107,14 @@ def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
         raise silent[members[0]]
     if items:
         _forget_old(agent, wallet)
+    now: tuple[Urgent, ...] = ()
     with may_wait():
         settle(agent, wallet)
         resulted.settle_results(agent, wallet)
+        now = (*urgent(agent, wallet), *acknowledging.pressing(agent, wallet))
     items.sort(key=lambda item: item.sent)
-    return (*items, *(_silence(member, error) for member, error in silent.items()))
+    pressing = (InboxItem(0, URGENT, "", one.about, one.since, one.text, "", "") for one in now)
+    return (*pressing, *items, *(_silence(member, error) for member, error in silent.items()))
 
 
 def _collect_at(agent: Agent, wallet: Wallet, member: bytes, items: list[InboxItem]) -> SalusError | None:
@@ -209,32 +211,31 @@ def _know(agent: Agent, sender: SignedCard) -> None:
 
 def _bring(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
     """Keep what the letter brings: what to tell people of it, and the grant that it is about."""
-    sender = letter.sender.card.name
-    if letter.kind == LetterKind.GRANT:
-        grant = read_grant(letter.body, agent.network_id, wallet.person, wallet.identity.classic.public)
-        if grant.patient != person_id(letter.sender.card.key):
-            raise WarrantRefused("wrong-sender", "the grant is not its sender's")
-        keep_former_slots(agent, wallet, grant)
-        _keep_grant(agent, wallet, grant, ReceivedGrant(letter.body, letter.sender))
-        return f"{sender} lets you {_words(grant)}", grant.grant.hex()
-    if letter.kind == LetterKind.DELEGATION:
-        return _take_delegation(agent, wallet, letter)
-    if letter.kind == LetterKind.LICENCE:
-        return _take_licence(agent, wallet, letter), ""
-    if letter.kind == LetterKind.REVOCATION:
-        return f"{sender} has ended a grant", letter.body.hex()
-    if letter.kind == LetterKind.ENTRY:
-        notice = decode(letter.body, EntryNotice, limit=256)
-        return f"{sender} has written into your record (entry {notice.entry.hex()[:12]})", ""
-    if letter.kind == LetterKind.PRESCRIPTION:
-        return take_in(agent, wallet, letter), ""
-    if letter.kind == LetterKind.FILL:
-        return take_code(agent, wallet, letter), ""
-    if letter.kind == LetterKind.DISPENSED:
-        return take_notice(agent, wallet, letter), ""
-    if letter.kind in _OF_ORDERS:
-        return _OF_ORDERS[LetterKind(letter.kind)](agent, wallet, letter), ""
-    return "a letter of a kind that this version does not know", ""
+    taken = _BRING.get(letter.kind)
+    return taken(agent, wallet, letter) if taken else ("a letter of a kind that this version does not know", "")
+
+
+def _take_grant(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
+    grant = read_grant(letter.body, agent.network_id, wallet.person, wallet.identity.classic.public)
+    if grant.patient != person_id(letter.sender.card.key):
+        raise WarrantRefused("wrong-sender", "the grant is not its sender's")
+    keep_former_slots(agent, wallet, grant)
+    _keep_grant(agent, wallet, grant, ReceivedGrant(letter.body, letter.sender))
+    return f"{letter.sender.card.name} lets you {_words(grant)}", grant.grant.hex()
+
+
+def _take_revocation(_: Agent, __: Wallet, letter: Letter) -> tuple[str, str]:
+    return f"{letter.sender.card.name} has ended a grant", letter.body.hex()
+
+
+def _take_entry(_: Agent, __: Wallet, letter: Letter) -> tuple[str, str]:
+    notice = decode(letter.body, EntryNotice, limit=256)
+    return f"{letter.sender.card.name} has written into your record (entry {notice.entry.hex()[:12]})", ""
+
+
+def _said(take: Callable[[Agent, Wallet, Letter], str]) -> _Bring:
+    """For what is about no grant."""
+    return lambda agent, wallet, letter: (take(agent, wallet, letter), "")
 
 
 def _take_ordered(agent: Agent, wallet: Wallet, letter: Letter) -> str:
@@ -247,14 +248,6 @@ def _take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     """A report: the patient's own, or one for a clinician, with the patient's card."""
     own = decode(letter.body, ResultLetter, limit=MAX_LETTER).patient is None
     return resulted.take_result(agent, wallet, letter) if own else acknowledging.take_result(agent, wallet, letter)
-
-
-_OF_ORDERS = {
-    LetterKind.ORDER: take_order,
-    LetterKind.ORDERED: _take_ordered,
-    LetterKind.RESULT: _take_result,
-    LetterKind.RELEASE: take_preference,
-}
 
 
 def _take_delegation(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
@@ -295,3 +288,21 @@ def _take_licence(agent: Agent, wallet: Wallet, letter: Letter) -> str:
 
 def _words(grant: Grant) -> str:
     return f"{' and '.join(grant.rights)}: {', '.join(part.kind.value for part in grant.sections)}"
+
+
+#: What each kind of letter brings.
+_BRING: dict[str, _Bring] = {
+    LetterKind.GRANT: _take_grant,
+    LetterKind.DELEGATION: _take_delegation,
+    LetterKind.LICENCE: _said(_take_licence),
+    LetterKind.REVOCATION: _take_revocation,
+    LetterKind.ENTRY: _take_entry,
+    LetterKind.PRESCRIPTION: _said(take_in),
+    LetterKind.FILL: _said(take_code),
+    LetterKind.DISPENSED: _said(take_notice),
+    LetterKind.PRESCRIPTION_NOTE: _said(take_note),
+    LetterKind.ORDER: _said(take_order),
+    LetterKind.ORDERED: _said(_take_ordered),
+    LetterKind.RESULT: _said(_take_result),
+    LetterKind.RELEASE: _said(take_preference),
+}

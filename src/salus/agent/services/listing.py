@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from salus.agent.home import Agent
 from salus.agent.known import learn_licence, licence_of
-from salus.agent.services.contacts import ContactInfo, add_contact
+from salus.agent.services.contacts import ContactInfo, add_contact, find_contact
 from salus.agent.services.licensing import RIGHTS
 from salus.agent.services.people import public_card
 from salus.agent.services.submitting import submit
@@ -17,7 +18,7 @@ from salus.codec import Record, decode, encode
 from salus.crypto.signing import person_id
 from salus.errors import AgentRefused, Malformed, SalusError
 from salus.exchange.api import ListingSearch
-from salus.exchange.cards import Role
+from salus.exchange.cards import Role, SignedCard
 from salus.exchange.listings import (
     MAX_LISTING,
     NO_LICENCE,
@@ -134,6 +135,16 @@ def find(agent: Agent, words: Sequence[str]) -> Found:
         found.append((signed, licence))
     infos = tuple(_info(signed.listing, licence) for signed, licence in found)
     return Found(infos, len(answer.listings) - len(found), answer.more, tuple(signed for signed, _ in found))
+
+
+def card_of(agent: Agent, person: bytes) -> SignedCard:
+    """The card of a person: a contact's, or the one that is listed in the directory; ``cannot-reach`` otherwise."""
+    with suppress(AgentRefused):
+        return find_contact(agent, person.hex())
+    found = [one.listing.card for one in find(agent, [person.hex()]).signed if person_id(one.listing.card.card.key) == person]
+    if not found:
+        raise AgentRefused("cannot-reach", "neither a contact nor anybody in the directory: no letter can be written")
+    return found[0]
 
 
 def add_found(agent: Agent, found: Found) -> ContactInfo:

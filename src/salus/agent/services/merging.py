@@ -17,8 +17,8 @@ from salus.agent.epoch_pairs import KnownPair, KnownSealKey
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence
 from salus.agent.own_prescriptions import OwnPrescription
-from salus.agent.own_results import OwnOrder, OwnResult
-from salus.agent.services.acknowledging import ReceivedResult, WatchedOrder
+from salus.agent.own_results import OwnOrder, OwnResult, Unfiled
+from salus.agent.services.acknowledging import OpenMatter, ReceivedResult, WatchedOrder
 from salus.agent.services.contacts import Contact
 from salus.agent.services.copying import WaitingCopy
 from salus.agent.services.dispensing import DispenseJob, OpenedFill
@@ -39,7 +39,7 @@ from salus.agent.services.received import AuthoredEntry, FormerSlot, ReceivedGra
 from salus.agent.services.recovering import RecoveryJob
 from salus.agent.services.referring import ShownCard
 from salus.agent.services.renewing import GrantJob
-from salus.agent.services.reporting import PatientChoice, ReportJob, SentReport
+from salus.agent.services.reporting import PatientChoice, ReportJob, SentReport, Unreleased
 from salus.agent.services.resulted import ReleaseChoice
 from salus.agent.services.rotating import RotationJob
 from salus.agent.services.sealing import Job
@@ -153,6 +153,9 @@ TABLE = (
     Rule(PlacedOrder, Scope.PERSON, what_is_here),
     Rule(WatchedOrder, Scope.PERSON, what_is_here),
     Rule(ReceivedResult, Scope.PERSON, what_is_here),
+    Rule(OpenMatter, Scope.PERSON, what_is_here),
+    Rule(Unreleased, Scope.PERSON, what_is_here),
+    Rule(Unfiled, Scope.PERSON, what_is_here),
     Rule(ReceivedOrder, Scope.PERSON, what_is_here),
     Rule(CollectedSpecimen, Scope.PERSON, what_is_here),
     Rule(PatientChoice, Scope.PERSON, what_is_here),

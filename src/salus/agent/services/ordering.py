@@ -10,7 +10,7 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
-from salus.agent.services.acknowledging import WatchedOrder
+from salus.agent.services.acknowledging import keep_watched
 from salus.agent.services.born import born_of
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.inspecting import (
@@ -277,7 +277,7 @@ def _roll_forward(agent: Agent, wallet: Wallet, command: bytes, job: OrderJob) -
             if person != wallet.person:
                 keep_letter(agent, wallet, card, LetterKind.ORDERED, encode(told))
             else:
-                agent.store.put(person, content.order, WatchedOrder(told))
+                keep_watched(agent, wallet, told)
         agent.store.put(wallet.person, content.order, _placed(job))
         agent.store.put(wallet.person, command, done)
     return done

@@ -115,7 +115,7 @@ def take_notice(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     key = notice.prescription + notice.fill.to_bytes(1, "big") + notice.at.to_bytes(8, "big")
     if agent.store.find(Dispensing, wallet.person, key) is None:
         agent.store.put(wallet.person, key, Dispensing(notice, letter.sender, filed=False))
-    drug = medication_words(require_request(own.letter.content))[0] or "what was prescribed"
+    drug = notice.product or medication_words(require_request(own.letter.content))[0] or "what was prescribed"
     return f"{letter.sender.card.name} has handed over {drug}: prescription {notice.prescription.hex()[:12]}"
 
 
@@ -203,7 +203,9 @@ def _plan_filing(agent: Agent, wallet: Wallet) -> bool:
             with agent.store.writing():
                 agent.store.put(wallet.person, key, msgspec.structs.replace(kept, filed=True))
             continue
-        raw = medication_dispense(identity, request, notice.prescription.hex(), notice.at, notice.quantity, notice.batch)
+        raw = medication_dispense(
+            identity, request, notice.prescription.hex(), notice.at, notice.quantity, notice.batch, notice.product
+        )
         draft = Draft(SectionKind.MEDICATIONS, (Leaf(new_salt(), f"MedicationDispense/{identity}", "", raw, b""),), ())
         signing = Signing(EntryKind.RECORD, kept.pharmacist.card.name, agent.clock())
         job, _ = plan_own(agent, wallet, [draft], signing, silent)
@@ -233,7 +235,7 @@ def own_prescriptions(agent: Agent, name: str) -> tuple[OwnInfo, ...]:
 
 def show(agent: Agent, name: str, named: str) -> OwnInfo:
     """One of them."""
-    _, handle, own = _own(agent, name, named)
+    _, handle, own = find_own(agent, name, named)
     return _describe(agent, own, standing(agent, handle))
 
 
@@ -242,7 +244,7 @@ def code(agent: Agent, name: str, named: str, number: int | None) -> tuple[Presc
 
     It leads to one's own card, so that the pharmacy can tell what was dispensed; where no member takes the card, it does not.
     """
-    wallet, handle, own = _own(agent, name, named)
+    wallet, handle, own = find_own(agent, name, named)
     there = standing(agent, handle)
     fill = choose_fill(there, number)
     seed = bearer(wallet.prescription_seed(handle), own.letter, there, fill)
@@ -262,7 +264,7 @@ def send(agent: Agent, name: str, named: str, number: int | None, to: str) -> in
 
 def rotate(agent: Agent, name: str, named: str, number: int | None) -> OwnInfo:
     """Replace the code of a fill: what was shown or sent before opens nothing any more."""
-    wallet, handle, own = _own(agent, name, named)
+    wallet, handle, own = find_own(agent, name, named)
     there = standing(agent, handle)
     fill = choose_fill(there, number)
     seed = bearer(wallet.prescription_seed(handle), own.letter, there, fill)
@@ -273,7 +275,7 @@ def rotate(agent: Agent, name: str, named: str, number: int | None) -> OwnInfo:
 
 def delete(agent: Agent, name: str, named: str) -> OwnInfo:
     """Give it up, while nobody works on it."""
-    wallet, handle, own = _own(agent, name, named)
+    wallet, handle, own = find_own(agent, name, named)
     submit(agent, [DeletePrescription(handle)], [_control(agent, wallet, handle, own)])
     return _describe(agent, own, standing(agent, handle))
 
@@ -304,7 +306,8 @@ def _control(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription) 
     return SigningKey(wallet.prescription_seed(handle))
 
 
-def _own(agent: Agent, name: str, named: str) -> tuple[Wallet, bytes, OwnPrescription]:
+def find_own(agent: Agent, name: str, named: str) -> tuple[Wallet, bytes, OwnPrescription]:
+    """Whose it is, its handle, and what is kept of it; `no-such-prescription`, `ambiguous-prescription`."""
     wallet = sync(agent, name)
     handle = choose(agent.store.ids(OwnPrescription, wallet.person), named)
     own = agent.store.find(OwnPrescription, wallet.person, handle)

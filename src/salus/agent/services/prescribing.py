@@ -31,7 +31,7 @@ from salus.exchange.prescribing import Content, PrescriptionCode, PrescriptionLe
 from salus.fhir.authoring import medication_words, prescribed
 from salus.fhir.parsing import Resource, read_resources
 from salus.fhir.validation import require_valid
-from salus.ids import Count
+from salus.ids import Bytes32, Count
 from salus.ledger.modules.prescriptions.messages import (
     MAX_FILLS,
     CancelPrescription,
@@ -40,7 +40,14 @@ from salus.ledger.modules.prescriptions.messages import (
     NewFill,
     StopPrescription,
 )
-from salus.ledger.modules.prescriptions.state import DAY, Prescription, content_hash, prescription_id, prescription_key
+from salus.ledger.modules.prescriptions.state import (
+    DAY,
+    NOBODY,
+    Prescription,
+    content_hash,
+    prescription_id,
+    prescription_key,
+)
 from salus.ledger.tx import Action
 
 REMEMBERED = 3_600_000  # ms for which a command that was cut off before it could tell is known, should it be given again
@@ -60,6 +67,7 @@ class Terms(Record, frozen=True, tag="prescription-terms"):
     controlled: bool = False
     substitution: bool = True
     born: Annotated[str, msgspec.Meta(max_length=10)] = ""
+    renews: Bytes32 = NOBODY  # the handle of the prescription that this one follows
 
 
 class IssueJob(Record, frozen=True, tag="issue-job"):
@@ -68,18 +76,24 @@ class IssueJob(Record, frozen=True, tag="issue-job"):
     patient: SignedCard
     letter: PrescriptionLetter
     fills: Annotated[tuple[NewFill, ...], msgspec.Meta(min_length=1, max_length=MAX_FILLS)]
-    interval: Count
-    controlled: bool
+    terms: Terms
+    pharmacy: SignedCard | None
     begun: Count
     done: bool = False
     charted: bool = False
 
 
 class IssuedPrescription(Record, frozen=True, tag="issued-prescription"):
-    """What one has prescribed, and to whom. The keys that it is used by are the patient's alone."""
+    """What one has prescribed, to whom, and how. The keys that it is used by are the patient's alone.
+
+    ``told``: letters are on their way that it was stopped; ``heard``: no pharmacy has it any more that might not know that.
+    """
 
     patient: SignedCard
     content: Content
+    terms: Terms
+    told: bool = False
+    heard: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,17 +111,18 @@ class IssuedInfo:
     charted: bool = False
 
 
-def issue(agent: Agent, author: str, patient: str, data: bytes, terms: Terms) -> IssuedInfo:
+def issue(agent: Agent, author: str, patient: str, data: bytes, terms: Terms, to: str = "") -> IssuedInfo:
     """Prescribe ``data`` (a FHIR MedicationRequest): on the ledger, to the patient by letter, and into the chart where one may.
 
+    ``to``: the code of the first fill goes to this pharmacy as well, as the patient wishes; who still may go to any other.
     The same command again after it was cut off completes what it began. ``no-licence``, ``bad-prescription``,
     ``prescription-too-large``, and what the ledger refuses.
     """
     wallet, card = agent.wallet(author), find_contact(agent, patient)
-    command = tagged("salus/issue-command/1", person_id(card.card.key), data, encode(terms))
+    command = tagged("salus/issue-command/1", person_id(card.card.key), data, encode(terms), to.encode("utf-8"))
     job = agent.store.find(IssueJob, wallet.person, command)
     if job is None:
-        job = _plan(agent, wallet, card, data, terms)
+        job = _plan(agent, wallet, card, data, terms, find_contact(agent, to) if to else None)
         with agent.store.writing():
             agent.store.put(wallet.person, command, job)
     job = _roll_forward(agent, wallet, command, job)
@@ -133,7 +148,7 @@ def resume_issues(agent: Agent) -> None:
 def issued(agent: Agent, author: str) -> tuple[IssuedInfo, ...]:
     """Everything that one has prescribed, the latest first."""
     wallet = agent.wallet(author)
-    found = [_describe(agent, kept.content, kept.patient) for _, kept in agent.store.all(IssuedPrescription, wallet.person)]
+    found = [describe_issued(agent, kept) for _, kept in agent.store.all(IssuedPrescription, wallet.person)]
     return tuple(sorted(found, key=lambda info: -info.issued_at))
 
 
@@ -152,17 +167,45 @@ def free(agent: Agent, author: str, named: str, number: int | None) -> IssuedInf
     return _act(agent, author, named, lambda handle: FreeFill(handle, choose_fill(standing(agent, handle), number)))
 
 
-def _act(agent: Agent, author: str, named: str, action: Callable[[bytes], Action]) -> IssuedInfo:
+def issue_again(agent: Agent, author: str, handle: bytes, since: int) -> IssuedInfo:
+    """Issue the same once more, to the same patient, unless that was done at ``since`` (ms) or later."""
     wallet = agent.wallet(author)
-    handle = choose(agent.store.ids(IssuedPrescription, wallet.person), named)
-    kept = agent.store.find(IssuedPrescription, wallet.person, handle)
-    if kept is None:
-        raise AgentRefused("no-such-prescription", "no prescription of that id is kept here")
-    submit(agent, [action(handle)], [wallet.identity.classic])
+    kept = _issued(agent, wallet, handle)
+    for _, other in agent.store.all(IssuedPrescription, wallet.person):
+        if other.terms.renews == handle:
+            info = _describe(agent, other.content, other.patient)
+            if info.issued_at >= since:
+                return info
+    terms = msgspec.structs.replace(kept.terms, renews=handle)
+    return issue(agent, author, person_id(kept.patient.card.key).hex(), kept.content.request, terms)
+
+
+def describe_issued(agent: Agent, kept: IssuedPrescription) -> IssuedInfo:
+    """What was prescribed, as the ledger has it now."""
     return _describe(agent, kept.content, kept.patient)
 
 
-def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Terms) -> IssueJob:
+def find_issued(agent: Agent, author: str, named: str) -> tuple[Wallet, bytes, IssuedPrescription]:
+    """Who has issued it, its handle, and what is remembered of it; `no-such-prescription`, `ambiguous-prescription`."""
+    wallet = agent.wallet(author)
+    handle = choose(agent.store.ids(IssuedPrescription, wallet.person), named)
+    return wallet, handle, _issued(agent, wallet, handle)
+
+
+def _issued(agent: Agent, wallet: Wallet, handle: bytes) -> IssuedPrescription:
+    kept = agent.store.find(IssuedPrescription, wallet.person, handle)
+    if kept is None:
+        raise AgentRefused("no-such-prescription", "no prescription of that id is kept here")
+    return kept
+
+
+def _act(agent: Agent, author: str, named: str, action: Callable[[bytes], Action]) -> IssuedInfo:
+    wallet, handle, kept = find_issued(agent, author, named)
+    submit(agent, [action(handle)], [wallet.identity.classic])
+    return describe_issued(agent, kept)
+
+
+def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Terms, pharmacy: SignedCard | None) -> IssueJob:
     licence = licence_of(agent, wallet.person)
     if licence is None:
         raise AgentRefused("no-licence", "prescriptions are issued by licensed professionals")
@@ -170,7 +213,7 @@ def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Te
     control = new_seed()
     handle = prescription_id(agent.network_id, SigningKey(control).public)
     name = wallet.record.name
-    raw = prescribed(_request(data), handle.hex(), name, now)
+    raw = prescribed(_request(data), handle.hex(), name, now, terms.renews.hex() if any(terms.renews) else "")
     born = terms.born or born_of(agent, name, card)
     content = Content(handle, raw, card.card.name, born, name, licence, terms.substitution)
     require_request(content)
@@ -182,7 +225,7 @@ def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Te
         NewFill(SigningKey(seed).public, begin, max(begin, now) + terms.lasting)
         for seed, begin in zip(letter.bearers, opens, strict=True)
     )
-    return _sound(IssueJob(card, letter, fills, terms.interval if terms.repeats else 0, terms.controlled, now))
+    return _sound(IssueJob(card, letter, fills, terms, pharmacy, now))
 
 
 def _request(data: bytes) -> Resource:
@@ -211,7 +254,8 @@ def _roll_forward(agent: Agent, wallet: Wallet, command: bytes, job: IssueJob) -
     content = job.letter.content
     if record(agent, prescription_key(content.prescription), Prescription) is None:
         control, hashed = SigningKey(job.letter.control).public, content_hash(job.letter.salt, encode(content))
-        action = IssuePrescription(content.licence, control, hashed, job.controlled, job.interval, job.fills)
+        interval = job.terms.interval if job.terms.repeats else 0
+        action = IssuePrescription(content.licence, control, hashed, job.terms.controlled, interval, job.fills)
         try:
             submit(agent, [action], [wallet.identity.classic])
         except LedgerRefused:
@@ -222,7 +266,10 @@ def _roll_forward(agent: Agent, wallet: Wallet, command: bytes, job: IssueJob) -
     done = msgspec.structs.replace(job, done=True, charted=note is not None)
     with agent.store.writing():
         keep_letter(agent, wallet, job.patient, LetterKind.PRESCRIPTION, encode(job.letter))
-        agent.store.put(wallet.person, content.prescription, IssuedPrescription(job.patient, content))
+        if job.pharmacy is not None:
+            ahead = PrescriptionCode(agent.network_id, 0, job.letter.bearers[0], job.letter.salt, content, None)
+            keep_letter(agent, wallet, job.pharmacy, LetterKind.FILL, encode(ahead))
+        agent.store.put(wallet.person, content.prescription, IssuedPrescription(job.patient, content, job.terms))
         if note is not None:
             agent.store.put(wallet.person, note.entry, note)
         agent.store.put(wallet.person, command, done)

@@ -42,6 +42,8 @@ class VerifyReport:
 def prove(agent: Agent, name: str | None, what: str, identity: str, at: int = 0) -> bytes:
     """A proof file about an entry (its id), a licence (a person), a revocation or its absence (a grant or revocation id).
 
+    `prove_fill` makes one about a fill of a prescription.
+
     ``name`` is whose chart or grant it is. A fresh header is asked for, so that an absence is as of now.
     """
     kind = ProofKind(what)
@@ -52,6 +54,16 @@ def prove(agent: Agent, name: str | None, what: str, identity: str, at: int = 0)
         subjects = [(_licence(agent, identity), 0)]
     else:
         subjects = _revocations(agent, name, identity)
+    return _proof_file(agent, kind, subjects, at)
+
+
+def prove_fill(agent: Agent, prescription: bytes, fill: int) -> bytes:
+    """A proof file about what became of a fill (its number from 0), as of now."""
+    newest_header(agent, fresh=True)
+    return _proof_file(agent, ProofKind.FILL, [(prescription, fill)], 0)
+
+
+def _proof_file(agent: Agent, kind: ProofKind, subjects: list[Subject], at: int) -> bytes:
     answers, _ = proven(agent, [state_key(kind, subject, number) for subject, number in subjects])
     if any((answer.value is None) != (kind is ProofKind.ABSENCE) for answer in answers):
         raise AgentRefused("not-so", "the ledger shows the opposite of what was to be proven")

@@ -48,13 +48,18 @@ class ReportJob(Record, frozen=True, tag="report-job"):
 
 
 class SentReport(Record, frozen=True, tag="sent-report"):
-    """A report that clinicians were told of; ``released``: the patient was as well."""
+    """A report that clinicians were told of."""
 
     reporter: Bytes32
     status: ReportStatus
     salt: Bytes32
     content: ReportContent
-    released: bool
+
+
+class Unreleased(Record, frozen=True, tag="unreleased"):
+    """A report that the patient was not told of yet; gone when that is done."""
+
+    since: Count
 
 
 class PatientChoice(Record, frozen=True, tag="patient-choice"):
@@ -110,10 +115,9 @@ def resume_reports(agent: Agent) -> None:
                     agent.store.drop(ReportJob, keeper.person, handle)
             with suppress(LedgerRefused):
                 _roll_forward(agent, keeper, handle, job)
-        for key, sent in agent.store.all(SentReport, keeper.person):
-            if not sent.released:
-                with suppress(LedgerRefused):  # such as that it is forgotten
-                    _release(agent, keeper, key, sent)
+        for key in agent.store.ids(Unreleased, keeper.person):
+            with suppress(LedgerRefused):  # such as that it is forgotten
+                _release(agent, keeper, key)
 
 
 # --- the parts
@@ -166,7 +170,7 @@ def _roll_forward(agent: Agent, keeper: Wallet, handle: bytes, job: ReportJob) -
         with agent.store.writing():
             agent.store.drop(ReportJob, keeper.person, handle)
         raise
-    sent = SentReport(job.reporter, job.status, job.salt, job.content, released=False)
+    sent = SentReport(job.reporter, job.status, job.salt, job.content)
     letter = kept.letter
     clinicians = {person_id(card.card.key): card for card in (letter.responsible, letter.cover, kept.orderer)}
     told = encode(ResultLetter(letter.salt, letter.content, job.salt, job.content, letter.patient))
@@ -174,29 +178,32 @@ def _roll_forward(agent: Agent, keeper: Wallet, handle: bytes, job: ReportJob) -
         for card in clinicians.values():
             keep_letter(agent, wallet, card, LetterKind.RESULT, told)
         agent.store.put(keeper.person, _place(handle, number), sent)
+        agent.store.put(keeper.person, _place(handle, number), Unreleased(agent.clock()))
         agent.store.put(keeper.person, handle, msgspec.structs.replace(job, done=True))
-    _release(agent, keeper, _place(handle, number), sent)
+    _release(agent, keeper, _place(handle, number))
 
 
-def _release(agent: Agent, keeper: Wallet, key: bytes, sent: SentReport) -> None:
+def _release(agent: Agent, keeper: Wallet, key: bytes) -> None:
     """Send it to the patient, where that is due: the letter and that it is released in one step."""
-    handle, number = sent.content.order, sent.content.number
-    kept = agent.store.find(ReceivedOrder, keeper.person, handle)
-    wallet = next((one for one in agent.wallets() if one.person == sent.reporter), None)
-    if kept is None or wallet is None or not _is_due(agent, keeper, kept, number):
+    kept = agent.store.find(ReceivedOrder, keeper.person, key[:-1])
+    if kept is None or not _is_due(agent, keeper, kept, key[-1]):
+        return
+    sent = agent.store.find(SentReport, keeper.person, key)
+    wallet = None if sent is None else next((one for one in agent.wallets() if one.person == sent.reporter), None)
+    if sent is None or wallet is None:
         return
     letter = kept.letter
     told = ResultLetter(letter.salt, letter.content, sent.salt, sent.content, None)
     with agent.store.writing():
         keep_letter(agent, wallet, letter.patient, LetterKind.RESULT, encode(told))
-        agent.store.put(keeper.person, key, msgspec.structs.replace(sent, released=True))
+        agent.store.drop(Unreleased, keeper.person, key)
 
 
 def _is_due(agent: Agent, keeper: Wallet, kept: ReceivedOrder, number: int) -> bool:
     """Whether the patient is to have it: as chosen; and whoever has got an earlier report gets what corrects it."""
     content = kept.letter.content
-    earlier = [agent.store.find(SentReport, keeper.person, _place(content.order, before)) for before in range(number)]
-    if any(one is not None and one.released for one in earlier):
+    waiting = [agent.store.find(Unreleased, keeper.person, _place(content.order, before)) for before in range(number)]
+    if None in waiting:
         return True
     choice = agent.store.find(PatientChoice, keeper.person, content.order + content.person)
     timing = choice.timing if choice else Timing.AT_ONCE

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from salus.agent.home import Agent
-from salus.agent.own_results import OwnOrder, OwnResult
+from salus.agent.own_results import OwnOrder, OwnResult, Unfiled
 from salus.agent.services.charting import open_chart, resource_of
 from salus.agent.services.importing import draft_entries
 from salus.agent.services.inspecting import (
@@ -117,18 +117,19 @@ def take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     _require_own(wallet, sent.order.person)
     key = sent.order.order + sent.report.number.to_bytes(1, "big")
     if agent.store.find(OwnResult, wallet.person, key) is None:
-        agent.store.put(wallet.person, key, OwnResult(sent, agent.clock(), filed=sent.order.confidential))
+        agent.store.put(wallet.person, key, OwnResult(sent, agent.clock()))
+        if not sent.order.confidential:
+            agent.store.put(wallet.person, key, Unfiled(agent.clock()))
     status = there.reports[sent.report.number].status.value
     return f"{sent.report.laboratory} has a result for you ({status}): order {sent.order.order.hex()[:12]}"
 
 
 def settle_results(agent: Agent, wallet: Wallet) -> None:
     """File what came into the record, once, and send what is to be told. What is done is not done again."""
-    waiting = [(key, kept) for key, kept in agent.store.all(OwnResult, wallet.person) if not kept.filed]
-    for key, kept in waiting:
-        _file(agent, wallet, key, kept)
-    if waiting:
-        resume_jobs(agent)
+    for key in agent.store.ids(Unfiled, wallet.person):
+        kept = agent.store.find(OwnResult, wallet.person, key)
+        if kept is not None:
+            _file(agent, wallet, key, kept)
     resume_letters(agent)
 
 
@@ -159,7 +160,8 @@ def own_results(agent: Agent, name: str) -> tuple[OwnResultInfo, ...]:
     wallet = sync(agent, name)
     kept = [one for person in wallet.ids for _, one in agent.store.all(OwnResult, person)]
     last = {one.letter.order.order: one.letter.report.number for one in kept}
-    found = [_describe(one, last[one.letter.order.order]) for one in kept]
+    unfiled = {key for person in wallet.ids for key in agent.store.ids(Unfiled, person)}
+    found = [_describe(one, last[one.letter.order.order], unfiled) for one in kept]
     return tuple(sorted(found, key=lambda info: (-info.at, -info.number)))
 
 
@@ -257,17 +259,15 @@ def _file(agent: Agent, wallet: Wallet, key: bytes, kept: OwnResult) -> None:
     with agent.store.writing():
         for job in jobs:
             agent.store.put(b"", job.batch, job)
-        agent.store.put(wallet.person, key, OwnResult(letter, kept.came, filed=True))
+        agent.store.drop(Unfiled, wallet.person, key)
     resume_jobs(agent)
 
 
 def _is_later_filed(agent: Agent, wallet: Wallet, letter: ResultLetter) -> bool:
     """Whether a later report of the order was filed: what it corrects does not come back over it."""
-    every = agent.store.all(OwnResult, wallet.person)
-    return any(
-        one.filed and one.letter.order.order == letter.order.order and one.letter.report.number > letter.report.number
-        for _, one in every
-    )
+    unfiled = agent.store.ids(Unfiled, wallet.person)
+    later = [key for key in agent.store.ids(OwnResult, wallet.person) if key[:-1] == letter.order.order and key not in unfiled]
+    return any(key[-1] > letter.report.number for key in later)
 
 
 def _converted(value: Value, unit: str) -> Decimal | None:
@@ -285,7 +285,8 @@ def _letter(agent: Agent, wallet: Wallet, info: OwnResultInfo) -> ResultLetter:
     return next(kept.letter for person in wallet.ids if (kept := agent.store.find(OwnResult, person, key)) is not None)
 
 
-def _describe(kept: OwnResult, last: int) -> OwnResultInfo:
+def _describe(kept: OwnResult, last: int, unfiled: set[bytes]) -> OwnResultInfo:
+    key = kept.letter.order.order + kept.letter.report.number.to_bytes(1, "big")
     letter, resources = kept.letter, report_resources(kept.letter)
     found: Sequence[Value] = values(resources)
     head = resources[0].value
@@ -300,6 +301,6 @@ def _describe(kept: OwnResult, last: int) -> OwnResultInfo:
         kept.came,
         letter.order.confidential,
         letter.report.number < last,
-        kept.filed and not letter.order.confidential,
+        not letter.order.confidential and key not in unfiled,
         tuple(found),
     )

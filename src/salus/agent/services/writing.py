@@ -16,7 +16,6 @@ from salus.agent.services.charting import open_chart
 from salus.agent.services.copying import WaitingCopy, keep_copy, new_copy, seal_due
 from salus.agent.services.holding import Held, held_parts
 from salus.agent.services.importing import draft_entries
-from salus.agent.services.inbox import EntryNotice
 from salus.agent.services.licensing import organisation, organisation_id
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.received import AuthoredEntry
@@ -35,7 +34,7 @@ from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, ChartRefused, LedgerRefused, WarrantRefused
 from salus.exchange.cards import SignedCard
-from salus.exchange.envelopes import LetterKind
+from salus.exchange.envelopes import EntryNotice, LetterKind
 from salus.fhir.authoring import note_from_text
 from salus.fhir.parsing import Resource, read_resource, read_resources, to_json
 from salus.fhir.routing import route

@@ -18,6 +18,7 @@ from salus.ledger.modules.prescriptions.messages import (
     AcceptFill,
     AcknowledgeStop,
     CancelPrescription,
+    CloseFill,
     DeletePrescription,
     DispenseFill,
     FreeFill,
@@ -241,6 +242,13 @@ def _undo(context: Context, message: UndoFill) -> None:
         context.at(until, FREE, message.prescription + message.fill.to_bytes(1, "big"))
 
 
+def _collected(context: Context, message: CloseFill) -> None:
+    found = fill(context.state, message.prescription, message.fill)
+    if found.status is _S.COMPLETED and not found.last:
+        raise LedgerRefused("nothing-dispensed", "nothing was dispensed that could still be undone")
+    _put(context, message, message.fill, found, _S.COMPLETED, last=0)
+
+
 def _return(context: Context, message: ReturnFill) -> None:
     _let_go(context, message, fill(context.state, message.prescription, message.fill), doubtful=False)
 
@@ -298,6 +306,7 @@ MODULE = Module(
         AcceptFill: Handler(_bearer, _accept),
         DispenseFill: Handler(_dispensing, _dispense),
         UndoFill: Handler(_holder, _undo),
+        CloseFill: Handler(_holder, _collected),
         ReturnFill: Handler(_holder, _return),
         FreeFill: Handler(_prescriber, _free),
         TakePrescription: Handler(_patient, _take),

@@ -147,3 +147,10 @@ class AcknowledgeStop(Record, frozen=True, tag="acknowledge-stop"):
 
     prescription: Bytes32
     fill: Index
+
+
+class CloseFill(Record, frozen=True, tag="close-fill"):
+    """What was dispensed was collected: it is undone no more. By the holder."""
+
+    prescription: Bytes32
+    fill: Index
