@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from salus.cli.options import HOME, As, Home, Json, read_input, said, span, write_output
-from salus.cli.output import emit, table, when
+from salus.cli.output import emit, emit_raw, table, when
 from salus.errors import Misused
 
 app = typer.Typer(help="Prescriptions: issued, shown as a code, dispensed once.", no_args_is_help=True)
@@ -126,11 +126,23 @@ def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
 
 
 @app.command()
-def show(rx: Which, who: As, home: Home = HOME, as_json: Json = False) -> None:
+def show(
+    rx: Which,
+    who: As,
+    fhir: Annotated[bool, typer.Option("--fhir", help="As FHIR: the MedicationRequest, and a Task for each fill.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
     """A prescription of your own, in plain words."""
     from salus.agent.services import prescribed
+    from salus.cli.session import session
 
-    _shown(home, as_json, lambda agent: prescribed.show(agent, who, rx))
+    if not fhir:
+        _shown(home, as_json, lambda agent: prescribed.show(agent, who, rx))
+        return
+    with session(home) as agent:
+        bundle = prescribed.as_fhir(agent, who, rx)
+    emit_raw(bundle)
 
 
 @app.command()

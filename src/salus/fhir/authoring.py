@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any
 
-from salus.fhir.parsing import Resource, read_resource, to_json
+from salus.fhir.parsing import EPOCH, Resource, read_resource, to_json
 from salus.fhir.validation import require_valid
 
 #: v3-ActReason, http://terminology.hl7.org/CodeSystem/v3-ActReason
@@ -17,7 +17,7 @@ _PURPOSE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 def utc(moment: int) -> str:
     """Milliseconds since the epoch as a FHIR instant in UTC."""
-    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds")
+    return (EPOCH + timedelta(milliseconds=moment)).isoformat(timespec="milliseconds")
 
 
 def note_from_text(identity: str, text: str, author: str, authored: int) -> bytes:

@@ -12,7 +12,6 @@ import msgspec
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
 from salus.agent.services.examining import (
-    FillInfo,
     Genuine,
     Standing,
     choose,
@@ -37,6 +36,7 @@ from salus.exchange.envelopes import Letter, LetterKind
 from salus.exchange.prescribing import DispensedNotice, PrescriptionCode
 from salus.exchange.references import open_card
 from salus.fhir.authoring import medication_words
+from salus.fhir.tasks import FillInfo
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.prescriptions.messages import (
     WHOLE,

@@ -11,6 +11,7 @@ from salus.errors import AgentRefused, FhirRefused, LedgerRefused
 from salus.exchange.prescribing import Content
 from salus.fhir.authoring import medication_words, named_prescription
 from salus.fhir.parsing import Resource, read_resource
+from salus.fhir.tasks import FillInfo
 from salus.fhir.validation import require_valid
 from salus.ids import NetworkId
 from salus.ledger.genesis import LicenceRight
@@ -49,24 +50,6 @@ class Genuine:
         """The status of the prescriber's licence at this moment."""
         status = status_at(self.licence, self.standing.now)
         return status.value if status else ""
-
-
-@dataclass(frozen=True)
-class FillInfo:
-    """A fill in plain values: ``fill`` counts from 1, times in ms, ``dispensed`` in thousandths.
-
-    ``pharmacist`` is the licence of who acted last, or "".
-    """
-
-    fill: int
-    status: str
-    opens: int
-    closes: int
-    until: int
-    dispensed: int
-    at: int
-    doubtful: bool
-    pharmacist: str
 
 
 def standing(agent: Agent, handle: bytes) -> Standing:

@@ -12,7 +12,6 @@ from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.services.charting import open_chart
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.examining import (
-    FillInfo,
     Standing,
     choose,
     choose_fill,
@@ -40,6 +39,8 @@ from salus.exchange.envelopes import Letter, LetterKind
 from salus.exchange.prescribing import DispensedNotice, PrescriptionCode, PrescriptionLetter
 from salus.exchange.references import CardReference, reference_from_text
 from salus.fhir.authoring import medication_dispense, medication_words
+from salus.fhir.parsing import as_bundle
+from salus.fhir.tasks import FillInfo, task_of_fill
 from salus.ledger.genesis import LicenceRight
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
@@ -237,6 +238,14 @@ def show(agent: Agent, name: str, named: str) -> OwnInfo:
     """One of them."""
     _, handle, own = find_own(agent, name, named)
     return _describe(agent, own, standing(agent, handle))
+
+
+def as_fhir(agent: Agent, name: str, named: str) -> bytes:
+    """One of them as a Bundle of its MedicationRequest and a Task for each fill."""
+    _, handle, own = find_own(agent, name, named)
+    there = standing(agent, handle)
+    tasks = [task_of_fill(handle.hex(), info, there.prescription.issued) for info in describe_fills(there)]
+    return as_bundle([(raw, "") for raw in (own.letter.content.request, *tasks)])
 
 
 def code(agent: Agent, name: str, named: str, number: int | None) -> tuple[PrescriptionCode, int]:

@@ -13,7 +13,7 @@ from salus.agent.home import Agent
 from salus.agent.known import licence_of
 from salus.agent.services.born import born_of
 from salus.agent.services.contacts import find_contact
-from salus.agent.services.examining import FillInfo, choose, choose_fill, describe_fills, require_request, standing
+from salus.agent.services.examining import choose, choose_fill, describe_fills, require_request, standing
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.submitting import submit
 from salus.agent.services.writing import NoteJob, plan_note, resume_notes
@@ -30,6 +30,7 @@ from salus.exchange.envelopes import MAX_ENVELOPE, LetterKind
 from salus.exchange.prescribing import Content, PrescriptionCode, PrescriptionLetter, code_to_text
 from salus.fhir.authoring import medication_words, prescribed
 from salus.fhir.parsing import Resource, read_resources
+from salus.fhir.tasks import FillInfo
 from salus.fhir.validation import require_valid
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.prescriptions.messages import (
