@@ -25,7 +25,7 @@ def create(
     to: Annotated[str, typer.Option("--to", help="The laboratory, or whom the patient is referred to.")],
     cover: Annotated[str, typer.Option(help="Who acknowledges what is reported when nobody has in time.")],
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="A FHIR ServiceRequest; or say --test or --what.")] = "",
-    test: Annotated[list[str], typer.Option(help="A test by its LOINC code; several times for several.")] = [],  # noqa: B006
+    test: Annotated[list[str] | None, typer.Option(help="A test by its LOINC code; several times for several.")] = None,
     what: Annotated[str, typer.Option(help="What, in words.")] = "",
     responsible: Annotated[str, typer.Option(help="Who acknowledges what is reported; you, when not given.")] = "",
     lasting: Annotated[str, typer.Option("--for", help="How long a final report may take.")] = "7d",
@@ -48,7 +48,7 @@ def create(
     carried = read_input(letter) if letter else b""
     if len(carried) > MAX_LETTER or (kind is Category.REFERRAL) != bool(carried):
         raise Misused("usage", f"a referral, and nothing else, carries a --letter of at most {MAX_LETTER} bytes")
-    data = read_input(file) if file else service_request(test, what, of)
+    data = read_input(file) if file else service_request(test or (), what, of)
     terms = ordering.OrderTerms(cover, responsible, span(lasting), born, number, kind, confidential, adds_to, carried)
     with session(home) as agent:
         info = ordering.create(agent, who, of, to, data, terms)

@@ -59,8 +59,9 @@ def results(
 def preferences(
     who: As,
     chosen: Annotated[
-        list[str], typer.Argument(metavar="[CATEGORY=TIME]...", help="Such as genetics=at-visit; at-once, after-physician.")
-    ] = [],  # noqa: B006
+        list[str] | None,
+        typer.Argument(metavar="[CATEGORY=TIME]...", help="Such as genetics=at-visit; at-once, after-physician."),
+    ] = None,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
@@ -68,7 +69,7 @@ def preferences(
     from salus.agent.services import resulted
     from salus.cli.session import session
 
-    wanted = dict(map(_choice, chosen))
+    wanted = dict(map(_choice, chosen or ()))
     with session(home) as agent:
         found = resulted.preferences(agent, who, wanted)
     emit(as_json, {"preferences": found}, table(("category", "when"), list(found.items()), ""))
