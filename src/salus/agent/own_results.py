@@ -25,3 +25,8 @@ class Unfiled(Record, frozen=True, tag="unfiled"):
     """A report that is not in the chart yet, by order and number; gone when it is. What is for the own eyes alone has none."""
 
     since: Count
+
+
+def result_key(letter: ResultLetter) -> bytes:
+    """Under which a report is kept: its order, and its number."""
+    return letter.order.order + letter.report.number.to_bytes(1, "big")

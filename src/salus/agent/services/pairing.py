@@ -16,6 +16,7 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.own_prescriptions import OwnPrescription
+from salus.agent.own_results import OwnResult
 from salus.agent.own_sections import own_sections
 from salus.agent.services.manifest import DeviceNote, ThisDevice, devices, plan_notes, seal_reading, sync, with_reading
 from salus.agent.services.people import PersonInfo, keep_person, require_free
@@ -83,7 +84,8 @@ def add_device(agent: Agent, name: str, label: str) -> PairingInfo:
     fresh = [] if known else [_noted(this, _FIRST)]
     notes = [*fresh, _noted(device, label)]
     prescriptions = [own for _, own in agent.store.all(OwnPrescription, wallet.person)]  # whose letters are gone
-    job = plan_notes(agent, wallet, [*notes, *prescriptions])
+    results = [own for _, own in agent.store.all(OwnResult, wallet.person) if own.letter.order.confidential]  # in no chart
+    job = plan_notes(agent, wallet, [*notes, *prescriptions, *results])
     with agent.store.writing():
         agent.store.put(b"", job.batch, job)
         agent.store.put(wallet.person, b"", this)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from salus.agent.home import Agent
-from salus.agent.own_results import OwnOrder, OwnResult, Unfiled
+from salus.agent.own_results import OwnOrder, OwnResult, Unfiled, result_key
 from salus.agent.services.charting import open_chart, resource_of
 from salus.agent.services.importing import draft_entries
 from salus.agent.services.inspecting import (
@@ -115,7 +115,7 @@ def take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     sent = decode(letter.body, ResultLetter, limit=MAX_ENVELOPE)
     there, _ = require_genuine_report(agent, sent)
     _require_own(wallet, sent.order.person)
-    key = sent.order.order + sent.report.number.to_bytes(1, "big")
+    key = result_key(sent)
     if agent.store.find(OwnResult, wallet.person, key) is None:
         agent.store.put(wallet.person, key, OwnResult(sent, agent.clock()))
         if not sent.order.confidential:
@@ -286,7 +286,7 @@ def _letter(agent: Agent, wallet: Wallet, info: OwnResultInfo) -> ResultLetter:
 
 
 def _describe(kept: OwnResult, last: int, unfiled: set[bytes]) -> OwnResultInfo:
-    key = kept.letter.order.order + kept.letter.report.number.to_bytes(1, "big")
+    key = result_key(kept.letter)
     letter, resources = kept.letter, report_resources(kept.letter)
     found: Sequence[Value] = values(resources)
     head = resources[0].value

@@ -1,0 +1,164 @@
+"""Orders and results by letter: what the ledger does not bear out is not taken in, whoever sends it; and where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from leaving_world import export, second_home, take_in
+from ordering_world import CHIEF, FINAL, HIGH, LABORATORY, NORMAL, TERMS, Ward, ward
+from salus.agent.services import contacts, inbox, laboratory, pairing, people, reporting, resulted
+from salus.agent.services.acknowledging import ReceivedResult
+from salus.agent.services.laboratory import ReceivedOrder
+from salus.agent.services.posting import keep_letter, send_letters
+from salus.codec import encode
+from salus.exchange.cards import Role
+from salus.exchange.envelopes import LetterKind
+from salus.exchange.ordering import OrderedLetter, OrderLetter, ResultLetter
+from world import DOCTOR, OTHER, PATIENT, World, beside, license_abroad
+
+SHIFT = "Lab Spät"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Ward]:
+    with ward(tmp_path) as made:
+        yield made
+
+
+def post(world: World, sender: str, kind: LetterKind, body: Any, to: str) -> None:
+    """A letter as whoever wrote it wanted it."""
+    with world.agent.store.writing():
+        keep_letter(world.agent, world.agent.wallet(sender), contacts.find_contact(world.agent, to), kind, encode(body))
+    send_letters(world.agent)
+
+
+def troubles(world: World, name: str) -> list[str]:
+    """What was wrong with the letters that came."""
+    return [item.trouble for item in inbox.collect(world.agent, name)]
+
+
+def order_of(place: Ward, handle: str) -> OrderLetter:
+    """The letter that the laboratory was sent."""
+    keeper = place.lab.agent.wallet(LABORATORY)
+    kept = place.lab.agent.store.find(ReceivedOrder, keeper.person, bytes.fromhex(handle))
+    assert kept is not None
+    return kept.letter
+
+
+def result_of(place: Ward, handle: str) -> ResultLetter:
+    """The patient's letter of the first report, as the one who is responsible could send it."""
+    keeper = place.ward.agent.wallet(CHIEF)
+    kept = place.ward.agent.store.find(ReceivedResult, keeper.person, bytes.fromhex(handle) + bytes(1))
+    assert kept is not None
+    return replace(kept.letter, patient=None)
+
+
+def card(place: Ward, name: str) -> Any:
+    """A card that the home of the patient has."""
+    return contacts.find_contact(place.home.agent, name)
+
+
+ORDERS: list[tuple[str, Callable[[Ward, OrderLetter], OrderLetter]]] = [
+    ("agent/order-altered", lambda _, sent: replace(sent, content=replace(sent.content, patient="Another"))),
+    ("agent/order-altered", lambda _, sent: replace(sent, content=replace(sent.content, confidential=True))),
+    ("agent/order-altered", lambda _, sent: replace(sent, salt=bytes(32))),
+    ("warrants/wrong-sender", lambda _, sent: replace(sent, bearer=bytes(32))),
+    ("warrants/wrong-sender", lambda place, sent: replace(sent, patient=card(place, OTHER))),
+    ("warrants/wrong-sender", lambda place, sent: replace(sent, cover=card(place, DOCTOR))),
+    ("warrants/wrong-sender", lambda place, sent: replace(sent, responsible=card(place, OTHER))),
+]
+
+
+@pytest.mark.parametrize(("code", "change"), ORDERS)
+def test_an_order_that_the_ledger_does_not_bear_out_is_not_taken_in(place: Ward, code: str, change: Any) -> None:
+    """ORD-21: another patient, other people to tell, another key."""
+    handle = place.create()
+    place.told()
+    sent = change(place, order_of(place, handle))
+    with place.lab.agent.store.writing():
+        place.lab.agent.store.drop(ReceivedOrder, place.lab.agent.wallet(LABORATORY).person, bytes.fromhex(handle))
+    post(place.home, DOCTOR, LetterKind.ORDER, sent, LABORATORY)
+    assert troubles(place.lab, LABORATORY) == [code]
+    assert laboratory.received_orders(place.lab.agent, LABORATORY) == ()
+
+
+def test_an_order_that_another_sends_is_not_taken_in(place: Ward) -> None:
+    """ORD-21."""
+    handle = place.create()
+    place.told()
+    post(place.home, OTHER, LetterKind.ORDER, order_of(place, handle), LABORATORY)
+    assert troubles(place.lab, LABORATORY) == ["warrants/wrong-sender"]
+
+
+def test_an_order_of_another_patient_or_with_another_key_is_not_ones_own(place: Ward) -> None:
+    """ORD-21."""
+    place.home.person("Somebody")
+    handle = place.create()
+    place.told()
+    sent = order_of(place, handle)
+    told = OrderedLetter(bytes(32), sent.salt, sent.content, card(place, LABORATORY))
+    for to in (PATIENT, "Somebody"):
+        post(place.home, DOCTOR, LetterKind.ORDERED, told, to)
+        assert troubles(place.home, to) == ["warrants/wrong-sender"]
+    post(place.home, DOCTOR, LetterKind.ORDERED, replace(told, control=None), DOCTOR)
+    assert troubles(place.home, DOCTOR) == ["warrants/wrong-sender"]  # who neither is responsible nor covers
+
+
+def test_an_altered_result_or_one_of_another_patient_is_not_taken_in(place: Ward) -> None:
+    """ORD-25: whoever brings it."""
+    place.home.person("Somebody")
+    first, other = place.collected(), place.collected()
+    for handle, data in ((first, HIGH), (other, NORMAL)):
+        place.report(handle, data)
+    place.told()
+    sent, theirs = result_of(place, first), result_of(place, other)
+    forged = [
+        replace(sent, report=replace(sent.report, report=sent.report.report.replace(b"6.9", b"4.1"))),
+        replace(sent, report=replace(sent.report, number=1)),
+        replace(sent, report_salt=bytes(32)),
+        replace(sent, order=theirs.order, order_salt=theirs.order_salt),  # of another order
+    ]
+    for one in forged:
+        post(place.home, DOCTOR, LetterKind.RESULT, one, PATIENT)
+        assert troubles(place.home, PATIENT) == ["agent/report-altered"]
+    post(place.home, DOCTOR, LetterKind.RESULT, replace(sent, order=replace(sent.order, confidential=True)), PATIENT)
+    assert troubles(place.home, PATIENT) == ["agent/order-altered"]
+    post(place.home, DOCTOR, LetterKind.RESULT, sent, "Somebody")
+    assert troubles(place.home, "Somebody") == ["warrants/wrong-sender"]
+
+
+def test_a_colleague_goes_on_with_what_the_laboratory_has(place: Ward) -> None:
+    """ORD-5: the laboratory is an organisation, and the next shift has another wallet."""
+    people.add_person(place.lab.agent, "Labor Nord GmbH", Role.ORGANISATION, cold_dir=place.lab.home)
+    people.add_person(place.lab.agent, SHIFT, Role.LABORATORY, cold_dir=place.lab.home)
+    license_abroad(place.home, place.lab, SHIFT, Role.LABORATORY)
+    handle = place.collected()
+    done = reporting.report(place.lab.agent, SHIFT, handle, NORMAL, FINAL)
+    assert (done.laboratory, done.held) == ("Labor Nord GmbH", True)
+    place.told()
+    assert [row.laboratory for row in place.attended()] == ["Labor Nord GmbH"]
+
+
+def test_a_new_device_has_what_is_confidential_and_in_no_chart(place: Ward, tmp_path: Path) -> None:
+    """ORD-30."""
+    place.report(place.collected(replace(TERMS, confidential=True)), HIGH)
+    place.told()
+    made = pairing.add_device(place.home.agent, PATIENT, "phone")
+    with beside(place.home, tmp_path / "phone") as phone:
+        pairing.join(phone.agent, made.text, made.code)
+        (own,) = resulted.own_results(phone.agent, PATIENT)
+        assert (own.confidential, own.values[0].value) == (True, "6.9")
+
+
+def test_results_are_in_an_export(place: Ward, tmp_path: Path) -> None:
+    place.report(place.collected(), HIGH)
+    place.told()
+    data = export(place.home.agent)
+    with second_home(place.home, tmp_path / "second") as second:
+        take_in(second, data)
+        assert [own.values[0].value for own in resulted.own_results(second, PATIENT)] == ["6.9"]
