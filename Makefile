@@ -9,9 +9,10 @@ PROBES := $(VENV)/.probes
 SECOND := vectors/ts/node_modules/.package-lock.json
 ENGINE := .engine/cometbft
 STORE := .engine/versitygw
+CARE := prescription
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted races outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network members chaos bench-network engine store proto lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted races outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network care members chaos bench-network engine store proto lock clean setup vectors
 
 setup: $(READY)
 
@@ -109,6 +110,9 @@ fuzz: $(HARD)  ## Coverage-guided fuzzing of every decoder, for MINUTES in all
 
 network: $(READY) engine  ## Four members that order blocks together: the story across them, while one after the other is killed
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/network.sh
+
+care: $(READY) engine  ## The stories of the care services across four members: patient, physician, pharmacies, laboratory, practice at different ones
+	for story in $(CARE); do PATH="$(CURDIR)/$(BIN):$$PATH" MEMBERS=4 bash examples/stories/$$story.sh || exit 1; done
 
 members: $(READY) engine  ## A fifth member joins four by votes, gets a seat, is voted out, and its patient moves away
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/members.sh

@@ -84,3 +84,29 @@ before() {
 
 # invitation HOME: an invitation of the home's node; it is then in $code
 invitation() { done_at "$1" salus node invite; code=$(field code); }
+
+# town HOST HOME...: HOST is a member with a node, whose wallet is then called $member; each HOME uses a node. With one member all use
+# HOST's; with MEMBERS=4 (needs the engine: make engine) four members order together, and each HOME uses another one's node.
+town() {
+    local host=$1 node place=0; shift
+    if [ "${MEMBERS:-1}" = 1 ]; then
+        member="City Hospital"
+        done_at "$host" salus init --member "$member"
+        SALUS_HOME="$work/$host" serve --port 0
+        ln -s "$work/$host" "$work/node.0"
+    else
+        member="Member A"
+        export SALUS_LOCALNET="$work/net"
+        finish() { salus localnet down >/dev/null 2>&1; rm -rf "$work"; }
+        ok salus localnet up --members "$MEMBERS"
+        ln -s "$work/net/a" "$work/$host"
+        for letter in a b c d; do ln -s "$work/net/$letter" "$work/node.$place"; place=$((place + 1)); done
+    fi
+    place=0
+    for home in "$@"; do
+        place=$(((place + 1) % ${MEMBERS:-1}))
+        done_at "node.$place" salus node status; node=$(field address)
+        invitation "node.$place"
+        done_at "$home" salus init --node "$node" --genesis "$work/node.0/genesis.bin" --invite "$code"
+    done
+}

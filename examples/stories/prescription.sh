@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A prescription's story: a physician, a patient and two pharmacies in homes of their own, by the node of one hospital. It is shown as a code,
-# fetched once, in part, stopped in time, sent ahead, taken back.
+# A prescription's story: a physician, a patient and two pharmacies in homes of their own, by the node of one hospital, or by those of
+# four members (MEMBERS=4). It is shown as a code, fetched once, in part, stopped in time, sent ahead, taken back.
 . "$(dirname "$0")/../stage.sh"
 
 # licensed HOME NAME ROLE: the hospital licenses somebody of another home, whom the patient gets to know
@@ -31,13 +31,7 @@ cat >"$work/order.json" <<'JSON'
 JSON
 
 echo "A hospital with a node; a patient and two pharmacies without one"
-done_at hospital salus init --member "City Hospital"
-SALUS_HOME="$work/hospital" serve --port 0
-cp "$work/hospital/genesis.bin" "$work/genesis.bin"
-for home in patient lake hill; do
-    invitation hospital
-    done_at $home salus init --node "$(address)" --genesis "$work/genesis.bin" --invite "$code"
-done
+town hospital patient lake hill
 done_at patient salus person add Ana
 done_at patient salus contact show Ana; field card >"$work/ana.card"
 done_at hospital salus contact add "$work/ana.card"
@@ -49,7 +43,7 @@ licensed lake "Ph. Abel" pharmacist
 licensed hill "Ph. Berg" pharmacist
 
 echo "It is prescribed, and stands in the chart where the physician may write into it"
-refused hospital 1 agent/no-licence salus rx issue "$work/order.json" --of Ana --as "City Hospital"
+refused hospital 1 agent/no-licence salus rx issue "$work/order.json" --of Ana --as "$member"
 done_at patient salus grant --as Ana --to "Dr. Lind" --section medications --right append --for 52w
 done_at hospital salus inbox --as "Dr. Lind"
 issued
