@@ -182,6 +182,8 @@ def values(resources: Sequence[Resource]) -> tuple[Value, ...]:
 def _parts(data: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The DiagnosticReport, and its Observations, wherever they stand."""
     found = read_resources(data)
+    for one in found:
+        require_valid(one)
     reports = [one.value for one in found if one.type == "DiagnosticReport"]
     if len(reports) != 1:
         raise FhirRefused("bad-report", "a report is one DiagnosticReport with its Observations")

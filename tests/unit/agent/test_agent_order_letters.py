@@ -10,15 +10,15 @@ import pytest
 from msgspec.structs import replace
 
 from leaving_world import export, second_home, take_in
-from ordering_world import CHIEF, FINAL, HIGH, LABORATORY, NORMAL, TERMS, Ward, ward
-from salus.agent.services import contacts, inbox, laboratory, pairing, people, reporting, resulted
+from ordering_world import CHIEF, CORRECTED, FINAL, HIGH, LABORATORY, NORMAL, TERMS, Ward, ward
+from salus.agent.services import acknowledging, charting, contacts, inbox, laboratory, pairing, people, reporting, resulted
 from salus.agent.services.acknowledging import ReceivedResult
 from salus.agent.services.laboratory import ReceivedOrder
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.codec import encode
 from salus.exchange.cards import Role
 from salus.exchange.envelopes import LetterKind
-from salus.exchange.ordering import OrderedLetter, OrderLetter, ResultLetter
+from salus.exchange.ordering import Category, OrderedLetter, OrderLetter, ResultLetter, Timing
 from world import DOCTOR, OTHER, PATIENT, World, beside, license_abroad
 
 SHIFT = "Lab Spät"
@@ -130,6 +130,26 @@ def test_an_altered_result_or_one_of_another_patient_is_not_taken_in(place: Ward
     assert troubles(place.home, PATIENT) == ["agent/order-altered"]
     post(place.home, DOCTOR, LetterKind.RESULT, sent, "Somebody")
     assert troubles(place.home, "Somebody") == ["warrants/wrong-sender"]
+
+
+def test_an_old_report_that_comes_late_does_not_stand_over_a_newer_one(place: Ward) -> None:
+    """ORD-24, ORD-29: the newer one was given out first."""
+    resulted.preferences(place.home.agent, PATIENT, {Category.LABORATORY: Timing.AT_VISIT})
+    handle = place.collected()
+    place.told()
+    place.report(handle, HIGH)
+    place.report(handle, NORMAL, CORRECTED)
+    place.told()
+    acknowledging.release(place.ward.agent, CHIEF, handle)
+    place.told()
+    post(place.home, DOCTOR, LetterKind.RESULT, result_of(place, handle), PATIENT)
+    assert troubles(place.home, PATIENT) == [""]
+    (shown,) = charting.open_chart(place.home.agent, PATIENT, PATIENT, types=("Observation",)).shown
+    assert b"4.1" in shown.leaf.data
+    assert sorted((own.number, own.superseded) for own in resulted.own_results(place.home.agent, PATIENT)) == [
+        (1, True),
+        (2, False),
+    ]
 
 
 def test_a_colleague_goes_on_with_what_the_laboratory_has(place: Ward) -> None:

@@ -219,7 +219,7 @@ def test_what_is_added_uses_the_specimen_that_is_there_if_it_is_the_same_patient
         (result({**observation(4.1), "valueQuantity": {"value": 4.1, "unit": "mmol/L"}}), "fhir/no-unit"),
         (result({**observation(4.1), "referenceRange": observation(4.1, unit="meq/L")["referenceRange"]}), "fhir/unknown-unit"),
         (result(observation(4.1, code="2823-4")), "fhir/bad-loinc"),
-        (result(), "fhir/bad-report"),
+        (b'{"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "none"}}', "fhir/bad-report"),
         (result({**observation(4.1), "code": {"coding": [{"system": "urn:x"}]}}), "fhir/bad-report"),
         (result({**observation(4.1), "status": 7}, issued="never"), "fhir/invalid"),
         (result(observation(4.1), subject={"display": "Somebody Else"}), "agent/wrong-patient"),

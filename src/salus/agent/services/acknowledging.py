@@ -20,6 +20,7 @@ from salus.agent.services.inspecting import (
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.pressing import Urgent
 from salus.agent.services.submitting import submit
+from salus.agent.verify import records
 from salus.agent.wallet import Wallet
 from salus.codec import Record, decode, encode
 from salus.errors import AgentRefused, LedgerRefused, WarrantRefused
@@ -27,6 +28,7 @@ from salus.exchange.envelopes import MAX_ENVELOPE, Letter, LetterKind
 from salus.exchange.ordering import OrderedLetter, ResultLetter
 from salus.fhir.laboratory import Value, ordered_words, values
 from salus.ids import Count
+from salus.ledger.modules.licences.state import Licence, licence_key
 from salus.ledger.modules.orders.messages import AcknowledgeReport
 from salus.ledger.modules.orders.state import Attention, OrderStatus
 
@@ -80,12 +82,13 @@ def take_ordered(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     """Keep an order that one is responsible for, or covers, once the ledger was seen to have it so; in words, what it is."""
     sent = decode(letter.body, OrderedLetter, limit=MAX_ENVELOPE)
     there, request = require_genuine_order(agent, sent.salt, sent.content)
-    if _duty(agent, wallet, there) == "none":
+    duty = _duty(agent, wallet, there)
+    if duty == "none":
         raise WarrantRefused("wrong-sender", "the reader does not answer for this order")
     handle = sent.content.order
     keep_watched(agent, wallet, sent)
-    duty = "are responsible for" if _duty(agent, wallet, there) == "responsible" else "cover"
-    return f"{letter.sender.card.name} has ordered {ordered_words(request)}, which you {duty}: order {handle.hex()[:12]}"
+    what = "are responsible for" if duty == "responsible" else "cover"
+    return f"{letter.sender.card.name} has ordered {ordered_words(request)}, which you {what}: order {handle.hex()[:12]}"
 
 
 def keep_watched(agent: Agent, wallet: Wallet, sent: OrderedLetter) -> None:
@@ -150,7 +153,9 @@ def acknowledge(agent: Agent, name: str, named: str) -> AttendedInfo:
             agent.store.drop(OpenMatter, wallet.person, handle)
         return _unreported(agent, wallet, watched, there)
     kept = _last(agent, wallet, handle)
-    licence, there = own_licence(agent, wallet), standing(agent, handle)
+    there = standing(agent, handle)
+    duty, order = _duty(agent, wallet, there), there.order
+    licence = order.responsible if duty == "responsible" else order.cover if duty == "cover" else own_licence(agent, wallet)
     number = kept.letter.report.number
     if number != len(there.reports) - 1:
         raise AgentRefused("report-not-here", "a later report than this one was made: collect the letters, and read it first")
@@ -253,10 +258,11 @@ def _last(agent: Agent, wallet: Wallet, handle: bytes) -> ReceivedResult:
 
 
 def _duty(agent: Agent, wallet: Wallet, there: Standing) -> str:
-    licence = own_licence(agent, wallet)
-    if licence == there.order.responsible:
-        return "responsible"
-    return "cover" if licence == there.order.cover else "none"
+    """``responsible``, ``cover`` or ``none``: whose licences the order names, whatever licence the reader has by now."""
+    order = there.order
+    found, _ = records(agent, [licence_key(order.responsible), licence_key(order.cover)], Licence)
+    mine = [licence is not None and licence.person in wallet.ids for licence in found]
+    return "responsible" if mine[0] else "cover" if mine[1] else "none"
 
 
 def _describe(agent: Agent, wallet: Wallet, kept: ReceivedResult, there: Standing) -> AttendedInfo:
