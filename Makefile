@@ -9,7 +9,7 @@ PROBES := $(VENV)/.probes
 SECOND := vectors/ts/node_modules/.package-lock.json
 ENGINE := .engine/cometbft
 STORE := .engine/versitygw
-CARE := prescription
+CARE := prescription appointment
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
 .PHONY: run test lint types sabotage torture simulate planted races outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network care members chaos bench-network engine store proto lock clean setup vectors
@@ -37,7 +37,7 @@ run: $(READY)  ## A patient's story on the real system, every claim checked
 
 test: $(READY) lint types  ## Lint, types, contracts, every test, full branch coverage of the four inner rooms
 	-@if command -v go >/dev/null; then $(MAKE) --no-print-directory engine store; fi  # without them, their tests are skipped and say so
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 lint: $(READY)
 	$(BIN)/ruff check src tests tools bench
@@ -74,7 +74,7 @@ races: $(READY) engine  ## Many at once for one thing, through four members, one
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
 
-stories: $(READY)  ## The stories of patient, practice, prescription, home and operator, by the command line over HTTP
+stories: $(READY)  ## The stories of patient, practice, prescription, appointment, home and operator, by the command line over HTTP
 	ls examples/stories/*.sh | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P 2 -I STORY sh -c 'told=$$(bash STORY 2>&1); ended=$$?; echo "$$told"; exit $$ended'
 
 determinism: $(READY)  ## One history of N transactions replayed in eight unlike processes: one application hash a block

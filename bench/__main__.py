@@ -20,6 +20,7 @@ from bench import (
     consensus,
     entry_sealing,
     evm_chain,
+    finding,
     help_starting,
     importing,
     ledger_in_process,
@@ -28,6 +29,7 @@ from bench import (
     prescribing,
     prescribing_together,
     repairing,
+    scheduling,
     state_syncing,
     validators_growing,
     vault_reading,
@@ -38,6 +40,7 @@ ROOT = Path(__file__).parents[1]
 QUESTIONS = (
     ledger_in_process,
     prescribing,
+    scheduling,
     ledger_over_http,
     evm_chain,
     entry_sealing,
@@ -47,6 +50,7 @@ QUESTIONS = (
     chart_opening,
     access_growth,
     chart_type_growth,
+    finding,
     help_starting,
 )
 NETWORK = (

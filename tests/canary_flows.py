@@ -226,6 +226,35 @@ def prescribed_and_dispensed(world: CanaryWorld) -> None:
 
 
 @flow
+def an_appointment_is_booked_moved_waited_for_and_kept(world: CanaryWorld) -> None:
+    who, doctor = (("--as", name(world, one)) for one in ("patient", "physician"))
+    every = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "00:00", "to": "24:00", "length": 60}
+    service, place = (world.book(f"listed {what} of the physician's hours") for what in ("service", "place"))
+    hours = {"name": service, "place": place, "zone": "Europe/Zurich", "lead": "0m", "horizon": "9d", "rules": [every]}
+    world.run("hospital", "hours", "publish", world.file("hours.json", json.dumps(hours)), *doctor)
+    wait_until(lambda: world.run("patient", "slots", "find", "--specialty", service, "--limit", "4").document["slots"])
+    free = [one["slot"] for one in world.run("patient", "slots", "find", "--specialty", service).document["slots"]]
+    why = ("--reason", world.book("reason of the appointment"), "--phone", world.book("number for calling back"))
+    born = ("--born", world.book.other("born, as booked", "1743-08-29"))
+    world.run("patient", "appt", "hold", free[2], *who)
+    made = world.run("patient", "appt", "book", free[2], *why, *born, *who, "--share", "summary").document
+    named = made["appointment"]["appointment"]
+    inbox(world, "hospital", "physician")
+    world.run("hospital", "appt", "today", *doctor)
+    world.run("patient", "appt", "move", named, free[3], *who)
+    world.run("patient", "appt", "wait", free[4], *who)
+    world.show("patient", "appt", "list", *who)
+    world.run("hospital", "appt", "check-in", named, *doctor)
+    world.run("hospital", "appt", "done", named, *doctor)
+    caller = ("--for", world.book("name of the caller"), "--reason", world.book("reason of the caller"))
+    world.run("hospital", "appt", "book", free[5], *doctor, *caller, "--contact", name(world, "patient"))
+    inbox(world, "patient", "patient")
+    told = world.book("what is told of the day that is cancelled")
+    world.run("hospital", "appt", "cancel-day", *doctor, "--words", told)
+    inbox(world, "patient", "patient")
+
+
+@flow
 def ordered_and_reported(world: CanaryWorld) -> None:
     for home, who, role in (("practice", "laboratory", "laboratory"), ("hospital", "cover", "physician")):
         world.run(home, "person", "add", name(world, who), "--role", role)

@@ -41,10 +41,12 @@ from salus.exchange.api import (
 )
 from salus.exchange.carding import card_from_text, require_card
 from salus.exchange.envelopes import Drop, MailboxClaim, Post, SignedLetter
+from salus.exchange.hours import expand, month_of, read_hours, zone_of
 from salus.exchange.inviting import read_invitation, require_vouched
 from salus.exchange.peering import EngineAnswer, PeerAnswer
 from salus.exchange.posting import _info, open_letter, require_stamp
 from salus.exchange.prescribing import PREFIX, Content, PrescriptionCode, _check, code_from_text
+from salus.exchange.schedules import FoundSlots, SlotSearch
 from salus.fhir import laboratory
 from salus.fhir.authoring import medication_request, medication_words, note_text
 from salus.fhir.parsing import instant, read_resource
@@ -82,6 +84,7 @@ FIELDS = {
     "entry": "blob",
     "export": "export",
     "genesis": "genesis",
+    "found": "found",
     "half": "blob",
     "header": "header",
     "hybrid": "signature",
@@ -92,6 +95,7 @@ FIELDS = {
     "locked": "locked",
     "member": "text",
     "owner": "request",
+    "page": "page",
     "peer": "ask",
     "promise": "promise",
     "push": "pushed",
@@ -232,6 +236,7 @@ def of_shapes() -> Target:
     shapes: tuple[type[Record], ...] = (
         *(FoundListings, ListingSearch, NodeStatus, PeerAnswer, Post),
         *(Served, StatesAnswer, StatesRequest, Submission, TxStatus, EngineAnswer),
+        *(SlotSearch, FoundSlots),
     )
 
     def accept(data: bytes) -> None:
@@ -260,7 +265,7 @@ def _prescription() -> Target:
     """A frame behind a check that is right, so that what is under it is reached; then the words of what is prescribed."""
     request = medication_request("drug", "dose", "patient")
     content = Content(bytes(32), request, "patient", "1980-01-31", "prescriber", bytes(32), substitution=True)
-    code = PrescriptionCode(bytes(32), 0, bytes(32), bytes(32), content, None)
+    code = PrescriptionCode(bytes(32), 0, bytes(32), bytes(32), content, None, None)
 
     def accept(frame: bytes) -> None:
         text = PREFIX.encode() + base64.b32encode(_check(frame) + frame).rstrip(b"=")
@@ -269,6 +274,19 @@ def _prescription() -> Target:
         medication_words(request)
 
     return Target(accept, (zstd.compress(encode(code)),))
+
+
+def _hours() -> Target:
+    """A file of hours, and the slots of a month that follow from it."""
+    rule = b'{"days":["sun"],"from":"00:00","to":"24:00","length":60,"every":2}'
+    seed = b'{"name":"x","zone":"Europe/Zurich","rules":[' + rule + b'],"closed":[{"day":"2026-10-25"}]}'
+    toml = b'name = "x"\nzone = "UTC"\n[[extra]]\nday = "2026-10-01"\nfrom = "09:00"\nto = "10:00"\nlength = 5'
+
+    def accept(data: bytes) -> None:
+        hours = read_hours(data)
+        expand(hours, *month_of(zone_of(hours.zone), 1_792_000_000_000))
+
+    return Target(accept, (seed, toml))
 
 
 _ORDER = "ab" * 32
@@ -316,6 +334,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "shapes": of_shapes,
     "fhir": lambda: Target(require_kept_as_written, (bundle({"resourceType": "Patient", "id": "p"}), CLEMENTE[:20_000])),
     "prescription": _prescription,
+    "hours": _hours,
     "laboratory": lambda: Target(_laboratory, (_MEASURED,)),
     "result": lambda: Target(_result, (_compiled(_MEASURED),)),
     "note": lambda: Target(_note, (_NOTE,)),

@@ -54,9 +54,9 @@ class Town:
         """The near pharmacy hands it over."""
         return dispensing.dispense(self.near.agent, PHARMACIST, handle, number, supply)
 
-    def taken(self, terms: Terms = PLAIN) -> str:
+    def taken(self, terms: Terms = PLAIN, drug: str = DRUG) -> str:
         """A prescription that the near pharmacy has taken, and the far one has seen."""
-        handle = self.issue(terms)
+        handle = self.issue(terms, drug)
         self.open(handle, 1)
         self.accept(handle, 1)
         return handle

@@ -32,11 +32,14 @@ from salus.ledger.genesis import LicenceRight, network_id
 from salus.ledger.modules.licences.messages import IssueLicence
 from salus.ledger.modules.prescriptions.messages import AcceptFill, IssuePrescription, NewFill
 from salus.ledger.modules.prescriptions.state import DAY, Fill, fill_key, prescription_id
+from salus.ledger.modules.scheduling.messages import HoldSlots, Kind, OpenSchedule, PublishSlots, Slot
+from salus.ledger.modules.scheduling.state import Seats, appointment_id, page_root, schedule_id, seats_key, shown
 from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash, licence_id
 from salus.ledger.verifying import require_answer
 
 SIDE_BY_SIDE = 24  # claims under way at once
 THIEF = MEMBERS - 1
+STOLEN: dict[type, str] = {AcceptFill: "holder", HoldSlots: "patient"}  # where a thief puts a key of its own
 
 
 def key(name: str) -> SigningKey:
@@ -136,7 +139,7 @@ class Course:
         """What a member makes of a claim that it is handed: another's sponsorship, and itself in the winner's place."""
         seen = decode(claim.data, Transaction, limit=1 << 20)
         (action,) = seen.body.actions
-        own = replace(action, holder=key("thief").public)
+        own = replace(action, **{STOLEN[type(action)]: key("thief").public})
         bodies = [replace(seen.body, sponsor=self.world.member(0)), replace(seen.body, actions=(own,))]
         return [(at, encode(replace(seen, body=body)), body_hash(body)) for at, body in zip((0, THIEF), bodies, strict=True)]
 
@@ -159,6 +162,25 @@ class Course:
             claims.append(Claim(each % MEMBERS, *self.signed(each % MEMBERS, accept, [bearer, key("pharmacist")]), holder))
         return self.run(claims, fill_key(handle, 0), lambda leaf: decode(leaf, Fill, limit=4096).holder)
 
+    def slot(self, count: int) -> Outcome:
+        """So many patients hold the last seat of one slot."""
+        number = str(next(self._numbers))
+        desk, start = key(f"desk {number}"), clock() + DAY
+        self.done(OpenSchedule(self.doctor, desk.public, 0, 30 * DAY, 3_600_000), [key("doctor")])
+        schedule, page = schedule_id(self.network, desk.public), [Slot(start, start + 900_000, 1, Kind.VISIT)]
+        self.done(PublishSlots(schedule, start, start + DAY, page_root(page), 1), [desk])
+        wanted = (shown(schedule, start, page, 0),)
+        claims = list[Claim]()
+        for each in range(count):
+            patient = key(f"patient {number} {each}")
+            signed = self.signed(each % MEMBERS, HoldSlots(patient.public, wanted), [patient])
+            claims.append(Claim(each % MEMBERS, *signed, appointment_id(self.network, patient.public)))
+
+        def seated(leaf: bytes) -> bytes:
+            return b"".join(seat.appointment for seat in decode(leaf, Seats, limit=65_536).taken)
+
+        return self.run(claims, seats_key(schedule, start), seated)
+
 
 def main() -> int:
     """``races.py N...``: a race of each kind for each N."""
@@ -171,13 +193,12 @@ def main() -> int:
             world.start()
             course, fair = Course(world), True
             for count in counts:
-                outcome = course.prescription(count)
-                fair &= outcome.fair
-                told = f"{outcome.seconds:.1f} s, {dict(outcome.told)}, stolen {dict(outcome.stolen)}"
-                print(
-                    f"prescription, {count} at once: {told}, {'one winner everywhere' if outcome.fair else 'NOT FAIR'}",
-                    flush=True,
-                )
+                for what, race in (("prescription", course.prescription), ("slot", course.slot)):
+                    outcome = race(count)
+                    fair &= outcome.fair
+                    told = f"{outcome.seconds:.1f} s, {dict(outcome.told)}, stolen {dict(outcome.stolen)}"
+                    won = "one winner everywhere" if outcome.fair else "NOT FAIR"
+                    print(f"{what}, {count} at once: {told}, {won}", flush=True)
         finally:
             world.net.stop()
     return 0 if fair else 1

@@ -35,6 +35,8 @@ _FORMATS = (
     "consensus",
     "governance",
     "prescriptions",
+    "hours",
+    "scheduling",
     "orders",
     "encoding",
     "transactions",

@@ -37,6 +37,7 @@ from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owne
 from salus.exchange.prescribing import code_from_text
 from salus.exchange.proofs import read_proofs, require_proofs
 from salus.exchange.references import CardDeposit, open_card, reference_from_text
+from salus.exchange.schedules import MAX_PAGE, About, FoundSlot, SchedulePage, require_found, require_page, root_of
 from salus.ids import VerifyKey
 from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, member_id, network_id
 from salus.ledger.header import SignedHeader
@@ -88,6 +89,20 @@ def prescription(fields: Fields) -> None:
     code = code_from_text(raw(fields, "text"))
     if content_hash(code.salt, encode(code.content)) != raw(fields, "content"):
         raise AgentRefused("prescription-altered", "this is not what the prescriber signed")
+
+
+def page(fields: Fields) -> None:
+    """A whole page, and the root that the ledger has of it."""
+    read = decode(raw(fields, "page"), SchedulePage, limit=MAX_PAGE)
+    require_page(read, raw(fields, "network"))
+    if root_of(read) != raw(fields, "root"):
+        raise LedgerRefused("bad-list-proof", "the page is not that of this root")
+
+
+def found(fields: Fields) -> None:
+    """A slot with its description under a root."""
+    about = decode(raw(fields, "about"), About, limit=MAX_LISTING)
+    require_found(decode(raw(fields, "found"), FoundSlot, limit=8192), about, raw(fields, "root"))
 
 
 def genesis(fields: Fields) -> None:
@@ -248,6 +263,8 @@ KINDS: dict[str, Callable[[Fields], object]] = {
     "claim": lambda f: require_mailbox_owner(decode(raw(f, "claim"), MailboxClaim, limit=8192), raw(f, "network")),
     "collect": lambda f: require_mailbox_owner(decode(raw(f, "collect"), MailboxCollect, limit=8192), raw(f, "network")),
     "listing": lambda f: require_listing(decode(raw(f, "listing"), SignedListing, limit=MAX_LISTING), raw(f, "network")),
+    "page": page,
+    "found": found,
     "guest": guest,
     "redemption": lambda f: require_redemption(
         decode(raw(f, "redemption"), Redemption, limit=8192), raw(f, "network"), raw(f, "member")

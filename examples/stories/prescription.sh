@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A prescription's story: a physician, a patient and two pharmacies in homes of their own, by the node of one hospital, or by those of
-# four members (MEMBERS=4). It is shown as a code, fetched once, in part, stopped in time, sent ahead, taken back.
+# four members (MEMBERS=4). It is shown as a code, fetched once, in part, stopped in time, sent ahead, taken back; and what speaks
+# against it is shown before it is signed, and handed over.
 . "$(dirname "$0")/../stage.sh"
 
 # licensed HOME NAME ROLE: the hospital licenses somebody of another home, whom the patient gets to know
@@ -17,6 +18,9 @@ issued() {
     rx=$(field prescription)
     done_at patient salus inbox --as Ana
 }
+
+# once more, although the patient has it: the reason stays in the prescription
+again=(--override continues-therapy)
 
 # shown [OPTIONS...]: the code in a file, as a camera would read it
 shown() { done_at patient salus rx code "$rx" --as Ana "$@"; field code >"$work/code"; }
@@ -80,8 +84,33 @@ is "the second hand-over" "$(field versions.1.resource | cut -d/ -f1)" Medicatio
 done_at hospital salus rx list --as "Dr. Lind"
 is "what the prescriber sees" "$(field issued.0.fills.0.dispensed)" 1000
 
+echo "What speaks against a medicine is shown before it is signed; a reason that overrides it stays in it"
+cat >"$work/allergy.json" <<'JSON'
+{"resourceType": "Bundle", "type": "collection", "entry": [
+ {"resource": {"resourceType": "AllergyIntolerance", "id": "asa", "patient": {"display": "Ana"},
+  "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]},
+  "code": {"text": "Aspirin", "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "1191"}]}}}]}
+JSON
+done_at patient salus import "$work/allergy.json" --as Ana --source "City Hospital"
+done_at patient salus grant --as Ana --to "Dr. Lind" --section problems --section medications --for 52w
+done_at hospital salus inbox --as "Dr. Lind"
+order=(salus rx issue --of Ana --as "Dr. Lind" --born 1980-01-31 --drug "Ibuprofen 400 mg" --dose "one when in pain")
+refused hospital 1 agent/unsafe-prescription "${order[@]}"
+done_at hospital "${order[@]}" --override tolerated-before
+rx=$(field prescription)
+done_at patient salus inbox --as Ana
+done_at patient salus rx show "$rx" --as Ana
+is "what was overridden" "$(field overridden.0.reason)" tolerated-before
+shown
+done_at lake salus rx open "$work/code" --as "Ph. Abel"
+is "what the pharmacist sees" "$(field allergies.0)" Aspirin
+is "what was taken already" "$(field medication.0)" "Amoxicillin 250 mg, 30 capsules"
+shown --no-record
+done_at hill salus rx open "$work/code" --as "Ph. Berg"
+is "what another sees of the record" "$(field allergies)" "[]"
+
 echo "A stop arrives before the hand-over"
-issued --no-substitution
+issued --no-substitution "${again[@]}"
 shown
 done_at lake salus rx open "$work/code" --as "Ph. Abel"
 done_at lake salus rx accept "$rx" --as "Ph. Abel"
@@ -91,7 +120,7 @@ done_at lake salus rx acknowledge "$rx" --as "Ph. Abel"
 is state "$(state)" stopped
 
 echo "A code that was seen by others is replaced; what was shown before opens nothing"
-issued
+issued "${again[@]}"
 shown
 done_at patient salus rx rotate "$rx" --as Ana
 refused hill 1 agent/code-replaced salus rx open "$work/code" --as "Ph. Berg"
@@ -108,7 +137,7 @@ is "what is left" "$(field fills.0.status)" cancelled
 
 echo "A pharmacist asks, a patient wishes for another one, and the prescriber answers both"
 done_at hospital salus directory publish --as "Dr. Lind"
-issued
+issued "${again[@]}"
 shown
 done_at lake salus rx open "$work/code" --as "Ph. Abel"
 done_at lake salus rx ask "$rx" --as "Ph. Abel" --text "With meals?"
@@ -122,7 +151,7 @@ is "the answer" "$(field letters.0.kind)" prescription-note
 refused hospital 1 agent/nobody-asked salus rx answer "$rx" --as "Dr. Lind" --text "Anything else?"
 
 echo "Repeats wait for their time; a controlled substance has one fill, for somebody identified"
-issued --repeats 2
+issued --repeats 2 "${again[@]}"
 shown --fill 1
 done_at lake salus rx open "$work/code" --as "Ph. Abel"
 done_at lake salus rx accept "$rx" --as "Ph. Abel"
@@ -130,8 +159,8 @@ done_at lake salus rx dispense "$rx" --as "Ph. Abel"
 shown --fill 2
 done_at lake salus rx open "$work/code" --as "Ph. Abel"
 refused lake 1 ledger/too-early salus rx accept "$rx" --fill 2 --as "Ph. Abel"
-refused hospital 1 ledger/controlled-once salus rx issue "$work/order.json" --of Ana --as "Dr. Lind" --controlled --repeats 1
-issued --controlled
+refused hospital 1 ledger/controlled-once salus rx issue "$work/order.json" --of Ana --as "Dr. Lind" --controlled --repeats 1 "${again[@]}"
+issued --controlled "${again[@]}"
 shown
 done_at lake salus rx open "$work/code" --as "Ph. Abel"
 done_at lake salus rx accept "$rx" --as "Ph. Abel"
@@ -139,7 +168,7 @@ refused lake 1 ledger/not-identified salus rx dispense "$rx" --as "Ph. Abel"
 done_at lake salus rx dispense "$rx" --as "Ph. Abel" --identified document
 
 echo "A pharmacy says nothing, and the next one is warned"
-issued
+issued "${again[@]}"
 shown
 done_at lake salus rx open "$work/code" --as "Ph. Abel"
 done_at lake salus rx accept "$rx" --as "Ph. Abel"

@@ -15,12 +15,14 @@ AT_ONCE = 100
 ONE, OTHER = b"one", b"other"
 
 
-def test_one_of_a_hundred_pharmacies_has_a_fill(world: Members) -> None:
-    """RX-5, RX-6."""
-    outcome = Course(world).prescription(AT_ONCE)
-    assert outcome.fair
-    assert outcome.told == {"": 1, "ledger/is-accepted": AT_ONCE - 1}
-    assert sum(outcome.stolen.values()) == AT_ONCE // MEMBERS * 2
+def test_one_of_a_hundred_pharmacies_has_a_fill_and_one_of_a_hundred_patients_the_last_seat(world: Members) -> None:
+    """RX-5, RX-6, SCH-5."""
+    course = Course(world)
+    for race, late in ((course.prescription, "ledger/is-accepted"), (course.slot, "ledger/slot-taken")):
+        outcome = race(AT_ONCE)
+        assert outcome.fair
+        assert outcome.told == {"": 1, late: AT_ONCE - 1}
+        assert sum(outcome.stolen.values()) == AT_ONCE // MEMBERS * 2
     assert world.forks() == []
 
 

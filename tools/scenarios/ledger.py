@@ -60,12 +60,38 @@ from salus.ledger.modules.prescriptions.messages import (
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.modules.revocations.state import revocation_id
+from salus.ledger.modules.scheduling.messages import (
+    ArriveAppointment,
+    BookAppointment,
+    CancelAppointment,
+    DeclineAppointment,
+    DeclineReason,
+    FulfilAppointment,
+    HoldSlots,
+    JoinWaiting,
+    Kind,
+    MissAppointment,
+    MoveAppointment,
+    OfferSlots,
+    OpenSchedule,
+    Override,
+    PublishSlots,
+    ReleaseSlots,
+    ReviseSchedule,
+    ShownSlot,
+    Slot,
+    TakeSlots,
+)
 from salus.ledger.modules.sections.messages import AdmitWriter, Entomb, HandOver, RemoveWriter, Rewrite, Rotate
 from salus.ledger.tx import Transaction, licence_id
 from salus.ledger.verifying import StateAnswer
 from scenarios import NOT_CANONICAL, NOT_DECODABLE, Scenario, change, flipped, malformed, put, reshaped
 
 SECTION, PRESCRIPTION, ORDER = some("section"), some("prescription"), some("order")
+SCHEDULE, APPOINTMENT = some("schedule"), some("appointment")
+SHOWN = ShownSlot(
+    SCHEDULE, 1_800_000_000_000, 4_095, (some("left"), some("right")), Slot(1_800_000_000_000, 1_800_000_900_000, 64, Kind.HOME)
+)
 #: One of each action; the ledger's rules for them are another matter.
 ACTIONS = {
     "issue-licence": licence_for("ada"),
@@ -103,6 +129,21 @@ ACTIONS = {
     "stop-prescription": StopPrescription(PRESCRIPTION),
     "acknowledge-stop": AcknowledgeStop(PRESCRIPTION, 1),
     "close-fill": CloseFill(PRESCRIPTION, 1),
+    "open-schedule": OpenSchedule(some("licence"), public("desk"), 0, 34_560_000_000, 60_000),
+    "revise-schedule": ReviseSchedule(SCHEDULE, some("licence"), public("desk"), 7_776_000_000, 3_600_000, 3_600_000),
+    "publish-slots": PublishSlots(SCHEDULE, 1_800_000_000_000, 1_800_086_400_000, some("root"), 4_096),
+    "release-slots": ReleaseSlots(SCHEDULE, (SHOWN,)),
+    "hold-slots": HoldSlots(public("patient"), (SHOWN, change(SHOWN, path=(), index=0))),
+    "book-appointment": BookAppointment(APPOINTMENT),
+    "move-appointment": MoveAppointment(APPOINTMENT, (SHOWN,)),
+    "cancel-appointment": CancelAppointment(APPOINTMENT),
+    "join-waiting": JoinWaiting(public("patient"), SCHEDULE, 0, 1_800_000_000_000, (Kind.VISIT, Kind.PHONE)),
+    "take-slots": TakeSlots(public("patient"), (SHOWN,), Override.SQUEEZED),
+    "offer-slots": OfferSlots(APPOINTMENT, SCHEDULE, (SHOWN,)),
+    "decline-appointment": DeclineAppointment(APPOINTMENT, SCHEDULE, DeclineReason.NOT_SUITABLE),
+    "arrive-appointment": ArriveAppointment(APPOINTMENT, SCHEDULE),
+    "fulfil-appointment": FulfilAppointment(APPOINTMENT, SCHEDULE),
+    "miss-appointment": MissAppointment(APPOINTMENT, SCHEDULE),
     "place-order": PlaceOrder(
         some("licence"),
         public("bearer"),

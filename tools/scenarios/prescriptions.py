@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from charts_world import NETWORK, some
 from salus.codec import encode
-from salus.exchange.prescribing import PREFIX, Content, PrescriptionCode, _check, code_to_text, zstd
+from salus.exchange.prescribing import PREFIX, Content, ListedItem, PrescriptionCode, SharedRecord, _check, code_to_text, zstd
 from salus.exchange.references import CardReference
 from salus.ledger.modules.prescriptions.state import content_hash
 from scenarios import Scenario, change, malformed
@@ -20,7 +20,9 @@ def scenarios() -> Iterator[Scenario]:
     """All of this room."""
     content = Content(some("handle"), REQUEST, "Ana Łukasz", "1985-04", "Ada Reyes", some("licence"), True)
     reference = CardReference(NETWORK, (some("member"),), some("card"), some("card key"))
-    code = PrescriptionCode(NETWORK, 12, some("bearer"), some("salt"), content, reference)
+    items = (ListedItem("Penicillin G", ("rxnorm:7980",)), ListedItem("Hühnereiweiß", ()))
+    record = SharedRecord(1_795_692_269_036, items, (ListedItem("", ("atc:B01AA03", "rxnorm:11289")),), 0, 3, 0, 0)
+    code = PrescriptionCode(NETWORK, 12, some("bearer"), some("salt"), content, reference, record)
     digest = content_hash(code.salt, encode(content))
     good = code_to_text(code)
     for what, expect, line in (
@@ -28,6 +30,27 @@ def scenarios() -> Iterator[Scenario]:
         ("in-small-letters", "accepted", good.lower()),
         ("with-a-line-break-behind", "accepted", good + "\n"),
         ("without-the-patients-card", "accepted", code_to_text(change(code, patient=None))),
+        ("without-a-record", "accepted", code_to_text(change(code, record=None))),
+        (
+            "a-child-and-no-allergy",
+            "accepted",
+            code_to_text(change(code, record=change(record, allergies=(), weight=11_200, weighed=1))),
+        ),
+        (
+            "more-allergies-than-a-list-has",
+            BAD,
+            _line(_packed(encode(change(code, record=change(record, allergies=items * 17))))),
+        ),
+        (
+            "a-listed-code-of-no-letters",
+            BAD,
+            _line(_packed(encode(change(code, record=change(record, medication=_coded("")))))),
+        ),
+        (
+            "a-listed-code-too-long",
+            BAD,
+            _line(_packed(encode(change(code, record=change(record, medication=_coded("x" * 33)))))),
+        ),
         ("another-prefix", BAD, good.replace("RX-1", "RX-2")),
         ("text-cut-off", BAD, good[:-8]),
         ("no-text", BAD, ""),
@@ -51,6 +74,10 @@ def scenarios() -> Iterator[Scenario]:
         yield "prescription", what, expect, {"text": line.encode(), "content": digest}
     for what, data, _ in malformed(encode(code)):
         yield "prescription", what, BAD, {"text": _line(_packed(data)).encode(), "content": digest}
+
+
+def _coded(code: str) -> tuple[ListedItem, ...]:
+    return (ListedItem("", (code,)),)
 
 
 def _packed(plain: bytes) -> bytes:

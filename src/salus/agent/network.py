@@ -9,6 +9,7 @@ from salus.exchange.api import FoundListings, ListingSearch, NodeStatus, Served,
 from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect, Post
 from salus.exchange.listings import SignedListing
 from salus.exchange.references import CardDeposit, SealedCard
+from salus.exchange.schedules import FoundSlots, SchedulePage, SlotSearch
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import ProvenHeader
 from salus.ledger.verifying import StateAnswer
@@ -63,3 +64,12 @@ class Network(Protocol):
 
     def find_listings(self, search: ListingSearch) -> FoundListings:
         """Listings that match every word."""
+
+    def put_page(self, page: SchedulePage) -> None:
+        """Keep the page of a schedule whose root the ledger has."""
+
+    def page(self, root: bytes) -> SchedulePage:
+        """The page of a schedule that stands by this root; ``no-such-page``."""
+
+    def find_slots(self, search: SlotSearch) -> FoundSlots:
+        """The first slots that are wanted and can be taken."""

@@ -24,6 +24,7 @@ from salus.exchange.guests import Invitation
 from salus.exchange.inviting import GuestKeys, redeem
 from salus.exchange.listings import SignedListing
 from salus.exchange.references import CardDeposit, SealedCard
+from salus.exchange.schedules import FoundSlots, SchedulePage, SlotSearch
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import ProvenHeader
 from salus.ledger.verifying import StateAnswer
@@ -170,6 +171,18 @@ class Nodes:
     def find_listings(self, search: ListingSearch) -> FoundListings:
         """Listings that match."""
         return self._ask(lambda node: node.find_listings(search))
+
+    def put_page(self, page: SchedulePage) -> None:
+        """Keep the page of a schedule."""
+        self._ask(lambda node: node.put_page(page))
+
+    def page(self, root: bytes) -> SchedulePage:
+        """The page of a schedule by its root."""
+        return self._ask(lambda node: node.page(root))
+
+    def find_slots(self, search: SlotSearch) -> FoundSlots:
+        """Slots that can be taken."""
+        return self._ask(lambda node: node.find_slots(search))
 
     def close(self) -> None:
         """Close all connections."""

@@ -150,6 +150,10 @@ class Wallet:
         """The seed of the key by which a pharmacy holds a fill: another one for each, and none is lost with a device."""
         return derive(self._seed, "held-fill", prescription, fill.to_bytes(1, "big"))
 
+    def desk_seed(self, schedule: str) -> bytes:
+        """The seed of the key by which everybody at the desk goes on with the schedule of that name."""
+        return derive(self._seed, "desk", schedule.encode("utf-8"))
+
     def held_order_seed(self, order: bytes) -> bytes:
         """The seed of the key by which a laboratory holds an order: another one for each, and none is lost with a device."""
         return derive(self._seed, "held-order", order)

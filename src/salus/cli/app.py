@@ -13,13 +13,17 @@ from typer.main import get_command
 
 from salus import __version__
 from salus.cli import (
+    appt,
+    appt_desk,
     checkpoints,
     contact,
     device,
     directory,
     hosting,
+    hours,
     leaving,
     licence,
+    linking,
     localnet,
     members,
     network,
@@ -54,6 +58,9 @@ app.add_typer(staff.app, name="staff")
 app.add_typer(directory.app, name="directory")
 app.add_typer(device.app, name="device")
 app.add_typer(rx.app, name="rx")
+app.add_typer(appt.app, name="appt")
+app.add_typer(hours.app, name="hours")
+app.add_typer(hours.slots, name="slots")
 app.add_typer(orders.app, name="order")
 app.add_typer(results.app, name="results")
 app.add_typer(members.app, name="members")
@@ -64,7 +71,9 @@ for command in (*running.COMMANDS, *operating.COMMANDS, *hosting.COMMANDS, *chec
     network.group.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 for act in rx_pharmacy.COMMANDS:
     rx.app.command(act.__name__.rstrip("_"))(act)
-for room in (network, record, sharing, proof, leaving):
+for deed in appt_desk.COMMANDS:
+    appt.app.command(deed.__name__.replace("_", "-"))(deed)
+for room in (network, record, sharing, linking, proof, leaving):
     for command in room.COMMANDS:
         app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 

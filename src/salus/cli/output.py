@@ -36,6 +36,8 @@ TIMES = frozenset(
         "closes",
         "issued_at",
         "stopped_at",
+        "begins",
+        "ends",
         "placed_at",
         "deadline_at",
         "seen_at",

@@ -15,6 +15,11 @@ app = typer.Typer(help="Prescriptions: issued, shown as a code, dispensed once."
 Which = Annotated[str, typer.Argument(metavar="RX", help="The prescription's id, or at least its first 8 digits.")]
 Text = Annotated[str, typer.Option(callback=said, help="In words; `-`: as standard input says.")]
 Number = Annotated[int | None, typer.Option("--fill", min=1, help="Which fill, from 1; the first that is open when not given.")]
+Override = Annotated[str, typer.Option(metavar="REASON", help="Why findings do not hold; the reason stays in what is signed.")]
+NoRecord = Annotated[
+    bool,
+    typer.Option("--no-record", help="Without the list of your allergies and medication, which the pharmacy sees for 72 hours."),
+]
 
 
 @app.command()
@@ -34,11 +39,14 @@ def issue(
         bool, typer.Option("--controlled", help="A controlled substance: visible as such to everybody.")
     ] = False,
     no_substitution: Annotated[bool, typer.Option("--no-substitution", help="Just this product.")] = False,
+    override: Override = "",
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
-    """Prescribe: on the ledger, to the patient by letter, and into the chart where you may write into it."""
+    """Prescribe: checked against what you may see, on the ledger, to the patient by letter, and into the chart where you may."""
     from salus.agent.services import prescribing
+    from salus.agent.services.safety import UnsafePrescription
+    from salus.cli.rx_safety import refuse_unsafe, require_reason, safety_text
     from salus.cli.session import session
     from salus.fhir.authoring import medication_request
 
@@ -47,11 +55,16 @@ def issue(
     if parts > 1 and repeats:
         raise Misused("usage", "--parts or --repeats, not both")
     data = read_input(file) if file else medication_request(drug, dose or "as told", of)
-    terms = prescribing.Terms(parts, repeats, span(interval), span(lasting), controlled, not no_substitution, born)
-    with session(home) as agent:
-        info = prescribing.issue(agent, who, of, data, terms, to)
+    terms = prescribing.Terms(
+        parts, repeats, span(interval), span(lasting), controlled, not no_substitution, born, require_reason(override)
+    )
+    try:
+        with session(home) as agent:
+            info = prescribing.issue(agent, who, of, data, terms, to)
+    except UnsafePrescription as error:
+        refuse_unsafe(error, as_json)
     chart = "It stands in the chart as well." if info.charted else "It does not stand in the chart: you may not write into it."
-    emit(as_json, info, f"{_what(info)}\nfor {info.patient}\n{chart}\n{_fills(info)}")
+    emit(as_json, info, f"{_what(info)}\nfor {info.patient}\n{chart}\n{_fills(info)}\n{safety_text(info.safety)}")
 
 
 @app.command()
@@ -82,17 +95,24 @@ def answer(
     who: As,
     text: Text = "",
     renew: Annotated[bool, typer.Option("--renew", help="Prescribe the same once more, to the same patient.")] = False,
+    override: Override = "",
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
     """Answer a pharmacist's question, or a patient who asks for another one; `rx list` shows who waits."""
     from salus.agent.services import corresponding
+    from salus.agent.services.safety import UnsafePrescription
+    from salus.cli.rx_safety import refuse_unsafe, require_reason
     from salus.cli.session import session
 
     if not text and not renew:
         raise Misused("usage", "say --text, or --renew")
-    with session(home) as agent:
-        found = corresponding.answer(agent, who, rx, text, again=renew)
+    reason = require_reason(override)
+    try:
+        with session(home) as agent:
+            found = corresponding.answer(agent, who, rx, text, again=renew, override=reason)
+    except UnsafePrescription as error:
+        refuse_unsafe(error, as_json)
     again = f"\nIt was prescribed again: prescription {found.renewed}" if found.renewed else ""
     emit(as_json, found, f"Answered: {', '.join(found.told)}{again}")
 
@@ -146,9 +166,9 @@ def show(
 
 
 @app.command()
-def code(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Json = False) -> None:
+def code(rx: Which, who: As, fill: Number = None, no_record: NoRecord = False, home: Home = HOME, as_json: Json = False) -> None:
     """The code of a fill as one line of text. Whoever has it can fetch the medicine: show it to a pharmacy alone."""
-    text, number = _code(home, who, rx, fill)
+    text, number = _code(home, who, rx, fill, record=not no_record)
     emit(as_json, {"code": text, "fill": number}, text)
 
 
@@ -159,13 +179,14 @@ def qr(
     fill: Number = None,
     png: Annotated[Path | None, typer.Option(help="Write it as a picture.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Write it as a drawing.")] = None,
+    no_record: NoRecord = False,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
     """The code of a fill as a QR code: on the terminal, or as a file."""
     from salus.cli.qr import as_picture, as_text
 
-    text, number = _code(home, who, rx, fill)
+    text, number = _code(home, who, rx, fill, record=not no_record)
     for path, kind in ((png, "png"), (svg, "svg")):
         if path is not None:
             write_output(path, as_picture(text, kind))
@@ -180,6 +201,7 @@ def print_(
     who: As,
     pdf: Annotated[Path, typer.Option(help="Where to write the sheet, a PDF of one page.")],
     fill: Number = None,
+    no_record: NoRecord = False,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
@@ -190,7 +212,7 @@ def print_(
     from salus.exchange.prescribing import code_to_text
 
     with session(home) as agent:
-        made, number = prescribed.code(agent, who, rx, fill)
+        made, number = prescribed.code(agent, who, rx, fill, record=not no_record)
         info = prescribed.show(agent, who, rx)
     state, content = info.fills[number - 1], made.content
     rows = [
@@ -218,6 +240,7 @@ def send(
     who: As,
     to: Annotated[str, typer.Option("--to", help="The pharmacy: a contact's name or id.")],
     fill: Number = None,
+    no_record: NoRecord = False,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
@@ -226,7 +249,7 @@ def send(
     from salus.cli.session import session
 
     with session(home) as agent:
-        number = prescribed.send(agent, who, rx, fill, to)
+        number = prescribed.send(agent, who, rx, fill, to, record=not no_record)
     emit(as_json, {"to": to, "fill": number}, f"Fill {number} was sent to {to}")
 
 
@@ -274,13 +297,13 @@ def words(fill: Any) -> str:
     return said + ("; IT MAY HAVE BEEN DISPENSED: a pharmacy that had it said nothing" if fill.doubtful else "")
 
 
-def _code(home: Path, who: str, rx: str, fill: int | None) -> tuple[str, int]:
+def _code(home: Path, who: str, rx: str, fill: int | None, *, record: bool) -> tuple[str, int]:
     from salus.agent.services import prescribed
     from salus.cli.session import session
     from salus.exchange.prescribing import code_to_text
 
     with session(home) as agent:
-        made, number = prescribed.code(agent, who, rx, fill)
+        made, number = prescribed.code(agent, who, rx, fill, record=record)
     return code_to_text(made), number
 
 
@@ -296,6 +319,7 @@ def _what(info: Any) -> str:
     lines = [f"{info.drug}: {info.dose or 'how to take it is not said in words'}", f"prescription {info.prescription}"]
     lines += [] if getattr(info, "taken", True) else ["It cannot be steered by this wallet (yet): another key does."]
     lines += [f"THE PRESCRIBER HAS STOPPED IT on {when(info.stopped_at)}"] if info.stopped_at else []
+    lines += [f"The prescriber was warned and has overridden it: {one.words}" for one in getattr(info, "overridden", ())]
     return "\n".join(lines)
 
 

@@ -1,26 +1,35 @@
 """What a pharmacy does by ``salus rx``: a code opened and checked, its fill accepted, dispensed, undone, handed back."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from salus.cli.options import HOME, As, Home, Json, read_input, write_output
-from salus.cli.output import emit, table, when
+from salus.cli.output import emit, when
 from salus.cli.rx import Number, Text, Which, words
+from salus.cli.rx_safety import checks_text, lists_text
 from salus.ledger.modules.prescriptions.messages import Identified, Reason, Rest
 
 
 def open_(
-    code: Annotated[str, typer.Argument(metavar="CODE|FILE|-", help="The code that the patient shows, or a file that holds it.")],
+    code: Annotated[
+        str,
+        typer.Argument(metavar="CODE|FILE|-|RX", help="The code that the patient shows, a file that holds it, or what was sent."),
+    ],
     who: As,
+    fill: Number = None,
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
-    """What a code is for, and each check of it: genuine, by right, unredeemed, in time, not stopped."""
+    """What a code is for, and each check: genuine, unredeemed, in time; allergies, interactions, as far as the patient shares."""
     from salus.agent.services import dispensing
     from salus.exchange.prescribing import PREFIX, code_from_text
 
+    if re.fullmatch("[0-9a-fA-F]{8,64}", code) and not Path(code).exists():
+        _shown(home, as_json, lambda agent: dispensing.look_again(agent, who, code, fill))
+        return
     data = code.encode("utf-8") if code.strip().upper().startswith(PREFIX) else read_input(code)
     found = code_from_text(data)
     _shown(home, as_json, lambda agent: dispensing.open_code(agent, who, found))
@@ -132,8 +141,8 @@ def _shown(home: Path, as_json: bool, act: Any) -> None:
     lines.append(f"prescription {info.prescription}, fill {info.fill}: {words(info.state)}")
     lines += ["This pharmacy has it."] if info.held else []
     lines += ["The patient is told by letter."] if info.told else []
-    rows = [(check.what, check.result, check.text) for check in info.checks]
-    emit(as_json, info, "\n".join(lines) + ("\n" + table(("check", "result", ""), rows, "") if rows else ""))
+    lines += [lists_text(info.allergies, info.medication), checks_text(info.checks)] if info.checks else []
+    emit(as_json, info, "\n".join(lines))
 
 
 COMMANDS = (open_, accept, dispense, undo, close, return_, ask, acknowledge)

@@ -31,6 +31,7 @@ from salus.exchange.inviting import GuestKeys, body_of
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import EngineAnswer, EngineAsk, PeerAnswer, PeerAsk, PeerHeld, Pushed
 from salus.exchange.references import CardDeposit, SealedCard
+from salus.exchange.schedules import FoundSlots, SchedulePage, SlotSearch
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import ProvenHeader, decode_header
 from salus.ledger.verifying import StateAnswer
@@ -146,6 +147,18 @@ class NodeClient:
     def find_listings(self, search: ListingSearch) -> FoundListings:
         """Listings that match."""
         return self._send("POST", "/v1/listings/search", search, FoundListings)
+
+    def put_page(self, page: SchedulePage) -> None:
+        """Keep the page of a schedule."""
+        self._call("PUT", "/v1/pages", encode(page))
+
+    def page(self, root: bytes) -> SchedulePage:
+        """The page of a schedule by its root."""
+        return self._get(f"/v1/pages/{root.hex()}", SchedulePage)
+
+    def find_slots(self, search: SlotSearch) -> FoundSlots:
+        """Slots that can be taken."""
+        return self._send("POST", "/v1/pages/search", search, FoundSlots)
 
     def peer(self, ask: PeerAsk) -> PeerAnswer:
         """What a member's node asks of another's."""

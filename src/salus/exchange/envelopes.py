@@ -29,8 +29,11 @@ class LetterKind(StrEnum):
     ENTRY = "entry"  # an author tells the patient: this entry was sealed into your section
     PRESCRIPTION = "prescription"  # a prescriber gives the patient what a prescription is used and steered by
     FILL = "fill"  # a patient sends the code of one fill ahead to a pharmacy
+    LINK = "link"  # a practice says under which number of its own it keeps the patient
     DISPENSED = "dispensed"  # a pharmacy tells the patient what was handed over
     PRESCRIPTION_NOTE = "prescription-note"  # a question about a prescription, an answer, that it was stopped
+    BOOKING = "booking"  # a patient tells a practice who comes, and why
+    APPOINTMENT = "appointment"  # a practice has something to say of an appointment, or has booked it by telephone
     ORDER = "order"  # a physician gives a laboratory what an order is taken by
     ORDERED = "ordered"  # the same physician tells the patient, who is responsible, and who covers
     RESULT = "result"  # a report, from the laboratory or from a physician who releases it

@@ -103,7 +103,11 @@ def search_words(asked: Sequence[str]) -> tuple[str, ...]:
 def listing_words(listing: Listing) -> tuple[str, ...]:
     """The folded words by which a listing is found: of name, specialties, place and languages, and the person's id."""
     card = listing.card.card
-    texts = (card.name, *listing.specialties, listing.place, *listing.languages, person_id(card.key).hex())
+    return text_words((card.name, *listing.specialties, listing.place, *listing.languages, person_id(card.key).hex()))
+
+
+def text_words(texts: Sequence[str]) -> tuple[str, ...]:
+    """The folded words of the texts, each once."""
     return tuple(dict.fromkeys(word for text in texts for word in _words(text)))
 
 

@@ -27,13 +27,17 @@ zstd: Any = import_module("compression.zstd" if sys.version_info >= (3, 14) else
 PREFIX = "SALUS-RX-1:"
 MAX_TEXT = 3_400  # characters, of 4,296 that a code of version 40-L has: so that a camera has room
 MAX_REQUEST = 16_384  # bytes of FHIR
-_MAX_PLAIN = MAX_REQUEST + 2_048
+MAX_LIST = 8_192  # bytes of what is listed of a record
+_MAX_PLAIN = MAX_REQUEST + 2_048 + MAX_LIST
 _CHECK = 4  # bytes: that it was read right, not that it is genuine
 _LEVEL = 19
 _WINDOW_LOG = 17
 
 BORN = r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?\Z"  # a date of FHIR, or nothing
 
+MOST_ALLERGIES, MOST_MEDICATION, MOST_CODES = 32, 48, 3
+
+ListedCode = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
@@ -62,10 +66,34 @@ class PrescriptionLetter(Record, frozen=True, tag="prescription-letter-1"):
     content: Content
 
 
+class ListedItem(Record, frozen=True, tag="listed-item"):
+    """A medicine or an allergy of a record: its words, and codes such as ``rxnorm:723``."""
+
+    words: Annotated[str, msgspec.Meta(max_length=64)]
+    codes: Annotated[tuple[ListedCode, ...], msgspec.Meta(max_length=MOST_CODES)]
+
+
+class SharedRecord(Record, frozen=True, tag="shared-record-1"):
+    """What the patient's wallet lists ``at`` (ms) of the record, for whoever is shown the code. Nobody has signed it.
+
+    How many more there are, that had no room or could not be read, is counted. ``weight`` (g) and when it was taken (ms) are a
+    child's; 0 for none.
+    """
+
+    at: Count
+    allergies: Annotated[tuple[ListedItem, ...], msgspec.Meta(max_length=MOST_ALLERGIES)]
+    medication: Annotated[tuple[ListedItem, ...], msgspec.Meta(max_length=MOST_MEDICATION)]
+    more_allergies: Count
+    more_medication: Count
+    weight: Count
+    weighed: Count
+
+
 class PrescriptionCode(Record, frozen=True, tag="prescription-code-1"):
     """One fill, for whoever is shown it: the seed of its bearer key, and what the ledger holds the hash of.
 
-    ``patient`` leads to the card of the patient's, where a pharmacy is to tell of what it has dispensed.
+    ``patient`` leads to the card of the patient's, where a pharmacy is to tell of what it has dispensed; ``record`` is what the
+    patient lets it see of the record.
     """
 
     network: Bytes32
@@ -74,6 +102,7 @@ class PrescriptionCode(Record, frozen=True, tag="prescription-code-1"):
     salt: Bytes32
     content: Content
     patient: CardReference | None
+    record: SharedRecord | None
 
 
 class About(StrEnum):

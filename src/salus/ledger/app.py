@@ -25,11 +25,12 @@ from salus.ledger.modules.orders.handlers import MODULE as ORDERS
 from salus.ledger.modules.prescriptions.handlers import MODULE as PRESCRIPTIONS
 from salus.ledger.modules.receipts.handlers import MODULE as RECEIPTS
 from salus.ledger.modules.revocations.handlers import MODULE as REVOCATIONS
+from salus.ledger.modules.scheduling.handlers import MODULE as SCHEDULING
 from salus.ledger.modules.sections.handlers import MODULE as SECTIONS
 from salus.ledger.store import Overlay, Reader, load
 
 #: The one registry: each module may use what stands before it.
-MODULES = (MEMBERS, LICENCES, SECTIONS, REVOCATIONS, RECEIPTS, DIRECTORY, GOVERNANCE, PRESCRIPTIONS, ORDERS)
+MODULES = (MEMBERS, LICENCES, SECTIONS, REVOCATIONS, RECEIPTS, DIRECTORY, GOVERNANCE, PRESCRIPTIONS, SCHEDULING, ORDERS)
 
 _FIRST, _LAST = b"", b"\xff" * 8
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from salus.codec import Record, encode
-from salus.ids import BodyHash, Height, Millis, NetworkId
+from salus.ids import BodyHash, Height, MemberId, Millis, NetworkId
 from salus.ledger.deadlines import Deadline, deadline_key
 from salus.ledger.genesis import Parameters
 from salus.ledger.store import Overlay
 
+_NOBODY = MemberId(bytes(32))
+
 
 @dataclass(frozen=True)
 class Context:
-    """``index`` is the action's place in the body. Time is the block's, in ms."""
+    """``index`` is the action's place in the body, ``sponsor`` the member who answers for it; 0 where time acts, and nobody does.
+
+    Time is the block's, in ms.
+    """
 
     state: Overlay
     network: NetworkId
@@ -22,6 +27,7 @@ class Context:
     time: Millis
     body: BodyHash
     index: int = 0
+    sponsor: MemberId = _NOBODY
 
     def put(self, key: bytes, record: Record) -> None:
         """Set a leaf."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from salus.codec import Record, decode, encode
 from salus.crypto.signing import require_signature
 from salus.errors import LedgerRefused, SalusError
-from salus.ids import BodyHash, Bytes32, Count, Height, Millis, NetworkId, VerifyKey
+from salus.ids import BodyHash, Bytes32, Count, Height, MemberId, Millis, NetworkId, VerifyKey
 from salus.ledger.context import Context
 from salus.ledger.deadlines import deadline_key, due
 from salus.ledger.genesis import Genesis, network_id
@@ -100,7 +100,7 @@ class Machine:
         self._charge(overlay, body, time)
         here = (overlay, self.network, self.genesis.parameters, Height(height), Millis(time), identity)
         for index, action in enumerate(body.actions):
-            self._handlers[type(action)].apply(Context(*here, index), action)
+            self._handlers[type(action)].apply(Context(*here, index, MemberId(body.sponsor)), action)
         Context(*here).at(body.expires, REPLAY, identity)
         overlay.fold_into(state)
         return identity

@@ -41,6 +41,23 @@ from salus.ledger.modules.prescriptions.messages import (
 )
 from salus.ledger.modules.receipts.messages import AnchorReceipts
 from salus.ledger.modules.revocations.messages import Revoke
+from salus.ledger.modules.scheduling.messages import (
+    ArriveAppointment,
+    BookAppointment,
+    CancelAppointment,
+    DeclineAppointment,
+    FulfilAppointment,
+    HoldSlots,
+    JoinWaiting,
+    MissAppointment,
+    MoveAppointment,
+    OfferSlots,
+    OpenSchedule,
+    PublishSlots,
+    ReleaseSlots,
+    ReviseSchedule,
+    TakeSlots,
+)
 from salus.ledger.modules.sections.messages import (
     AdmitWriter,
     AppendEntry,
@@ -82,6 +99,21 @@ Action = (
     | StopPrescription
     | AcknowledgeStop
     | CloseFill
+    | OpenSchedule
+    | ReviseSchedule
+    | PublishSlots
+    | ReleaseSlots
+    | HoldSlots
+    | BookAppointment
+    | MoveAppointment
+    | CancelAppointment
+    | JoinWaiting
+    | TakeSlots
+    | OfferSlots
+    | DeclineAppointment
+    | ArriveAppointment
+    | FulfilAppointment
+    | MissAppointment
     | PlaceOrder
     | AcceptOrder
     | RejectOrder

@@ -28,6 +28,12 @@ CODES = {
     "stopped": "ledger/is-stopped",
     "cancelled": "ledger/is-cancelled",
     "expired": "ledger/is-expired",
+    "waitlist": "ledger/is-waitlist",
+    "pending": "ledger/is-pending",
+    "booked": "ledger/is-booked",
+    "arrived": "ledger/is-arrived",
+    "fulfilled": "ledger/is-fulfilled",
+    "noshow": "ledger/is-noshow",
     "rejected": "ledger/is-rejected",
     "failed": "ledger/is-failed",
     "acknowledged": "ledger/is-acknowledged",
@@ -49,9 +55,9 @@ def conflict(status: StrEnum) -> SalusError:
     return refusal(CODES[status.value], f"it is {status.value}")
 
 
-def diagram(table: Table[S], begins: str, first: S) -> str:
-    """The table as a Mermaid state diagram. ``begins``: the message that makes the first status."""
-    lines = ["stateDiagram-v2", f"    [*] --> {_node(first)}: {begins}"]
+def diagram(table: Table[S], begins: Mapping[str, S]) -> str:
+    """The table as a Mermaid state diagram. ``begins``: the messages that make something, and in which status."""
+    lines = ["stateDiagram-v2", *(f"    [*] --> {_node(first)}: {message}" for message, first in begins.items())]
     for status, moves in table.items():
         arrows = [(to, _name(message)) for message, reached in moves.items() for to in reached]
         lines += [f"    {_node(status)} --> {_node(to)}: {name}" for to, name in arrows]

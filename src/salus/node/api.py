@@ -26,6 +26,7 @@ from salus.exchange.guests import Redemption
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import MAX_PUSH, EngineAsk, PeerAsk, Pushed
 from salus.exchange.references import CardDeposit
+from salus.exchange.schedules import SchedulePage, SlotSearch
 from salus.node import metrics, problems
 from salus.node.describing import MEDIA, Described, describe
 from salus.node.logs import storage_line
@@ -158,6 +159,24 @@ POSTS: tuple[tuple[str, str, type[Record], int, _Answer, tuple[int, ...], str], 
         lambda node, body: node.find_listings(body),
         _BODY,
         "Find listings by words",
+    ),
+    (
+        "PUT",
+        "/v1/pages",
+        SchedulePage,
+        _SMALL,
+        lambda node, body: node.put_page(body),
+        (*_BODY, 403, 409),
+        "Keep the page of a schedule",
+    ),
+    (
+        "POST",
+        "/v1/pages/search",
+        SlotSearch,
+        _SMALL,
+        lambda node, body: node.find_slots(body),
+        _BODY,
+        "Find slots that can be taken",
     ),
 )
 
@@ -298,6 +317,10 @@ def _card(node: NodeService, request: Request) -> Response:
     return Response(encode(node.card(_id(request, "member"), _id(request, "card"))), media_type=MEDIA)
 
 
+def _page(node: NodeService, request: Request) -> Response:
+    return Response(encode(node.page(_id(request, "root"))), media_type=MEDIA)
+
+
 def _id(request: Request, part: str) -> bytes:
     """The id in the path; ``bad-id`` for anything else."""
     name = str(request.path_params[part])
@@ -326,5 +349,6 @@ GETS: tuple[tuple[str, Callable[[NodeService, Request], Response], str, tuple[in
     ("/v1/headers/{height}", _header, MEDIA, (404, *_EVERY), "A signed header, by height or newest"),
     ("/v1/metrics", _metrics, "text/plain", (404, *_EVERY), "What the node counts, for Prometheus, on this machine alone"),
     ("/v1/cards/{member}/{card}", _card, MEDIA, (400, 404, 502, *_EVERY), "A sealed card at a member, by its hash"),
+    ("/v1/pages/{root}", _page, MEDIA, (400, 404, *_EVERY), "The page of a schedule, by its root"),
     ("/v1/transactions/{body}", _result, MEDIA, (400, *_EVERY), "What became of a transaction"),
 )

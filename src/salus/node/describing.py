@@ -17,7 +17,7 @@ from salus.node import problems
 MEDIA = "application/vnd.salus+msgpack"
 
 _HEX = "^[0-9a-f]{64}$"
-_PARTS = {"height": "^(newest|[0-9]{1,15})$", "body": _HEX, "member": _HEX, "card": _HEX}
+_PARTS = {"height": "^(newest|[0-9]{1,15})$", "body": _HEX, "member": _HEX, "card": _HEX, "root": _HEX}
 _FRESH = {
     "name": "fresh",
     "in": "query",

@@ -27,21 +27,23 @@ from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.licences.state import Licence, licence_key, status_at
 from salus.ledger.store import load
 from salus.node.engine import Engine
+from salus.node.slot_pages import PAGES, SlotPages
 from salus.node.tables import Tables
 
 _TABLE = "listings"
 
 
 class Directory:
-    """Listings by holder, with their words in memory. Close it with `close`."""
+    """Listings by holder, with their words in memory, and beside them the ``pages`` of schedules. Close it with `close`."""
 
     def __init__(self, folder: Path, network: NetworkId, engine: Engine) -> None:
-        self._tables = Tables(folder, (_TABLE,))
+        self._tables = Tables(folder, (_TABLE, PAGES))
         self._network, self._engine = network, engine
         self._lock, self._words = threading.Lock(), dict[bytes, tuple[str, ...]]()
         for holder, value in self._tables.range(_TABLE, b"", b"\xff" * 33, 1 << 62):
             self._words[holder] = listing_words(_stored(value).listing)
             self.forget_former(holder)
+        self.pages = SlotPages(self._tables, network, engine)
 
     def put(self, signed: SignedListing) -> None:
         """Keep a listing, durably, in place of the holder's former one.

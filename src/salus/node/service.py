@@ -24,6 +24,7 @@ from salus.exchange.listings import SignedListing
 from salus.exchange.peering import EngineAnswer, EngineAsk, PeerAnswer, PeerAsk, PeerHeld, Pushed
 from salus.exchange.posting import sign_stamp
 from salus.exchange.references import CardDeposit, SealedCard
+from salus.exchange.schedules import FoundSlots, SchedulePage, SlotSearch
 from salus.ids import BodyHash, Millis
 from salus.ledger.genesis import Genesis, member_id, network_id, orderer, validators
 from salus.ledger.header import ProvenHeader, TxResult
@@ -53,6 +54,7 @@ from salus.node.operating.looking import is_buried
 from salus.node.operating.resyncing import wants_every_block
 from salus.node.peers import OrderingPeer, Own, Peers
 from salus.node.places import Places, Room
+from salus.node.slot_pages import SlotPages
 from salus.node.solo import SoloEngine
 from salus.node.sponsoring import sponsor_signature, sponsored_by
 from salus.node.tally import Tally
@@ -103,6 +105,7 @@ class NodeService:
             self.peers = Peers(Own(self._network, self._member, self._key), clock)
             opened.callback(self.peers.close)
             self.replicating: Replicating | None = None
+            self._pages: SlotPages | None = None
             patience = self._genesis.parameters.max_expiry + CLOCKS_APART
             self.pushed = PushedBlobs(self.blobs, home / "vault" / "pushed", patience, clock)
             self.engine: Engine = self._make_engine(store)
@@ -118,6 +121,7 @@ class NodeService:
             opened.callback(self._mailboxes.close)
             self.directory = Directory(home / "directory", self._network, self.engine)
             opened.callback(self.directory.close)
+            self._pages = self.directory.pages
             everybody, known = config.guests == "open", self._is_members_node
             self.door = Door(home / "guests", self._network, self._member, clock, self._applied, known, everybody=everybody)
             opened.callback(self.door.close)
@@ -364,6 +368,18 @@ class NodeService:
         """Listings that match every word."""
         return self.directory.search(search)
 
+    def put_page(self, page: SchedulePage) -> None:
+        """Keep the page of a schedule whose root the ledger has."""
+        self.directory.pages.put(page)
+
+    def page(self, root: bytes) -> SchedulePage:
+        """The page of a schedule that stands by this root."""
+        return self.directory.pages.page(root)
+
+    def find_slots(self, search: SlotSearch) -> FoundSlots:
+        """The first slots that are wanted and can be taken."""
+        return self.directory.pages.search(search)
+
     def anchor(self) -> None:
         """Anchor the receipt chains now, if any changed."""
         self._anchoring.anchor()
@@ -399,6 +415,8 @@ class NodeService:
     def _committed(self, results: tuple[TxResult, ...], changes: Mapping[bytes, bytes | None]) -> None:
         self.tally.block([result.refusal for result in results])
         self._erasing.notice(changes)
+        if self._pages is not None:
+            self._pages.notice(changes)
         if self._validating is not None and member_key(self._member) in changes:
             self._take_new_key(self._validating)
         if self.replicating is not None:

@@ -164,7 +164,7 @@ def test_another_device_shows_what_came_before_and_after_it(place: Town, tmp_pat
     with beside(place.home, tmp_path / "phone") as phone:
         made = pairing.add_device(place.home.agent, PATIENT, "phone")
         pairing.join(phone.agent, made.text, made.code)
-        after = place.issue()
+        after = place.issue(drug="Ibuprofen 400 mg")
         inbox.collect(phone.agent, PATIENT)
         prescribed.rotate(place.home.agent, PATIENT, before, None)
         assert {info.prescription for info in prescribed.own_prescriptions(phone.agent, PATIENT)} == {before, after}
@@ -197,7 +197,7 @@ def test_a_restored_home_steers_its_prescriptions(place: Town, tmp_path: Path) -
 
 def test_after_a_theft_prescriptions_go_on_under_the_new_wallet_and_by_other_codes(place: Town) -> None:
     """RX-25."""
-    handles = [place.issue(), place.taken()]
+    handles = [place.issue(), place.taken(drug="Ibuprofen 400 mg")]
     prescribed.rotate(place.home.agent, PATIENT, handles[0], None)
     stolen, thief = place.code(handles[0]), place.home.agent.wallet(PATIENT).prescription_seed(bytes.fromhex(handles[0]))
     (cold,) = (place.home.home / "cold").glob(f"{PATIENT}*.cold")

@@ -269,6 +269,7 @@ def test_a_history_by_chance_goes_as_a_person_would_write_it_down(seed: int) -> 
 
 def test_the_diagram_shows_the_tables() -> None:
     page = (ROOT / "docs" / "state-machines" / "orders.md").read_text("utf-8")
-    assert f"```mermaid\n{diagram(TABLE, 'PlaceOrder', OrderStatus.REQUESTED)}\n```" in page
+    assert f"```mermaid\n{diagram(TABLE, {'PlaceOrder': OrderStatus.REQUESTED})}\n```" in page
     page = (ROOT / "docs" / "state-machines" / "reports.md").read_text("utf-8")
-    assert f"```mermaid\n{diagram(ATTENTION, 'ReportResult', Attention.AWAITED)}\n```" in page
+    begins = {"ReportResult": Attention.AWAITED, "ReportResult after what climbed": Attention.CLIMBED}
+    assert f"```mermaid\n{diagram(ATTENTION, begins)}\n```" in page

@@ -354,7 +354,7 @@ def test_a_history_by_chance_goes_as_a_person_would_write_it_down(seed: int) -> 
 
 def test_the_diagram_shows_the_table() -> None:
     page = (ROOT / "docs" / "state-machines" / "prescriptions.md").read_text("utf-8")
-    assert f"```mermaid\n{diagram(TABLE, 'IssuePrescription', FillStatus.READY)}\n```" in page
+    assert f"```mermaid\n{diagram(TABLE, {'IssuePrescription': FillStatus.READY})}\n```" in page
 
 
 def test_the_id_is_of_the_network_and_the_control_key(rx: Prescribing) -> None:

@@ -232,6 +232,8 @@ def test_the_bound_of_a_submission_is_64_mebibytes() -> None:
         "/v1/cards": 262_144,
         "/v1/listings": 262_144,
         "/v1/listings/search": 262_144,
+        "/v1/pages": 262_144,
+        "/v1/pages/search": 262_144,
     }
 
 

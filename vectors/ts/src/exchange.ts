@@ -126,7 +126,7 @@ const Listing = record("listing-1", {
 export const SignedListing = record("signed-listing", { listing: Listing, signature: HybridSignature });
 
 /** GRA-19: what can be shown as it is. */
-const showable = (name: string): boolean =>
+export const showable = (name: string): boolean =>
   name.length > 0 && name === name.trim() && name === name.normalize("NFC") && !/[\p{C}\p{Zl}\p{Zp}]/u.test(name);
 
 /** GRA-18 and GRA-19. */

@@ -57,6 +57,23 @@ const reason = oneOf(
   "unclear",
 );
 const NewFill = record("new-fill", { bearer: bytes32, opens: count, closes: count });
+const kind = oneOf("visit", "home", "video", "phone");
+export const TimeSlot = record("time-slot", { start: count, end: count, seats: integer(1, 64), kind });
+export const ShownSlot = record("shown-slot", {
+  schedule: bytes32,
+  begins: count,
+  index: integer(0, 4095),
+  path: list(bytes32, 0, 12),
+  slot: TimeSlot,
+});
+const slots = list(ShownSlot, 1, 8);
+const terms = {
+  desk: bytes32,
+  lead: integer(0, 7_776_000_000),
+  horizon: integer(3_600_000, 34_560_000_000),
+  hold: integer(60_000, 3_600_000),
+};
+const atDesk = { appointment: bytes32, schedule: bytes32 };
 const Action = choice<any>(
   record("issue-licence", { issuer: bytes32, person: bytes32, holder: bytes32, card: bytes32, rights, expires: count }),
   record("set-licence-status", { licence: bytes32, status: Status }),
@@ -105,6 +122,24 @@ const Action = choice<any>(
   record("stop-prescription", { prescription: bytes32 }),
   record("acknowledge-stop", { prescription: bytes32, fill }),
   record("close-fill", { prescription: bytes32, fill }),
+  record("open-schedule", { licence: bytes32, ...terms }),
+  record("revise-schedule", { schedule: bytes32, licence: bytes32, ...terms }),
+  record("publish-slots", { schedule: bytes32, begins: count, ends: count, root: bytes32, count: integer(0, 4096) }),
+  record("release-slots", { schedule: bytes32, slots }),
+  record("hold-slots", { patient: bytes32, slots }),
+  record("book-appointment", { appointment: bytes32 }),
+  record("move-appointment", { appointment: bytes32, slots }),
+  record("cancel-appointment", { appointment: bytes32 }),
+  record("join-waiting", { patient: bytes32, schedule: bytes32, earliest: count, latest: count, kinds: list(kind, 1, 4) }),
+  record("take-slots", { patient: bytes32, slots, override: oneOf("none", "urgent", "squeezed", "return", "correction") }),
+  record("offer-slots", { ...atDesk, slots }),
+  record("decline-appointment", {
+    ...atDesk,
+    reason: oneOf("closed", "absent", "emergency", "not-suitable", "patient-request", "error"),
+  }),
+  record("arrive-appointment", atDesk),
+  record("fulfil-appointment", atDesk),
+  record("miss-appointment", atDesk),
   record("place-order", {
     licence: bytes32,
     bearer: bytes32,

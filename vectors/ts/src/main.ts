@@ -19,6 +19,7 @@ import * as ledger from "./ledger.js";
 import { openPackage } from "./packages.js";
 import * as prescriptions from "./prescriptions.js";
 import { following } from "./wallet.js";
+import * as schedules from "./schedules.js";
 import * as warrants from "./warrants.js";
 
 const MAX_READ = 131_072;
@@ -139,6 +140,13 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
   deposit: (f) => exchange.requireDeposit(decode(f.raw("deposit"), exchange.Deposit, 32_768), f.raw("network")),
   member: (f) => exchange.memberFromText(f.words("text")),
   listing: (f) => exchange.requireListing(decode(f.raw("listing"), exchange.SignedListing, 32_768), f.raw("network")),
+  page: (f) => schedules.requirePage(decode(f.raw("page"), schedules.SchedulePage, 262_144), f.raw("network"), f.raw("root")),
+  found: (f) =>
+    schedules.requireFound(
+      decode(f.raw("found"), schedules.FoundSlot, 8192),
+      decode(f.raw("about"), schedules.About, 32_768),
+      f.raw("root"),
+    ),
   locked: (f) => files.unlock(f.words("passphrase"), f.raw("locked")),
   export: (f) => files.readChunks(f.raw("export"), f.words("passphrase")),
   items: (f) => files.readItems(files.readChunks(f.raw("export"), f.words("passphrase"))),

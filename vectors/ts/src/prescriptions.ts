@@ -1,6 +1,6 @@
 /** Prescriptions as people hand them on: the code that is shown for one fill (RX-21, RX-22). */
 
-import { bool, bytes, bytes32, decode, encode, integer, orNil, record, text, type Of } from "./codec.js";
+import { bool, bytes, bytes32, count, decode, encode, integer, list, orNil, record, text, type Of } from "./codec.js";
 import { refuse, same } from "./codec.js";
 import { tagged } from "./crypto.js";
 import { expand } from "./entries.js";
@@ -8,7 +8,7 @@ import { CardReference } from "./exchange.js";
 
 const PREFIX = "SALUS-RX-1:";
 const MAX_TEXT = 3_400;
-const MAX_PLAIN = 18_432;
+const MAX_PLAIN = 26_624;
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 const Content = record("prescription-content-1", {
@@ -20,6 +20,16 @@ const Content = record("prescription-content-1", {
   licence: bytes32,
   substitution: bool,
 });
+const Item = record("listed-item", { words: text(0, 64), codes: list(text(1, 32), 0, 3) });
+const Shared = record("shared-record-1", {
+  at: count,
+  allergies: list(Item, 0, 32),
+  medication: list(Item, 0, 48),
+  moreAllergies: count,
+  moreMedication: count,
+  weight: count,
+  weighed: count,
+});
 const Code = record("prescription-code-1", {
   network: bytes32,
   fill: integer(0, 12),
@@ -27,6 +37,7 @@ const Code = record("prescription-code-1", {
   salt: bytes32,
   content: Content,
   patient: orNil(CardReference),
+  record: orNil(Shared),
 });
 
 /** The code of a fill, whose content has this hash on the ledger. */

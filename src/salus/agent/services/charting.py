@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +21,11 @@ from salus.charts.entry import EntryKind
 from salus.charts.fold import Chart, Placed, Status, Version, fold
 from salus.charts.grant import Grant, SectionGrant
 from salus.charts.sections import SectionKind
+from salus.crypto.signing import person_id
 from salus.errors import AgentRefused, SalusError
+from salus.exchange.cards import SignedCard
+from salus.exchange.client import UNREACHED
+from salus.exchange.prescribing import BORN
 from salus.fhir.authoring import note_text
 from salus.fhir.chart_text import ChartView, Item, render
 from salus.fhir.parsing import Resource, as_bundle, instant, read_resource
@@ -327,3 +332,18 @@ def _item(result: ChartResult, version: Version) -> Item:
         version.trouble,
         len(read_outcome(version.leaf.faults)),
     )
+
+
+def born_of(agent: Agent, author: str, card: SignedCard) -> str:
+    """A patient's date of birth from the chart, where ``author`` may read it and it has but one; "" otherwise."""
+    try:
+        shown = open_chart(
+            agent, author, person_id(card.card.key).hex(), sections=(SectionKind.SUMMARY,), types=("Patient",)
+        ).shown
+    except SalusError as error:
+        if error.full_code in UNREACHED:
+            raise
+        return ""
+    dates = {str(resource_of(version).value.get("birthDate", "")) for version in shown if not version.trouble}
+    born = next(iter(dates)) if len(dates) == 1 else ""
+    return born if re.match(BORN, born) else ""

@@ -103,17 +103,17 @@ def renew(agent: Agent, name: str, named: str, text: str) -> str:
     return card.card.name
 
 
-def answer(agent: Agent, author: str, named: str, text: str, *, again: bool) -> Answered:
+def answer(agent: Agent, author: str, named: str, text: str, *, again: bool, override: str = "") -> Answered:
     """Answer all who have asked about a prescription; ``again``: by issuing the same once more, to the same patient.
 
-    ``nobody-asked`` where no question is open.
+    ``nobody-asked`` where no question is open, ``unsafe-prescription`` where something speaks against it and no ``override``.
     """
     wallet, handle, kept = find_issued(agent, author, named)
     waiting = _waiting(agent, wallet, handle)
     if not waiting:
         raise AgentRefused("nobody-asked", "nobody waits for an answer about this prescription")
     since = min(question.came for _, question in waiting)
-    renewed = issue_again(agent, author, handle, since).prescription if again else ""
+    renewed = issue_again(agent, author, handle, since, override).prescription if again else ""
     note = PrescriptionNote(handle, About.ANSWER, kept.content.licence, text or ("It was prescribed again." if again else ""))
     _require_sayable(note)
     with agent.store.writing():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
@@ -24,9 +24,11 @@ from salus.agent.services.examining import (
 from salus.agent.services.licensing import organisation
 from salus.agent.services.posting import keep_letter, resume_letters
 from salus.agent.services.proving import prove_fill
+from salus.agent.services.safety import at_dispensing, forgotten, of_code
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header
 from salus.agent.wallet import Wallet
+from salus.clinical.checks import Check
 from salus.codec import Record, decode, encode
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, LedgerRefused, Malformed, SalusError
@@ -96,15 +98,6 @@ class DispenseJob(Record, frozen=True, tag="dispense-job"):
 
 
 @dataclass(frozen=True)
-class Check:
-    """One thing that was looked at: ``result`` is ``done``, ``not done`` or ``not covered``; never silence."""
-
-    what: str
-    result: str
-    text: str
-
-
-@dataclass(frozen=True)
 class OpenedInfo:
     """A fill as a pharmacist sees it. ``held``: this pharmacy has it; ``told``: a letter to the patient is on its way."""
 
@@ -122,6 +115,8 @@ class OpenedInfo:
     held: bool
     state: FillInfo
     checks: tuple[Check, ...] = ()
+    allergies: tuple[str, ...] = ()
+    medication: tuple[str, ...] = ()
     told: bool = False
 
 
@@ -131,10 +126,17 @@ def open_code(agent: Agent, name: str, code: PrescriptionCode) -> OpenedInfo:
     ``wrong-network``, ``prescription-altered``, ``not-prescriber``, ``bad-prescription``, ``code-replaced``.
     """
     keeper = _keeper(agent, name)
-    found, _ = _examined(agent, code)
+    found, one = _examined(agent, code)
     with agent.store.writing():
         _keep_code(agent, keeper, code)
-    return _describe(keeper, code, found.standing, _checks(found, found.standing.fills[code.fill]))
+    return _looked_at(agent, keeper, code, found, one)
+
+
+def look_again(agent: Agent, name: str, named: str, number: int | None) -> OpenedInfo:
+    """The same for a code that was opened here before, or sent ahead."""
+    keeper, _, code = kept_code(agent, name, named, number)
+    found, one = _examined(agent, code, held_by=holder_key(keeper, code).public)
+    return _looked_at(agent, keeper, code, found, one)
 
 
 def take_code(agent: Agent, wallet: Wallet, letter: Letter) -> str:
@@ -214,8 +216,15 @@ def require_supply(supply: Supply) -> None:
 
 
 def resume_dispensing(agent: Agent) -> None:
-    """Complete what earlier commands began; what the ledger refuses is given up, what is done is remembered for a while."""
+    """Complete what earlier commands began; what the ledger refuses is given up, what is done is remembered for a while.
+
+    Lists of records that came with codes are forgotten when they are too old.
+    """
     for keeper in agent.wallets():
+        for place, kept in agent.store.all(OpenedFill, keeper.person):
+            if (bare := forgotten(kept.code, agent.clock())) != kept.code:
+                with agent.store.writing():
+                    agent.store.put(keeper.person, place, msgspec.structs.replace(kept, code=bare))
         for place, job in agent.store.all(DispenseJob, keeper.person):
             if job.done and agent.clock() - job.begun > REMEMBERED:
                 with agent.store.writing():
@@ -260,26 +269,12 @@ def _examined(agent: Agent, code: PrescriptionCode, held_by: bytes = b"") -> tup
     return found, one
 
 
-def _checks(found: Genuine, one: Fill) -> tuple[Check, ...]:
-    """All that was looked at, and what was not."""
-    now, status = found.standing.now, found.licence_now
-    intime = "it opens later" if now < one.opens else "it is over" if now >= one.closes else "it is open"
-    doubt = "a pharmacy that had it said nothing: IT MAY HAVE BEEN DISPENSED" if one.doubtful else "nobody was silent about it"
-    halted = "THE PRESCRIBER HAS STOPPED IT" if found.standing.prescription.stopped else "it was not stopped"
-    return (
-        Check("genuine", "done", "the ledger has the hash of just this, under the prescriber's signature"),
-        Check("right to prescribe", "done", "the licence was active and gave it when it was issued"),
-        Check("licence now", "done", f"it is {status}"),
-        Check("code", "done", "it is the one that the ledger has for this fill"),
-        Check("unredeemed", "done", f"it is {one.status.value}, {one.dispensed} of {WHOLE} dispensed"),
-        Check("in time", "done", intime),
-        Check("possibly dispensed", "done", doubt),
-        Check("stopped", "done", halted),
-        Check("allergies", "not done", "nothing of the record was shared with this code"),
-        Check("other medication", "not done", "nothing of the record was shared with this code"),
-        Check("interactions", "not covered", "this version does not look for any"),
-        Check("dose", "not covered", "this version does not calculate any"),
-    )
+def _looked_at(agent: Agent, keeper: Wallet, code: PrescriptionCode, found: Genuine, one: Fill) -> OpenedInfo:
+    """The fill with every check of the code, and of what it is for."""
+    now = max(found.standing.now, agent.clock())
+    safety = at_dispensing(found.request, code.content.born, code.record, now)
+    info = _describe(keeper, code, found.standing, (*of_code(found, one), *safety.checks))
+    return replace(info, allergies=safety.allergies, medication=safety.medication)
 
 
 def _plan(agent: Agent, wallet: Wallet, code: PrescriptionCode, supply: Supply) -> DispenseJob:
@@ -425,5 +420,5 @@ def _describe(
         one.status in (FillStatus.ACCEPTED, FillStatus.ON_HOLD) and one.holder == holder_key(keeper, code).public,
         describe_fills(there)[code.fill],
         checks,
-        told,
+        told=told,
     )

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from salus.agent.home import Agent
 from salus.agent.known import KnownLicence
 from salus.agent.services import acknowledging, resulted
+from salus.agent.services.booked import news, take_letter
 from salus.agent.services.contacts import Contact, add_contact
 from salus.agent.services.corresponding import take_note
+from salus.agent.services.desk import take_booking
 from salus.agent.services.dispensing import take_code
 from salus.agent.services.laboratory import take_order
+from salus.agent.services.linking import take_link
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
 from salus.agent.services.posting import GONE
@@ -89,7 +92,9 @@ class TakenLetter(Record, frozen=True, tag="taken-letter"):
 
 
 def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
-    """What has come since the last time, by when it was sent. Grants are kept; a letter that cannot be read is shown as such.
+    """What has come since the last time, by when it was sent, and what the ledger says that has become of appointments.
+
+    Grants are kept; a letter that cannot be read is shown as such.
 
     A member that does not answer is named by an item of the kind `SILENT`, as long as another one answers. A mailbox that a
     member has lost is opened there again. What cannot wait comes first, by items of the kind `URGENT`.
@@ -112,6 +117,9 @@ def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
         settle(agent, wallet)
         resulted.settle_results(agent, wallet)
         now = (*urgent(agent, wallet), *acknowledging.pressing(agent, wallet))
+    with may_wait():
+        for one in news(agent, wallet):
+            items.append(InboxItem(0, LetterKind.APPOINTMENT, one.practice, one.person, one.since, one.text, "", ""))
     items.sort(key=lambda item: item.sent)
     pressing = (InboxItem(0, URGENT, "", one.about, one.since, one.text, "", "") for one in now)
     return (*pressing, *items, *(_silence(member, error) for member, error in silent.items()))
@@ -305,4 +313,7 @@ _BRING: dict[str, _Bring] = {
     LetterKind.ORDERED: _said(_take_ordered),
     LetterKind.RESULT: _said(_take_result),
     LetterKind.RELEASE: _said(take_preference),
+    LetterKind.LINK: _said(take_link),
+    LetterKind.BOOKING: _said(take_booking),
+    LetterKind.APPOINTMENT: _said(take_letter),
 }

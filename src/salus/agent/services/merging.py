@@ -16,15 +16,19 @@ from salus.agent.asking import KeptPromise
 from salus.agent.epoch_pairs import KnownPair, KnownSealKey
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence
+from salus.agent.own_appointments import OwnAppointment
 from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.own_results import OwnOrder, OwnResult, Unfiled
+from salus.agent.own_schedules import OutgoingPage, OwnPage, OwnSchedule
 from salus.agent.services.acknowledging import OpenMatter, ReceivedResult, WatchedOrder
 from salus.agent.services.contacts import Contact
 from salus.agent.services.copying import WaitingCopy
+from salus.agent.services.desk import Booking
 from salus.agent.services.dispensing import DispenseJob, OpenedFill
 from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.inbox import Cursor, TakenLetter
 from salus.agent.services.laboratory import CollectedSpecimen, ReceivedOrder
+from salus.agent.services.linking import OwnLink, PatientLink
 from salus.agent.services.listing import OutgoingListing
 from salus.agent.services.manifest import DeviceNote, Seen, ThisDevice
 from salus.agent.services.moving import ChosenNodes
@@ -36,6 +40,7 @@ from salus.agent.services.prescribed import Dispensing
 from salus.agent.services.prescribing import IssuedPrescription, IssueJob
 from salus.agent.services.receipting import SeenChain
 from salus.agent.services.received import AuthoredEntry, FormerSlot, ReceivedGrant
+from salus.agent.services.reception import DeskJob
 from salus.agent.services.recovering import RecoveryJob
 from salus.agent.services.referring import ShownCard
 from salus.agent.services.renewing import GrantJob
@@ -101,6 +106,11 @@ def later_change(here: Staff, coming: Staff) -> Staff:
     return max(here, coming, key=lambda staff: max(staff.since, staff.dismissed))
 
 
+def later_hours(here: OwnSchedule, coming: OwnSchedule) -> OwnSchedule:
+    """The hours that were published later."""
+    return max(here, coming, key=lambda own: own.changed)
+
+
 def with_history(here: KnownPair, coming: KnownPair) -> KnownPair:
     """The pair that opens more."""
     return here if any(here.history) else coming
@@ -149,6 +159,13 @@ TABLE = (
     Rule(Dispensing, Scope.PERSON, what_is_here),
     Rule(OpenedFill, Scope.PERSON, what_is_here),
     Rule(DispenseJob, Scope.PERSON, what_is_here),
+    Rule(OwnSchedule, Scope.PERSON, later_hours),
+    Rule(OwnPage, Scope.PERSON, what_is_here),
+    Rule(OwnAppointment, Scope.PERSON, what_is_here),  # what has become of it, the ledger says
+    Rule(Booking, Scope.PERSON, what_is_here),
+    Rule(DeskJob, Scope.PERSON, what_is_here),
+    Rule(PatientLink, Scope.PERSON, what_is_here),
+    Rule(OwnLink, Scope.PERSON, what_is_here),
     Rule(OrderJob, Scope.PERSON, what_is_here),
     Rule(PlacedOrder, Scope.PERSON, what_is_here),
     Rule(WatchedOrder, Scope.PERSON, what_is_here),
@@ -172,6 +189,7 @@ TABLE = (
     Rule(Prepared, Scope.NEVER, what_is_here),  # holds a cold seed, until the member's network is there
     Rule(RecoveryJob, Scope.NEVER, what_is_here),  # holds a cold seed; completed before anything is exported
     Rule(Outgoing, Scope.NEVER, what_is_here),  # expires in minutes; what it was for is signed anew
+    Rule(OutgoingPage, Scope.NEVER, what_is_here),  # public, and sent before anything is exported
     Rule(OutgoingListing, Scope.NEVER, what_is_here),  # public, and sent before anything is exported
     Rule(OutgoingLetter, Scope.NEVER, what_is_here),  # sealed: nobody can tell whose it is; sent by the home that wrote it
 )

@@ -11,7 +11,7 @@ import msgspec
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
 from salus.agent.services.acknowledging import keep_watched
-from salus.agent.services.born import born_of
+from salus.agent.services.charting import born_of
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.inspecting import (
     ReportInfo,

@@ -23,6 +23,7 @@ from salus.agent.services.examining import (
 from salus.agent.services.manifest import sync
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.referring import refer
+from salus.agent.services.safety import with_record
 from salus.agent.services.sealing import Draft, Signing, plan_own, resume_jobs, silent
 from salus.agent.services.submitting import submit
 from salus.agent.verify import record
@@ -30,6 +31,7 @@ from salus.agent.wallet import Former, Wallet, prescription_seed
 from salus.charts.entry import EntryKind, Leaf
 from salus.charts.sealing import new_salt
 from salus.charts.sections import SectionKind
+from salus.clinical.overriding import Overridden, overridden
 from salus.codec import Record, decode, encode
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey, person_id
@@ -73,6 +75,7 @@ class OwnInfo:
     controlled: bool
     taken: bool
     fills: tuple[FillInfo, ...]
+    overridden: tuple[Overridden, ...] = ()
 
 
 # --- letters
@@ -248,22 +251,26 @@ def as_fhir(agent: Agent, name: str, named: str) -> bytes:
     return as_bundle([(raw, "") for raw in (own.letter.content.request, *tasks)])
 
 
-def code(agent: Agent, name: str, named: str, number: int | None) -> tuple[PrescriptionCode, int]:
-    """What a pharmacy is shown for one fill, and the fill's number from 1; the same each time, until it is rotated.
+def code(agent: Agent, name: str, named: str, number: int | None, *, record: bool = True) -> tuple[PrescriptionCode, int]:
+    """What a pharmacy is shown for one fill, and the fill's number from 1; good until it is rotated.
 
-    It leads to one's own card, so that the pharmacy can tell what was dispensed; where no member takes the card, it does not.
+    With ``record`` it carries a list of allergies and medication as of now. It leads to one's own card, so that the pharmacy
+    can tell what was dispensed; where no member takes the card, it does not.
     """
     wallet, handle, own = find_own(agent, name, named)
     there = standing(agent, handle)
     fill = choose_fill(there, number)
     seed = bearer(wallet.prescription_seed(handle), own.letter, there, fill)
-    made = PrescriptionCode(agent.network_id, fill, seed, own.letter.salt, own.letter.content, _reference(agent, name))
+    made = PrescriptionCode(agent.network_id, fill, seed, own.letter.salt, own.letter.content, _reference(agent, name), None)
+    if record:
+        others = [require_request(one.letter.content) for _, one in agent.store.all(OwnPrescription, wallet.person)]
+        made = with_record(agent, name, made, others)
     return made, fill + 1
 
 
-def send(agent: Agent, name: str, named: str, number: int | None, to: str) -> int:
+def send(agent: Agent, name: str, named: str, number: int | None, to: str, *, record: bool = True) -> int:
     """Send the code of a fill ahead to a pharmacy; the fill's number from 1."""
-    made, fill = code(agent, name, named, number)
+    made, fill = code(agent, name, named, number, record=record)
     card = find_contact(agent, to)
     with agent.store.writing():
         keep_letter(agent, agent.wallet(name), card, LetterKind.FILL, encode(made))
@@ -334,7 +341,8 @@ def _reference(agent: Agent, name: str) -> CardReference | None:
 
 def _describe(agent: Agent, own: OwnPrescription, there: Standing) -> OwnInfo:
     content = own.letter.content
-    drug, dose = medication_words(require_request(content))
+    request = require_request(content)
+    drug, dose = medication_words(request)
     return OwnInfo(
         content.prescription.hex(),
         content.prescriber,
@@ -346,4 +354,5 @@ def _describe(agent: Agent, own: OwnPrescription, there: Standing) -> OwnInfo:
         there.prescription.controlled,
         own.taken,
         describe_fills(there),
+        overridden(request),
     )

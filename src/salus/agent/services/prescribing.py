@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.known import licence_of
-from salus.agent.services.born import born_of
+from salus.agent.services.charting import born_of
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.examining import choose, choose_fill, describe_fills, require_request, standing
 from salus.agent.services.posting import keep_letter, send_letters
+from salus.agent.services.safety import Safety, at_signing, require_safe
 from salus.agent.services.submitting import submit
 from salus.agent.services.writing import NoteJob, plan_note, resume_notes
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
+from salus.clinical.checks import Check
 from salus.codec import Record, decode, encode
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import new_seed
@@ -68,6 +70,7 @@ class Terms(Record, frozen=True, tag="prescription-terms"):
     controlled: bool = False
     substitution: bool = True
     born: Annotated[str, msgspec.Meta(max_length=10)] = ""
+    override: Annotated[str, msgspec.Meta(max_length=32)] = ""
     renews: Bytes32 = NOBODY  # the handle of the prescription that this one follows
 
 
@@ -82,6 +85,9 @@ class IssueJob(Record, frozen=True, tag="issue-job"):
     begun: Count
     done: bool = False
     charted: bool = False
+    allergies: tuple[str, ...] = ()
+    medication: tuple[str, ...] = ()
+    checks: tuple[tuple[str, str, str, str], ...] = ()
 
 
 class IssuedPrescription(Record, frozen=True, tag="issued-prescription"):
@@ -110,6 +116,7 @@ class IssuedInfo:
     controlled: bool
     fills: tuple[FillInfo, ...]
     charted: bool = False
+    safety: Safety | None = None
 
 
 def issue(agent: Agent, author: str, patient: str, data: bytes, terms: Terms, to: str = "") -> IssuedInfo:
@@ -117,7 +124,8 @@ def issue(agent: Agent, author: str, patient: str, data: bytes, terms: Terms, to
 
     ``to``: the code of the first fill goes to this pharmacy as well, as the patient wishes; who still may go to any other.
     The same command again after it was cut off completes what it began. ``no-licence``, ``bad-prescription``,
-    ``prescription-too-large``, and what the ledger refuses.
+    ``prescription-too-large``, ``unsafe-prescription`` where a finding stands in the way and ``terms`` override none, and what
+    the ledger refuses.
     """
     wallet, card = agent.wallet(author), find_contact(agent, patient)
     command = tagged("salus/issue-command/1", person_id(card.card.key), data, encode(terms), to.encode("utf-8"))
@@ -130,6 +138,7 @@ def issue(agent: Agent, author: str, patient: str, data: bytes, terms: Terms, to
     send_letters(agent)
     resume_notes(agent)
     found = _describe(agent, job.letter.content, job.patient, charted=job.charted)
+    found = replace(found, safety=Safety(job.allergies, job.medication, tuple(Check(*row) for row in job.checks)))
     with agent.store.writing():
         agent.store.drop(IssueJob, wallet.person, command)
     return found
@@ -168,8 +177,11 @@ def free(agent: Agent, author: str, named: str, number: int | None) -> IssuedInf
     return _act(agent, author, named, lambda handle: FreeFill(handle, choose_fill(standing(agent, handle), number)))
 
 
-def issue_again(agent: Agent, author: str, handle: bytes, since: int) -> IssuedInfo:
-    """Issue the same once more, to the same patient, unless that was done at ``since`` (ms) or later."""
+def issue_again(agent: Agent, author: str, handle: bytes, since: int, override: str = "") -> IssuedInfo:
+    """Issue the same once more, to the same patient, unless that was done at ``since`` (ms) or later.
+
+    It is checked anew, and what was overridden before does not hold any more: ``unsafe-prescription`` without ``override``.
+    """
     wallet = agent.wallet(author)
     kept = _issued(agent, wallet, handle)
     for _, other in agent.store.all(IssuedPrescription, wallet.person):
@@ -177,7 +189,7 @@ def issue_again(agent: Agent, author: str, handle: bytes, since: int) -> IssuedI
             info = _describe(agent, other.content, other.patient)
             if info.issued_at >= since:
                 return info
-    terms = msgspec.structs.replace(kept.terms, renews=handle)
+    terms = msgspec.structs.replace(kept.terms, renews=handle, override=override)
     return issue(agent, author, person_id(kept.patient.card.key).hex(), kept.content.request, terms)
 
 
@@ -214,19 +226,31 @@ def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Te
     control = new_seed()
     handle = prescription_id(agent.network_id, SigningKey(control).public)
     name = wallet.record.name
-    raw = prescribed(_request(data), handle.hex(), name, now, terms.renews.hex() if any(terms.renews) else "")
     born = terms.born or born_of(agent, name, card)
+    request = _request(data)
+    renews = terms.renews.hex() if any(terms.renews) else ""
+    safety = at_signing(agent, name, card, request, born, _others(agent, wallet, card), renews)
+    raw = prescribed(require_safe(request, safety, terms.override), handle.hex(), name, now, renews)
     content = Content(handle, raw, card.card.name, born, name, licence, terms.substitution)
     require_request(content)
     count = terms.parts * (terms.repeats + 1)
     letter = PrescriptionLetter(control, tuple(new_seed() for _ in range(count)), new_seed(), content)
-    code_to_text(PrescriptionCode(agent.network_id, 0, control, letter.salt, content, None))  # that there is room for it
+    code_to_text(PrescriptionCode(agent.network_id, 0, control, letter.salt, content, None, None))  # that there is room for it
     opens = [now + number * terms.interval if terms.parts > 1 else 0 for number in range(count)]
     fills = tuple(
         NewFill(SigningKey(seed).public, begin, max(begin, now) + terms.lasting)
         for seed, begin in zip(letter.bearers, opens, strict=True)
     )
-    return _sound(IssueJob(card, letter, fills, terms, pharmacy, now))
+    rows = tuple((check.what, check.result, check.text, check.code) for check in safety.checks)
+    job = IssueJob(card, letter, fills, terms, pharmacy, now)
+    return _sound(msgspec.structs.replace(job, allergies=safety.allergies, medication=safety.medication, checks=rows))
+
+
+def _others(agent: Agent, wallet: Wallet, card: SignedCard) -> list[Resource]:
+    """What one has prescribed to the same patient before."""
+    person = person_id(card.card.key)
+    issued_before = [kept for _, kept in agent.store.all(IssuedPrescription, wallet.person)]
+    return [require_request(kept.content) for kept in issued_before if person_id(kept.patient.card.key) == person]
 
 
 def _request(data: bytes) -> Resource:
@@ -268,7 +292,7 @@ def _roll_forward(agent: Agent, wallet: Wallet, command: bytes, job: IssueJob) -
     with agent.store.writing():
         keep_letter(agent, wallet, job.patient, LetterKind.PRESCRIPTION, encode(job.letter))
         if job.pharmacy is not None:
-            ahead = PrescriptionCode(agent.network_id, 0, job.letter.bearers[0], job.letter.salt, content, None)
+            ahead = PrescriptionCode(agent.network_id, 0, job.letter.bearers[0], job.letter.salt, content, None, None)
             keep_letter(agent, wallet, job.pharmacy, LetterKind.FILL, encode(ahead))
         agent.store.put(wallet.person, content.prescription, IssuedPrescription(job.patient, content, job.terms))
         if note is not None:

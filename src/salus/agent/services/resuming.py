@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from salus.agent.home import Agent
+from salus.agent.services.booked import resume_bookings
 from salus.agent.services.copying import seal_due
 from salus.agent.services.dispensing import resume_dispensing
 from salus.agent.services.erasing import resume_erasures
 from salus.agent.services.listing import resume_listings
+from salus.agent.services.opening import resume_schedules
 from salus.agent.services.ordering import resume_orders
 from salus.agent.services.posting import resume_letters
 from salus.agent.services.prescribed import resume_prescribed
 from salus.agent.services.prescribing import resume_issues
+from salus.agent.services.reception import resume_desk
 from salus.agent.services.recovering import resume_recoveries
 from salus.agent.services.renewing import resume_grants
 from salus.agent.services.reporting import resume_reports
@@ -31,6 +34,8 @@ STEPS = (
     resume_recoveries,
     resume_issues,
     resume_dispensing,
+    resume_bookings,
+    resume_desk,
     resume_orders,
     resume_reports,
     resume_notes,
@@ -44,6 +49,7 @@ STEPS = (
     resume_grants,
     resume_dismissals,
     resume_listings,
+    resume_schedules,
     resume_letters,
 )
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 import lmdb
 
 from salus.crypto.hashing import sha256
-from salus.errors import SalusError
+from salus.errors import Malformed, NodeRefused, SalusError, WarrantRefused
 from salus.exchange.listings import SignedListing
 from salus.exchange.peering import MAX_WANTED
 from salus.node.directory import Directory
@@ -150,6 +150,17 @@ class Replicating:
         holders = self._directory.lacking()[:MAX_WANTED]
         for listing in self._peers.ask(member, listings=holders).listings if holders else ():
             self._take(listing)
+        self._pages_from(member)
+
+    def _pages_from(self, member: bytes) -> None:
+        """Pages of schedules that are lacking, one after the other: they are public, and each is as large as many listings."""
+        for root in self._directory.pages.lacking()[:MAX_WANTED]:
+            if self._stopping.is_set():
+                return
+            try:
+                self._directory.pages.put(self._peers.of(member).page(root))
+            except (NodeRefused, WarrantRefused, Malformed):
+                continue  # it is not there, was replaced meanwhile, or is another one
 
     def _pace(self, size: int, taken: float) -> None:
         """Wait where more came than the rate allows."""

@@ -22,3 +22,8 @@ def require_right(reader: Reader, identity: bytes, right: LicenceRight, time: in
     found = licence(reader, identity)
     if status_at(found, time) is not LicenceStatus.ACTIVE or right not in found.rights:
         raise LedgerRefused("not-licensed", "the licence is not active, or does not give the right to do this")
+
+
+def active(reader: Reader, identity: bytes, time: int) -> bool:
+    """Whether the licence is active at block time ``time`` (ms), whatever right it gives."""
+    return status_at(licence(reader, identity), time) is LicenceStatus.ACTIVE

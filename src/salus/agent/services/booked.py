@@ -1,0 +1,217 @@
+"""What becomes of one's own appointments: booked, shared and told, each once; ended; and news of it, from the ledger itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+
+from salus.agent.home import Agent
+from salus.agent.own_appointments import OwnAppointment, kept
+from salus.agent.services.appointments import AppointmentInfo, describe, standing, standings
+from salus.agent.services.contacts import add_contact
+from salus.agent.services.granting import access, grant
+from salus.agent.services.posting import keep_letter, send_letters
+from salus.agent.services.revoking import revoke
+from salus.agent.services.submitting import submit
+from salus.agent.wallet import Wallet
+from salus.codec import decode, encode
+from salus.crypto.signing import SigningKey, person_id
+from salus.errors import AgentRefused, LedgerRefused, SalusError, WarrantRefused
+from salus.exchange.appointing import AppointmentLetter, sign_booking
+from salus.exchange.envelopes import Letter, LetterKind
+from salus.exchange.schedules import About, SignedAbout, require_about, require_page, root_of
+from salus.ledger.modules.scheduling.messages import BookAppointment, CancelAppointment
+from salus.ledger.modules.scheduling.state import NOBODY, Appointment, AppointmentStatus, ends
+from salus.warrants.link import Purpose, Right
+
+AFTER_VISIT = 2 * 3_600_000  # ms for which the consent of a visit goes on after its planned end
+MAX_LETTER = 262_144
+
+_S = AppointmentStatus
+
+
+@dataclass(frozen=True)
+class News:
+    """Something that became of an appointment: ``since`` (ms), in words, and of which practice and person."""
+
+    appointment: str
+    since: int
+    text: str
+    practice: str
+    person: str
+
+
+# --- done once
+
+
+def settle(agent: Agent, wallet: Wallet, handle: bytes, own: OwnAppointment) -> OwnAppointment:
+    """Booked on the ledger, then shared, then told by letter, each once; then what it is instead of is cancelled."""
+    told = own.letter
+    if told is None:
+        return own
+    if standing(agent, handle).status is not _S.BOOKED:
+        submit(agent, [BookAppointment(handle)], [SigningKey(own.patient)])
+    there = standing(agent, handle)
+    practices = practices_of(agent, own, there)
+    own = msgspec.structs.replace(own, practices=practices)
+    shared = _share(agent, wallet, own, there)
+    done = msgspec.structs.replace(own, told=True, seen=mark(there))
+    with agent.store.writing():
+        for signed in _each(practices):
+            letter = msgspec.structs.replace(told, grant=shared.get(person_id(signed.about.card.card.key)))
+            signed_letter = sign_booking(SigningKey(own.patient), letter, wallet.person)
+            keep_letter(agent, wallet, signed.about.card, LetterKind.BOOKING, encode(signed_letter))
+        agent.store.put(wallet.person, handle, done)
+    send_letters(agent)
+    instead = kept(agent, wallet).get(own.instead_of or b"")
+    if own.instead_of and instead:
+        give_up(agent, wallet, own.instead_of, instead)
+    return done
+
+
+def _share(agent: Agent, wallet: Wallet, own: OwnAppointment, there: Appointment) -> dict[bytes, bytes]:
+    """One consent for each practice, until shortly after the visit; the one that an earlier command gave counts."""
+    until, name, given = ends(there.slots) + AFTER_VISIT, wallet.record.name, dict[bytes, bytes]()
+    for signed in _each(own.practices) if own.share else ():
+        with suppress(AgentRefused):  # a newer card is known
+            add_contact(agent, signed.about.card)
+        reader = person_id(signed.about.card.card.key)
+        known = [info.grant for info in access(agent, name, reader.hex()) if info.until == until and info.status == "active"]
+        if known:
+            given[reader] = bytes.fromhex(known[0])
+            continue
+        try:
+            made = grant(
+                agent,
+                name,
+                reader.hex(),
+                sections=own.share,
+                rights=(Right.READ,),
+                purposes=(Purpose.TREAT,),
+                until_ms=until,
+            )
+        except AgentRefused as error:
+            if error.code != "nothing-to-grant":
+                raise
+            continue
+        given[reader] = bytes.fromhex(made.grant)
+    return given
+
+
+def end_consent(agent: Agent, wallet: Wallet, own: OwnAppointment, keep_until: int = 0) -> None:
+    """End what was shared for a visit that is not then, or not at all."""
+    for signed in _each(own.practices) if own.share else ():
+        reader = person_id(signed.about.card.card.key).hex()
+        for info in access(agent, wallet.record.name, reader):
+            if info.status == "active" and info.sections == tuple(own.share) and info.until != keep_until:
+                revoke(agent, wallet.record.name, info.grant)
+
+
+def give_up(agent: Agent, wallet: Wallet, handle: bytes, own: OwnAppointment) -> OwnAppointment:
+    """Cancel it on the ledger, unless it is; and end what was shared for it."""
+    if standing(agent, handle).status is not _S.CANCELLED:
+        submit(agent, [CancelAppointment(handle)], [SigningKey(own.patient)])
+    done = msgspec.structs.replace(own, seen=mark(standing(agent, handle)), told=True)
+    with agent.store.writing():
+        agent.store.put(wallet.person, handle, done)
+    end_consent(agent, wallet, own)
+    return done
+
+
+def _each(practices: Sequence[SignedAbout]) -> list[SignedAbout]:
+    """One for each person: two schedules of the same are told once."""
+    return list({signed.about.card.card.mailbox: signed for signed in practices}.values())
+
+
+def practices_of(agent: Agent, own: OwnAppointment, there: Appointment) -> tuple[SignedAbout, ...]:
+    """Whose schedules it is at now: what is not known yet, as of an offer, is on the page that the ledger has the root of."""
+    known = {signed.about.schedule: signed for signed in own.practices}
+    for one in there.slots:
+        if one.schedule not in known and one.root != NOBODY:
+            with suppress(SalusError):
+                page = agent.network.page(one.root)
+                if root_of(page) == one.root and require_page(page, agent.network_id).schedule == one.schedule:
+                    known[one.schedule] = page.about
+    at = [known[one.schedule] for one in there.slots if one.schedule in known]
+    return tuple(dict.fromkeys(at)) or own.practices
+
+
+def mark(there: Appointment) -> str:
+    """What tells whether anything has become of it since."""
+    return f"{there.status.value} {there.slots[0].slot.start if there.slots else 0}"
+
+
+# --- letters, and news
+
+
+def take_letter(agent: Agent, wallet: Wallet, letter: Letter) -> str:
+    """What a practice says of an appointment; one that its desk has booked is taken over. ``wrong-sender``: it is not theirs."""
+    sent = decode(letter.body, AppointmentLetter, limit=MAX_LETTER)
+    about = require_about(sent.signed, agent.network_id)
+    there = standing(agent, sent.appointment)
+    known = kept(agent, wallet).get(sent.appointment)
+    theirs = about.schedule in [one.schedule for one in there.slots] or (known is not None and _knows(known, about))
+    ours = known is not None or (sent.patient is not None and SigningKey(sent.patient).public == there.patient)
+    if not theirs or not ours or not _of_practice(letter, about):
+        raise WarrantRefused("wrong-sender", "the letter is about no appointment of the reader's at the sender's")
+    if known is None and sent.patient is not None:
+        own = OwnAppointment(sent.patient, (sent.signed,), (), agent.clock(), told=True, seen=mark(there))
+        agent.store.put(wallet.person, sent.appointment, own)
+    words = f": {sent.words}" if sent.words else ""
+    what = "has booked" if known is None else "writes about"
+    return f"{about.service} {what} the appointment {sent.appointment.hex()[:12]}{words}"
+
+
+def news(agent: Agent, wallet: Wallet) -> list[News]:
+    """What has become of one's own appointments since this was last asked. The ledger says it: no practice need have written."""
+    known, told = kept(agent, wallet), list[News]()
+    for (handle, own), there in zip(known.items(), standings(agent, list(known)), strict=True):
+        if there is None or not own.seen or mark(there) == own.seen:
+            continue
+        card = own.practices[0].about.card.card
+        info = describe(handle, there, [one.about for one in own.practices])
+        told.append(
+            News(info.appointment, there.since, _said(own, info), own.practices[0].about.service, person_id(card.key).hex())
+        )
+        with agent.store.writing():
+            agent.store.put(wallet.person, handle, msgspec.structs.replace(own, seen=mark(there)))
+        if there.status is _S.CANCELLED:
+            end_consent(agent, wallet, own)
+    return told
+
+
+def resume_bookings(agent: Agent) -> None:
+    """Complete what earlier commands began: what was held and is to be booked, and whom a practice is still to be told of."""
+    for wallet in agent.wallets():
+        for handle, own in kept(agent, wallet).items():
+            if own.letter is not None and not own.told:
+                with suppress(LedgerRefused):
+                    settle(agent, wallet, handle, own)
+
+
+def _knows(known: OwnAppointment, about: About) -> bool:
+    return about.schedule in [signed.about.schedule for signed in known.practices]
+
+
+def _of_practice(letter: Letter, about: About) -> bool:
+    """Whether the sender is whom the schedule is of, by the key that it is signed by."""
+    return person_id(letter.sender.card.key) == person_id(about.card.card.key)
+
+
+def _said(own: OwnAppointment, info: AppointmentInfo) -> str:
+    """What has become of it, as people say it."""
+    short = info.appointment[:12]
+    if info.status == "pending":
+        asked = "A place is offered" if own.wait is not None and not own.letter else "The practice offers another time"
+        return f"{asked}: book it before its deadline, or cancel it: salus appt book {short}"
+    return {
+        "waitlist": f"The offer has lapsed: the appointment {short} waits again, behind all others",
+        "booked": f"The appointment {short} is booked",
+        "arrived": f"You are checked in: appointment {short}",
+        "fulfilled": f"The visit is over: appointment {short}",
+        "noshow": f"The practice has noted that you did not come: appointment {short}",
+        "cancelled": f"The appointment {short} is cancelled" + (f" by the practice: {info.reason}" if info.reason else ""),
+    }[info.status]

@@ -1,0 +1,1 @@
+"""Clinical rules: what speaks against a medicine, by tables with sources. Nothing here reads or writes anything of anybody's."""
