@@ -23,6 +23,7 @@ from salus.agent.own_schedules import OutgoingPage, OwnPage, OwnSchedule
 from salus.agent.services.acknowledging import OpenMatter, ReceivedResult, WatchedOrder
 from salus.agent.services.contacts import Contact
 from salus.agent.services.copying import WaitingCopy
+from salus.agent.services.corresponding import OpenQuestion
 from salus.agent.services.desk import Booking
 from salus.agent.services.dispensing import DispenseJob, OpenedFill
 from salus.agent.services.erasing import ErasureJob
@@ -159,6 +160,7 @@ TABLE = (
     Rule(Dispensing, Scope.PERSON, what_is_here),
     Rule(OpenedFill, Scope.PERSON, what_is_here),
     Rule(DispenseJob, Scope.PERSON, what_is_here),
+    Rule(OpenQuestion, Scope.PERSON, what_is_here),
     Rule(OwnSchedule, Scope.PERSON, later_hours),
     Rule(OwnPage, Scope.PERSON, what_is_here),
     Rule(OwnAppointment, Scope.PERSON, what_is_here),  # what has become of it, the ledger says
