@@ -261,7 +261,7 @@ def ordered_and_reported(world: CanaryWorld) -> None:
         world.run("hospital", "licence", "issue", card(world, home, who), "--role", role)
         inbox(world, home, who)
     meet(world, "hospital", "practice", "laboratory")
-    me, doctor, lab, cover = (("--as", name(world, one)) for one in ("patient", "physician", "laboratory", "cover"))
+    me, doctor, lab = (("--as", name(world, one)) for one in ("patient", "physician", "laboratory"))
     born, number = world.book.other("born, as ordered", "1744-09-28"), world.book("number of the patient at the laboratory")
     words = ("--what", world.book("test that is ordered"), "--test", "2823-3", "--number", number, "--born", born)
     people = ("--of", name(world, "patient"), "--to", name(world, "laboratory"), "--cover", name(world, "cover"), *doctor)
@@ -271,7 +271,7 @@ def ordered_and_reported(world: CanaryWorld) -> None:
 
     def ordered(*more: str) -> str:
         order = str(world.run("hospital", "order", "create", *words, *people, *more).document["order"])
-        for home, who in (("patient", "patient"), ("practice", "laboratory"), ("hospital", "cover")):
+        for home, who in (("patient", "patient"), ("practice", "laboratory")):
             inbox(world, home, who)
         world.run("practice", "order", "accept", order, *lab)
         return order
@@ -282,20 +282,17 @@ def ordered_and_reported(world: CanaryWorld) -> None:
     world.run("practice", "order", "reject-specimen", order, *lab, "--reason", "clotted")
     world.run("practice", "order", "collect", order, *lab, *come, *accession)
     told = world.file("report.json", report(world.book("value that is reported")))
-    world.run("practice", "order", "report", order, told, *lab, "--preliminary")
     world.run("practice", "order", "report", order, told, *lab, "--within", "1h")
     world.run("practice", "order", "correct", order, told, *lab)
-    for who in ("physician", "cover"):
-        inbox(world, "hospital", who)
+    inbox(world, "hospital", "physician")
     world.run("hospital", "results", "acknowledge", order, *doctor)
     world.run("hospital", "results", "release", order, *doctor)
     inbox(world, "patient", "patient")
     world.show("patient", "results", *me)
     world.run("patient", "results", *me, "--trend", "2823-3", code="agent/no-such-result")
-    world.run("hospital", "results", *cover, "--all")
-    world.run("hospital", "order", "cancel", ordered("--confidential"), *doctor)
-    world.run("patient", "order", "withdraw", ordered("--adds-to", order), *me)
+    world.run("patient", "order", "withdraw", ordered("--confidential", "--adds-to", order), *me)
     world.run("practice", "order", "reject", ordered(), *lab, "--reason", "no-capacity")
+    world.run("hospital", "order", "cancel", order, *doctor, code="ledger/is-completed")
     for home, who in (("patient", me), ("hospital", doctor), ("practice", lab)):
         world.run(home, "order", "list", *who)
 

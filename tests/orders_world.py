@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass, field
 
 from ledger_world import STEP, Ledger, licence_for, public, some
@@ -293,3 +294,15 @@ def _step(chance: random.Random, ledger: Ordering, model: Model, name: str, act:
             return how, model.end(how, ("requested", "accepted", "in-progress")), ledger.cancel(name)
         return how, model.end(how, ("requested", "accepted")), ledger.withdraw(name)
     return act, True, ""
+
+
+def main() -> None:
+    """``python tests/orders_world.py [ACTIONS]``: histories of 500 actions each, by hand."""
+    actions = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    wrong = [line for seed in range(-(-actions // 500)) for line in history(seed, 500)]
+    sys.stdout.write(f"{actions} actions, illegal: {len(wrong)} {wrong}\n")
+    raise SystemExit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -131,14 +131,10 @@ done_at patient salus inbox --as Ana
 done_at patient salus results --as Ana
 is "the newest that has come" "$(field own.0.values.0.value)" 4.0
 
-echo "An order is taken back, rejected, or of a referral with its letter; no report follows"
+echo "An order is taken back, and no report follows; a referral carries its letter"
 ordered
 done_at hospital salus order cancel "$order" --as "Dr. Lind"
 refused lab 1 ledger/is-cancelled salus order report "$order" "$work/report.json" --as "Lab Nord"
-ordered
-done_at lab salus order reject "$order" --reason no-capacity --as "Lab Nord"
-ordered
-done_at patient salus order withdraw "$order" --as Ana
 echo "Please see her about her potassium." >"$work/letter.txt"
 done_at hospital salus order create --what "Nephrology, please see" --kind referral --letter "$work/letter.txt" --of Ana --to "Dr. Stein" \
     --as "Dr. Lind" --cover "Dr. Wolf" --born 1980-01-31
