@@ -10,16 +10,31 @@ import pytest
 from msgspec.structs import replace
 
 from leaving_world import export, second_home, take_in
-from ordering_world import CHIEF, CORRECTED, FINAL, HIGH, LABORATORY, NORMAL, TERMS, Ward, ward
-from salus.agent.services import acknowledging, charting, contacts, inbox, laboratory, pairing, people, reporting, resulted
+from ordering_world import BORN, CHIEF, CORRECTED, FINAL, HIGH, LABORATORY, NORMAL, TERMS, Ward, ward
+from post_world import two_members
+from salus.agent.services import (
+    acknowledging,
+    charting,
+    contacts,
+    inbox,
+    laboratory,
+    licensing,
+    ordering,
+    pairing,
+    people,
+    reporting,
+    resulted,
+)
 from salus.agent.services.acknowledging import ReceivedResult
-from salus.agent.services.laboratory import ReceivedOrder
+from salus.agent.services.laboratory import Presented, ReceivedOrder
+from salus.agent.services.ordering import OrderTerms
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.codec import encode
 from salus.exchange.cards import Role
 from salus.exchange.envelopes import LetterKind
 from salus.exchange.ordering import Category, OrderedLetter, OrderLetter, ResultLetter, Timing
-from world import DOCTOR, OTHER, PATIENT, World, beside, license_abroad
+from salus.fhir.laboratory import service_request
+from world import DOCTOR, OTHER, PATIENT, World, beside, introduce, license_abroad
 
 SHIFT = "Lab Spät"
 
@@ -63,6 +78,11 @@ def card(place: Ward, name: str) -> Any:
     return contacts.find_contact(place.home.agent, name)
 
 
+def elsewhere(signed: Any) -> Any:
+    """The card with another mailbox, which nobody has signed."""
+    return replace(signed, card=replace(signed.card, mailbox=bytes(32)))
+
+
 ORDERS: list[tuple[str, Callable[[Ward, OrderLetter], OrderLetter]]] = [
     ("agent/order-altered", lambda _, sent: replace(sent, content=replace(sent.content, patient="Another"))),
     ("agent/order-altered", lambda _, sent: replace(sent, content=replace(sent.content, confidential=True))),
@@ -71,6 +91,8 @@ ORDERS: list[tuple[str, Callable[[Ward, OrderLetter], OrderLetter]]] = [
     ("warrants/wrong-sender", lambda place, sent: replace(sent, patient=card(place, OTHER))),
     ("warrants/wrong-sender", lambda place, sent: replace(sent, cover=card(place, DOCTOR))),
     ("warrants/wrong-sender", lambda place, sent: replace(sent, responsible=card(place, OTHER))),
+    ("crypto/bad-signature", lambda place, sent: replace(sent, patient=elsewhere(sent.patient))),
+    ("crypto/bad-signature", lambda place, sent: replace(sent, cover=elsewhere(sent.cover))),
 ]
 
 
@@ -132,6 +154,18 @@ def test_an_altered_result_or_one_of_another_patient_is_not_taken_in(place: Ward
     assert troubles(place.home, "Somebody") == ["warrants/wrong-sender"]
 
 
+def test_a_result_is_given_out_to_the_orders_patient_alone(place: Ward) -> None:
+    """ORD-25: a card that came with it and is another's, or leads elsewhere."""
+    handle = place.collected()
+    place.report(handle, HIGH)
+    inbox.collect(place.home.agent, DOCTOR)
+    keeper = place.home.agent.wallet(DOCTOR)
+    kept = place.home.agent.store.all(ReceivedResult, keeper.person)[0][1].letter
+    for patient, code in ((card(place, OTHER), "warrants/wrong-sender"), (elsewhere(kept.patient), "crypto/bad-signature")):
+        post(place.lab, LABORATORY, LetterKind.RESULT, replace(kept, patient=patient), DOCTOR)
+        assert troubles(place.home, DOCTOR) == [code]
+
+
 def test_an_old_report_that_comes_late_does_not_stand_over_a_newer_one(place: Ward) -> None:
     """ORD-24, ORD-29: the newer one was given out first."""
     resulted.preferences(place.home.agent, PATIENT, {Category.LABORATORY: Timing.AT_VISIT})
@@ -182,3 +216,23 @@ def test_results_are_in_an_export(place: Ward, tmp_path: Path) -> None:
     with second_home(place.home, tmp_path / "second") as second:
         take_in(second, data)
         assert [own.values[0].value for own in resulted.own_results(second, PATIENT)] == ["6.9"]
+
+
+def test_an_order_passes_between_members(tmp_path: Path) -> None:
+    """ORD-26, ORD-27: orderer and cover at one, patient and laboratory at another."""
+    with two_members(tmp_path) as two:
+        for name in (DOCTOR, OTHER):
+            two.near.person(name, Role.PHYSICIAN)
+        people.add_person(two.far.agent, LABORATORY, Role.LABORATORY, cold_dir=tmp_path)
+        licensing.issue_licence(two.far.agent, people.own_card(two.far.agent, LABORATORY), Role.LABORATORY)
+        introduce(two.far, LABORATORY, two.near)
+        data, terms = service_request((), "Potassium", "Ben"), OrderTerms(cover=OTHER, born=BORN)
+        handle = ordering.create(two.near.agent, DOCTOR, "Ben", LABORATORY, data, terms).order
+        assert [item.trouble for name in ("Ben", LABORATORY) for item in inbox.collect(two.far.agent, name)] == ["", ""]
+        assert laboratory.accept(two.far.agent, LABORATORY, handle).held
+        laboratory.collect(two.far.agent, LABORATORY, handle, Presented("Ben", BORN))
+        reporting.report(two.far.agent, LABORATORY, handle, HIGH, FINAL)
+        assert [item.kind for item in inbox.collect(two.near.agent, DOCTOR)] == ["urgent", "result"]
+        assert acknowledging.acknowledge(two.near.agent, DOCTOR, handle).attention == "acknowledged"
+        assert [item.trouble for item in inbox.collect(two.far.agent, "Ben")] == [""]
+        assert [own.values[0].flag for own in resulted.own_results(two.far.agent, "Ben")] == ["HH"]

@@ -23,7 +23,9 @@ from salus.agent.services.submitting import submit
 from salus.agent.verify import records
 from salus.agent.wallet import Wallet
 from salus.codec import Record, decode, encode
+from salus.crypto.signing import person_id
 from salus.errors import AgentRefused, LedgerRefused, WarrantRefused
+from salus.exchange.carding import require_card
 from salus.exchange.envelopes import MAX_ENVELOPE, Letter, LetterKind
 from salus.exchange.ordering import OrderedLetter, ResultLetter
 from salus.fhir.laboratory import Value, ordered_words, values
@@ -101,9 +103,12 @@ def keep_watched(agent: Agent, wallet: Wallet, sent: OrderedLetter) -> None:
 def take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     """Keep a report, once the ledger was seen to have it just so; in words, what it is.
 
-    What corrects a report that was released to the patient from here goes to the patient at once.
+    ``wrong-sender`` where the card that came with it, by which it would be given out, is not the order's patient's. What corrects
+    a report that was released to the patient from here goes to the patient at once.
     """
     sent = decode(letter.body, ResultLetter, limit=MAX_ENVELOPE)
+    if sent.patient is None or person_id(require_card(sent.patient, agent.network_id).key) != sent.order.person:
+        raise WarrantRefused("wrong-sender", "the card is not of the order's patient")
     there, resources = require_genuine_report(agent, sent)
     key = _place(sent.order.order, sent.report.number)
     if agent.store.find(ReceivedResult, wallet.person, key) is None:

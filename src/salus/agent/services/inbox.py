@@ -17,7 +17,7 @@ from salus.agent.services.laboratory import take_order
 from salus.agent.services.linking import take_link
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
-from salus.agent.services.posting import GONE
+from salus.agent.services.posting import GONE, resume_letters
 from salus.agent.services.prescribed import settle, take_in, take_notice
 from salus.agent.services.pressing import Urgent
 from salus.agent.services.received import Delegated, ReceivedGrant, keep_former_slots
@@ -116,6 +116,7 @@ def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
     with may_wait():
         settle(agent, wallet)
         resulted.settle_results(agent, wallet)
+        resume_letters(agent)  # what letters that came had this home tell others
         now = (*urgent(agent, wallet), *acknowledging.pressing(agent, wallet))
     with may_wait():
         for one in news(agent, wallet):

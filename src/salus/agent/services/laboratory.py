@@ -23,6 +23,7 @@ from salus.codec import Record, decode
 from salus.crypto.keys import new_seed
 from salus.crypto.signing import SigningKey, person_id
 from salus.errors import AgentRefused, LedgerRefused, WarrantRefused
+from salus.exchange.carding import require_card
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import Letter
 from salus.exchange.ordering import OrderContent, OrderLetter
@@ -80,6 +81,8 @@ def take_order(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     """
     sent = decode(letter.body, OrderLetter, limit=MAX_BODY)
     content = sent.content
+    for card in (sent.patient, sent.responsible, sent.cover):
+        require_card(card, agent.network_id)
     there, request = require_genuine_order(agent, sent.salt, content)
     order = there.order
     named = ((order.licence, letter.sender), (order.responsible, sent.responsible), (order.cover, sent.cover))

@@ -23,7 +23,7 @@ from salus.agent.services.inspecting import (
     standing,
 )
 from salus.agent.services.manifest import sync
-from salus.agent.services.posting import keep_letter, resume_letters, send_letters
+from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.sealing import Signing, plan_own, resume_jobs, silent
 from salus.agent.services.submitting import submit
 from salus.agent.wallet import Wallet
@@ -32,6 +32,7 @@ from salus.codec import Record, decode, encode
 from salus.crypto.hashing import sha256
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, FhirRefused, WarrantRefused
+from salus.exchange.carding import require_card
 from salus.exchange.envelopes import MAX_ENVELOPE, Letter, LetterKind
 from salus.exchange.ordering import Category, OrderedLetter, ReleasePreference, ResultLetter, Timing
 from salus.fhir.laboratory import Value, ordered_words, values
@@ -97,6 +98,7 @@ class Trend:
 def take_ordered(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     """Keep an order of one's own, once the ledger was seen to have it so, and tell the laboratory when results are to come."""
     sent = decode(letter.body, OrderedLetter, limit=MAX_ENVELOPE)
+    require_card(sent.laboratory, agent.network_id)
     there, request = require_genuine_order(agent, sent.salt, sent.content)
     _require_own(wallet, sent.content.person)
     if sent.control is None or SigningKey(sent.control).public != there.order.control:
@@ -125,12 +127,11 @@ def take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
 
 
 def settle_results(agent: Agent, wallet: Wallet) -> None:
-    """File what came into the record, once, and send what is to be told. What is done is not done again."""
+    """File what came into the record, once. What is done is not done again."""
     for key in agent.store.ids(Unfiled, wallet.person):
         kept = agent.store.find(OwnResult, wallet.person, key)
         if kept is not None:
             _file(agent, wallet, key, kept)
-    resume_letters(agent)
 
 
 def resume_results(agent: Agent) -> None:
