@@ -324,6 +324,57 @@ def an_appointment_is_booked_moved_waited_for_and_kept(world: CanaryWorld) -> No
 
 
 @flow
+def ordered_and_reported(world: CanaryWorld) -> None:
+    for home, who, role in (("practice", "laboratory", "laboratory"), ("hospital", "cover", "physician")):
+        world.run(home, "person", "add", name(world, who), "--role", role)
+        world.run("hospital", "licence", "issue", card(world, home, who), "--role", role)
+        inbox(world, home, who)
+    meet(world, "hospital", "practice", "laboratory")
+    me, doctor, lab = (("--as", name(world, one)) for one in ("patient", "physician", "laboratory"))
+    born, number = world.book.other("born, as ordered", "1744-09-28"), world.book("number of the patient at the laboratory")
+    words = ("--what", world.book("test that is ordered"), "--test", "2823-3", "--number", number, "--born", born)
+    people = ("--of", name(world, "patient"), "--to", name(world, "laboratory"), "--cover", name(world, "cover"), *doctor)
+    come = ("--patient", name(world, "patient"), "--born", born, "--specimen", world.book("specimen that is collected"))
+    accession = ("--accession", world.book("accession number"))
+    world.run("patient", "results", "preferences", "laboratory=after-physician", *me)
+
+    def ordered(*more: str) -> str:
+        order = str(world.run("hospital", "order", "create", *words, *people, *more).document["order"])
+        for home, who in (("patient", "patient"), ("practice", "laboratory")):
+            inbox(world, home, who)
+        world.run("practice", "order", "accept", order, *lab)
+        return order
+
+    order = ordered()
+    world.run("practice", "order", "collect", order, *lab, "--patient", name(world, "physician"), code="agent/wrong-patient")
+    world.run("practice", "order", "collect", order, *lab, *come, *accession)
+    world.run("practice", "order", "reject-specimen", order, *lab, "--reason", "clotted")
+    world.run("practice", "order", "collect", order, *lab, *come, *accession)
+    told = world.file("report.json", report(world.book("value that is reported")))
+    world.run("practice", "order", "report", order, told, *lab, "--within", "1h")
+    world.run("practice", "order", "correct", order, told, *lab)
+    inbox(world, "hospital", "physician")
+    world.run("hospital", "results", "acknowledge", order, *doctor)
+    world.run("hospital", "results", "release", order, *doctor)
+    inbox(world, "patient", "patient")
+    world.show("patient", "results", *me)
+    world.run("patient", "results", *me, "--trend", "2823-3", code="agent/no-such-result")
+    world.run("patient", "order", "withdraw", ordered("--confidential", "--adds-to", order), *me)
+    world.run("practice", "order", "reject", ordered(), *lab, "--reason", "no-capacity")
+    world.run("hospital", "order", "cancel", order, *doctor, code="ledger/is-completed")
+    for home, who in (("patient", me), ("hospital", doctor), ("practice", lab)):
+        world.run(home, "order", "list", *who)
+
+
+def report(value: str) -> str:
+    """A laboratory's report, of a value in words."""
+    said = {"code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]}, "valueString": value}
+    observation = {"resourceType": "Observation", "id": "o", "status": "final", **said}
+    made = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "one value"}, "contained": [observation]}
+    return json.dumps(made | {"result": [{"reference": "#o"}]})
+
+
+@flow
 def found_in_the_directory(world: CanaryWorld) -> None:
     for who in ("physician", "partner"):
         about = [
