@@ -9,10 +9,10 @@ PROBES := $(VENV)/.probes
 SECOND := vectors/ts/node_modules/.package-lock.json
 ENGINE := .engine/cometbft
 STORE := .engine/versitygw
-CARE := prescription appointment
+CARE := prescription appointment results
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
 
-.PHONY: run test lint types sabotage torture simulate planted races outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network care members chaos bench-network engine store proto lock clean setup vectors
+.PHONY: run test lint types sabotage torture simulate planted races histories outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network care members chaos bench-network engine store proto lock clean setup vectors
 
 setup: $(READY)
 
@@ -70,6 +70,9 @@ torture: $(READY)  ## Power cuts at 3,000 points of a recorded piece of work, a 
 
 races: $(READY) engine  ## Many at once for one thing, through four members, one of them a thief: one has it, and all members name the same
 	PYTHONPATH=tests:. $(BIN)/python tests/races.py $(or $(N),1000 10000)
+
+histories: $(READY)  ## N actions by chance of each care service, held against small models of what must come of them
+	PYTHONPATH=tests $(BIN)/python tools/histories.py $(or $(N),100000)
 
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh

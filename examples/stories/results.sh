@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A result's story: a physician, who is responsible, who covers, a patient and a laboratory in homes of their own, by the node of one hospital. A test is
+# A result's story: a physician, who is responsible, who covers, a patient and a laboratory in homes of their own, by the node of one hospital,
+# or by those of four members (MEMBERS=4). A test is
 # ordered, the wrong person is turned away, a spoiled specimen is collected anew, a critical value climbs, a correction reaches all.
 . "$(dirname "$0")/../stage.sh"
 
@@ -36,13 +37,7 @@ ordered() {
 collected() { done_at lab salus order collect "$order" --as "Lab Nord" --patient Ana --born 1980-01-31 --specimen serum "$@"; }
 
 echo "A hospital with a node; a patient, a ward and a laboratory without one"
-done_at hospital salus init --member "City Hospital"
-SALUS_HOME="$work/hospital" serve --port 0
-cp "$work/hospital/genesis.bin" "$work/genesis.bin"
-for home in patient ward lab; do
-    invitation hospital
-    done_at $home salus init --node "$(address)" --genesis "$work/genesis.bin" --invite "$code"
-done
+town hospital patient ward lab
 done_at patient salus person add Ana
 done_at patient salus contact show Ana; field card >"$work/ana.card"
 done_at hospital salus contact add "$work/ana.card"
