@@ -1,7 +1,7 @@
 """Histories by chance of the care services, each held against a small model that a person could have written down.
 
 ``PYTHONPATH=tests python tools/histories.py [N]``: N actions of each module (100,000 when not given), from seeds 0 on. Exit 1
-where the ledger did otherwise than the model; the seed is named. Rows of ``tests/sabotage.toml`` show that the models notice faults.
+where the ledger did otherwise than the model; the seed is named. Rows of ``tests/sabotage.toml`` show that models notice faults.
 """
 
 from __future__ import annotations
