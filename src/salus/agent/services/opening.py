@@ -117,8 +117,8 @@ def resume_schedules(agent: Agent) -> None:
     What the ledger refuses waits for the next one.
     """
     for wallet in agent.wallets():
-        for handle, own in agent.store.all(OwnSchedule, wallet.person):
-            _extend(agent, wallet, handle, own)
+        for handle, opened in agent.store.all(OwnSchedule, wallet.person):
+            _extend(agent, wallet, handle, opened)
         for handle in {kept.schedule for _, kept in agent.store.all(OutgoingPage, wallet.person)}:
             own = agent.store.find(OwnSchedule, wallet.person, handle)
             if own is not None:
