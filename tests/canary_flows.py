@@ -226,6 +226,29 @@ def prescribed_and_dispensed(world: CanaryWorld) -> None:
 
 
 @flow
+def words_about_a_prescription(world: CanaryWorld) -> None:
+    who, doctor, at = (("--as", name(world, one)) for one in ("patient", "physician", "pharmacist"))
+    world.run("hospital", "directory", "publish", *doctor)
+    words = ("--drug", world.book("drug that is asked about"), "--dose", world.book("dose that is asked about"))
+    rx = world.run("hospital", "rx", "issue", *words, "--of", name(world, "patient"), *doctor).document["prescription"]
+    inbox(world, "patient", "patient")
+    world.run("patient", "rx", "print", rx, *who, "--pdf", world.file("sheet.pdf", b""))
+    code = world.file("asked.txt", world.run("patient", "rx", "code", rx, *who).document["code"])
+    world.run("practice", "rx", "open", code, *at)
+    world.run("practice", "rx", "accept", rx, *at)
+    world.run("practice", "rx", "ask", rx, *at, "--text", world.book("question of a pharmacist"))
+    world.run("patient", "rx", "renew", rx, *who, "--text", world.book("wish for another one"))
+    inbox(world, "hospital", "physician")
+    world.run("hospital", "rx", "list", *doctor)
+    world.run("hospital", "rx", "answer", rx, *doctor, "--text", world.book("answer of a prescriber"))
+    world.run("practice", "rx", "dispense", rx, *at, "--product", world.book("product in its place"))
+    world.run("practice", "rx", "close", rx, *at, "--out", world.file("fill.proof", b""))
+    world.run("hospital", "rx", "stop", rx, *doctor, "--text", world.book("reason of a stop"))
+    for home, one in (("patient", "patient"), ("practice", "pharmacist")):
+        inbox(world, home, one)
+
+
+@flow
 def an_appointment_is_booked_moved_waited_for_and_kept(world: CanaryWorld) -> None:
     who, doctor = (("--as", name(world, one)) for one in ("patient", "physician"))
     every = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "00:00", "to": "24:00", "length": 60}
@@ -257,6 +280,57 @@ def an_appointment_is_booked_moved_waited_for_and_kept(world: CanaryWorld) -> No
     told = world.book("what is told of the day that is cancelled")
     world.run("hospital", "appt", "cancel-day", *doctor, "--words", told)
     inbox(world, "patient", "patient")
+
+
+@flow
+def ordered_and_reported(world: CanaryWorld) -> None:
+    for home, who, role in (("practice", "laboratory", "laboratory"), ("hospital", "cover", "physician")):
+        world.run(home, "person", "add", name(world, who), "--role", role)
+        world.run("hospital", "licence", "issue", card(world, home, who), "--role", role)
+        inbox(world, home, who)
+    meet(world, "hospital", "practice", "laboratory")
+    me, doctor, lab = (("--as", name(world, one)) for one in ("patient", "physician", "laboratory"))
+    born, number = world.book.other("born, as ordered", "1744-09-28"), world.book("number of the patient at the laboratory")
+    words = ("--what", world.book("test that is ordered"), "--test", "2823-3", "--number", number, "--born", born)
+    people = ("--of", name(world, "patient"), "--to", name(world, "laboratory"), "--cover", name(world, "cover"), *doctor)
+    come = ("--patient", name(world, "patient"), "--born", born, "--specimen", world.book("specimen that is collected"))
+    accession = ("--accession", world.book("accession number"))
+    world.run("patient", "results", "preferences", "laboratory=after-physician", *me)
+
+    def ordered(*more: str) -> str:
+        order = str(world.run("hospital", "order", "create", *words, *people, *more).document["order"])
+        for home, who in (("patient", "patient"), ("practice", "laboratory")):
+            inbox(world, home, who)
+        world.run("practice", "order", "accept", order, *lab)
+        return order
+
+    order = ordered()
+    world.run("practice", "order", "collect", order, *lab, "--patient", name(world, "physician"), code="agent/wrong-patient")
+    world.run("practice", "order", "collect", order, *lab, *come, *accession)
+    world.run("practice", "order", "reject-specimen", order, *lab, "--reason", "clotted")
+    world.run("practice", "order", "collect", order, *lab, *come, *accession)
+    told = world.file("report.json", report(world.book("value that is reported")))
+    world.run("practice", "order", "report", order, told, *lab, "--within", "1h")
+    world.run("practice", "order", "correct", order, told, *lab)
+    inbox(world, "hospital", "physician")
+    world.run("hospital", "results", "acknowledge", order, *doctor)
+    world.run("hospital", "results", "release", order, *doctor)
+    inbox(world, "patient", "patient")
+    world.show("patient", "results", *me)
+    world.run("patient", "results", *me, "--trend", "2823-3", code="agent/no-such-result")
+    world.run("patient", "order", "withdraw", ordered("--confidential", "--adds-to", order), *me)
+    world.run("practice", "order", "reject", ordered(), *lab, "--reason", "no-capacity")
+    world.run("hospital", "order", "cancel", order, *doctor, code="ledger/is-completed")
+    for home, who in (("patient", me), ("hospital", doctor), ("practice", lab)):
+        world.run(home, "order", "list", *who)
+
+
+def report(value: str) -> str:
+    """A laboratory's report, of a value in words."""
+    said = {"code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]}, "valueString": value}
+    observation = {"resourceType": "Observation", "id": "o", "status": "final", **said}
+    made = {"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "one value"}, "contained": [observation]}
+    return json.dumps(made | {"result": [{"reference": "#o"}]})
 
 
 @flow

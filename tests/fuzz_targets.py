@@ -15,6 +15,7 @@ from typing import Any
 from charts_world import HOLDER, NETWORK, root, some
 from ledger_world import Ledger, creation
 from mutation_samples import commits, require_kept_as_written
+from ordering_world import observation, result
 from salus.agent.export_file import MAGIC, MAX_ITEM, ExportItem, _frames
 from salus.agent.services import pairing
 from salus.charts.entry import MAX_PLAIN, Sealed
@@ -46,6 +47,7 @@ from salus.exchange.peering import EngineAnswer, PeerAnswer
 from salus.exchange.posting import _info, open_letter, require_stamp
 from salus.exchange.prescribing import PREFIX, Content, PrescriptionCode, _check, code_from_text
 from salus.exchange.schedules import FoundSlots, SlotSearch
+from salus.fhir import laboratory
 from salus.fhir.authoring import medication_request, medication_words, note_text
 from salus.fhir.parsing import instant, read_resource
 from salus.fhir.validation import require_valid
@@ -287,6 +289,26 @@ def _hours() -> Target:
     return Target(accept, (seed, toml))
 
 
+_ORDER = "ab" * 32
+_MEASURED = result(observation(6.9, "HH"), observation(140, code="2951-2"))
+
+
+def _compiled(data: bytes) -> bytes:
+    tube = read_resource(laboratory.specimen(_ORDER, "A-17", "serum", "Ana", 0))
+    return laboratory.compiled(data, _ORDER, "final", tube, "Lab", 0)
+
+
+def _laboratory(data: bytes) -> None:
+    """A laboratory's file."""
+    laboratory.report_subject(data)
+    laboratory.values(laboratory.read_report(_compiled(data), _ORDER))
+
+
+def _result(data: bytes) -> None:
+    """A report that somebody sends."""
+    laboratory.values(laboratory.read_report(data, _ORDER))
+
+
 _NOTE = b'{"resourceType":"DocumentReference","content":[{"attachment":{"contentType":"text/plain","data":"RmVlbHMgd2VsbC4="}}]}'
 
 TARGETS: dict[str, Callable[[], Target]] = {
@@ -313,6 +335,8 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "fhir": lambda: Target(require_kept_as_written, (bundle({"resourceType": "Patient", "id": "p"}), CLEMENTE[:20_000])),
     "prescription": _prescription,
     "hours": _hours,
+    "laboratory": lambda: Target(_laboratory, (_MEASURED,)),
+    "result": lambda: Target(_result, (_compiled(_MEASURED),)),
     "note": lambda: Target(_note, (_NOTE,)),
 }
 

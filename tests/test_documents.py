@@ -37,6 +37,7 @@ _FORMATS = (
     "prescriptions",
     "hours",
     "scheduling",
+    "orders",
     "encoding",
     "transactions",
     "state",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from salus.ledger.modules.orders.state import ATTENTION, Attention, OrderStatus
+from salus.ledger.modules.orders.state import TABLE as ORDERS
 from salus.ledger.modules.prescriptions.state import TABLE as PRESCRIPTIONS
 from salus.ledger.modules.prescriptions.state import FillStatus
 from salus.ledger.modules.scheduling.state import TABLE as SCHEDULING
@@ -32,6 +34,18 @@ PAGES = (
                 "JoinWaiting": AppointmentStatus.WAITLIST,
             },
         ),
+    ),
+    (
+        "orders.md",
+        "An order",
+        "A test that a laboratory does: [spec/orders.md](../../spec/orders.md).",
+        diagram(ORDERS, {"PlaceOrder": OrderStatus.REQUESTED}),
+    ),
+    (
+        "reports.md",
+        "The attention that a report has",
+        "Until a person has seen it: [spec/orders.md](../../spec/orders.md).",
+        diagram(ATTENTION, {"ReportResult": Attention.AWAITED, "ReportResult after what climbed": Attention.CLIMBED}),
     ),
 )
 

@@ -25,6 +25,19 @@ from salus.ledger.modules.governance.messages import (
 )
 from salus.ledger.modules.licences.messages import LicenceStatus, SetLicenceStatus
 from salus.ledger.modules.members.messages import RenewValidator
+from salus.ledger.modules.orders.messages import (
+    AcceptOrder,
+    AcknowledgeReport,
+    CancelOrder,
+    CollectSpecimen,
+    PlaceOrder,
+    RejectOrder,
+    RejectSpecimen,
+    ReportResult,
+    ReportStatus,
+    WithdrawOrder,
+)
+from salus.ledger.modules.orders.messages import Reason as OrderReason
 from salus.ledger.modules.prescriptions.messages import (
     AcceptFill,
     AcknowledgeStop,
@@ -74,7 +87,7 @@ from salus.ledger.tx import Transaction, licence_id
 from salus.ledger.verifying import StateAnswer
 from scenarios import NOT_CANONICAL, NOT_DECODABLE, Scenario, change, flipped, malformed, put, reshaped
 
-SECTION, PRESCRIPTION = some("section"), some("prescription")
+SECTION, PRESCRIPTION, ORDER = some("section"), some("prescription"), some("order")
 SCHEDULE, APPOINTMENT = some("schedule"), some("appointment")
 SHOWN = ShownSlot(
     SCHEDULE, 1_800_000_000_000, 4_095, (some("left"), some("right")), Slot(1_800_000_000_000, 1_800_000_900_000, 64, Kind.HOME)
@@ -131,6 +144,23 @@ ACTIONS = {
     "arrive-appointment": ArriveAppointment(APPOINTMENT, SCHEDULE),
     "fulfil-appointment": FulfilAppointment(APPOINTMENT, SCHEDULE),
     "miss-appointment": MissAppointment(APPOINTMENT, SCHEDULE),
+    "place-order": PlaceOrder(
+        some("licence"),
+        public("bearer"),
+        bytes(32),
+        some("responsible"),
+        some("cover"),
+        some("content"),
+        1_800_000_000_000,
+    ),
+    "accept-order": AcceptOrder(ORDER, some("licence"), public("holder")),
+    "reject-order": RejectOrder(ORDER, OrderReason.NO_CAPACITY),
+    "collect-specimen": CollectSpecimen(ORDER, some("specimen")),
+    "reject-specimen": RejectSpecimen(ORDER, OrderReason.HAEMOLYSED),
+    "report-result": ReportResult(ORDER, some("licence"), some("report"), ReportStatus.CORRECTED, 255, 1_800_000_000_000),
+    "acknowledge-report": AcknowledgeReport(ORDER, 255, some("licence")),
+    "cancel-order": CancelOrder(ORDER),
+    "withdraw-order": WithdrawOrder(ORDER),
 }
 #: One of each change that members may propose.
 CHANGES = (

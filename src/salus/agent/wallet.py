@@ -154,6 +154,10 @@ class Wallet:
         """The seed of the key by which everybody at the desk goes on with the schedule of that name."""
         return derive(self._seed, "desk", schedule.encode("utf-8"))
 
+    def held_order_seed(self, order: bytes) -> bytes:
+        """The seed of the key by which a laboratory holds an order: another one for each, and none is lost with a device."""
+        return derive(self._seed, "held-order", order)
+
     def granted_slot(self, section: bytes, grant: bytes) -> bytes:
         """The slot key that one standing grant uses in key packages of one section that are made from now on.
 

@@ -28,9 +28,11 @@ from salus.cli import (
     members,
     network,
     operating,
+    orders,
     person,
     proof,
     record,
+    results,
     running,
     rx,
     rx_pharmacy,
@@ -59,6 +61,8 @@ app.add_typer(rx.app, name="rx")
 app.add_typer(appt.app, name="appt")
 app.add_typer(hours.app, name="hours")
 app.add_typer(hours.slots, name="slots")
+app.add_typer(orders.app, name="order")
+app.add_typer(results.app, name="results")
 app.add_typer(members.app, name="members")
 app.add_typer(localnet.app, name="localnet")
 app.add_typer(record.group, name="record")

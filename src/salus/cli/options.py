@@ -11,8 +11,8 @@ from salus.errors import Misused
 
 FROM_FILE = "SALUS_PASSPHRASE_FILE"  # names the file that holds the passphrase
 MAX_INPUT = 256 * 1024 * 1024
-_SPAN = re.compile(r"([1-9][0-9]{0,5})(m|h|d|w)")
-_UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_SPAN = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d|w)")
+_UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 Home = Annotated[Path, typer.Option("--home", envvar="SALUS_HOME", help="The home folder.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
@@ -53,5 +53,5 @@ def span(text: str) -> int:
     """A duration such as 30m, 72h, 7d or 2w in ms; `Misused` ``bad-duration``."""
     found = _SPAN.fullmatch(text)
     if found is None:
-        raise Misused("bad-duration", "a duration is a number and m, h, d or w: 30m, 72h, 7d")
+        raise Misused("bad-duration", "a duration is a number and s, m, h, d or w: 30m, 72h, 7d")
     return int(found[1]) * _UNITS[found[2]]

@@ -38,6 +38,11 @@ TIMES = frozenset(
         "stopped_at",
         "begins",
         "ends",
+        "placed_at",
+        "deadline_at",
+        "seen_at",
+        "climbed_at",
+        "due",
     }
 )
 

@@ -34,6 +34,10 @@ class LetterKind(StrEnum):
     PRESCRIPTION_NOTE = "prescription-note"  # a question about a prescription, an answer, that it was stopped
     BOOKING = "booking"  # a patient tells a practice who comes, and why
     APPOINTMENT = "appointment"  # a practice has something to say of an appointment, or has booked it by telephone
+    ORDER = "order"  # a physician gives a laboratory what an order is taken by
+    ORDERED = "ordered"  # the same physician tells the patient, who is responsible, and who covers
+    RESULT = "result"  # a report, from the laboratory or from a physician who releases it
+    RELEASE = "release"  # a patient tells a laboratory when results are to come
 
 
 class Letter(Record, frozen=True, tag="letter-1"):

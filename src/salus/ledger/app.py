@@ -21,6 +21,7 @@ from salus.ledger.modules.governance.queries import planned_rules
 from salus.ledger.modules.licences.handlers import MODULE as LICENCES
 from salus.ledger.modules.members.handlers import MODULE as MEMBERS
 from salus.ledger.modules.members.state import SEATS, Seat
+from salus.ledger.modules.orders.handlers import MODULE as ORDERS
 from salus.ledger.modules.prescriptions.handlers import MODULE as PRESCRIPTIONS
 from salus.ledger.modules.receipts.handlers import MODULE as RECEIPTS
 from salus.ledger.modules.revocations.handlers import MODULE as REVOCATIONS
@@ -29,7 +30,7 @@ from salus.ledger.modules.sections.handlers import MODULE as SECTIONS
 from salus.ledger.store import Overlay, Reader, load
 
 #: The one registry: each module may use what stands before it.
-MODULES = (MEMBERS, LICENCES, SECTIONS, REVOCATIONS, RECEIPTS, DIRECTORY, GOVERNANCE, PRESCRIPTIONS, SCHEDULING)
+MODULES = (MEMBERS, LICENCES, SECTIONS, REVOCATIONS, RECEIPTS, DIRECTORY, GOVERNANCE, PRESCRIPTIONS, SCHEDULING, ORDERS)
 
 _FIRST, _LAST = b"", b"\xff" * 8
 

@@ -13,6 +13,17 @@ from salus.ledger.modules.directory.messages import PublishListing
 from salus.ledger.modules.governance.messages import CastVote, Propose
 from salus.ledger.modules.licences.messages import IssueLicence, SetLicenceStatus
 from salus.ledger.modules.members.messages import RenewValidator
+from salus.ledger.modules.orders.messages import (
+    AcceptOrder,
+    AcknowledgeReport,
+    CancelOrder,
+    CollectSpecimen,
+    PlaceOrder,
+    RejectOrder,
+    RejectSpecimen,
+    ReportResult,
+    WithdrawOrder,
+)
 from salus.ledger.modules.prescriptions.messages import (
     AcceptFill,
     AcknowledgeStop,
@@ -103,6 +114,15 @@ Action = (
     | ArriveAppointment
     | FulfilAppointment
     | MissAppointment
+    | PlaceOrder
+    | AcceptOrder
+    | RejectOrder
+    | CollectSpecimen
+    | RejectSpecimen
+    | ReportResult
+    | AcknowledgeReport
+    | CancelOrder
+    | WithdrawOrder
 )
 
 #: Sponsored by every member on a reserved quota: the home member cannot keep its patient from leaving.

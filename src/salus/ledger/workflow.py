@@ -20,7 +20,9 @@ TIME = "time"
 #: What somebody is told who comes too late, or too early: what the winner has made of it.
 CODES = {
     "ready": "ledger/is-ready",
+    "requested": "ledger/is-requested",
     "accepted": "ledger/is-accepted",
+    "in-progress": "ledger/is-in-progress",
     "on-hold": "ledger/is-on-hold",
     "completed": "ledger/is-completed",
     "stopped": "ledger/is-stopped",
@@ -32,6 +34,10 @@ CODES = {
     "arrived": "ledger/is-arrived",
     "fulfilled": "ledger/is-fulfilled",
     "noshow": "ledger/is-noshow",
+    "rejected": "ledger/is-rejected",
+    "failed": "ledger/is-failed",
+    "acknowledged": "ledger/is-acknowledged",
+    "superseded": "ledger/is-superseded",
 }
 
 Table = Mapping[S, Mapping[type | str, tuple[S, ...]]]

@@ -381,7 +381,7 @@ INSIDE = {
     "cold-seed-1", "cold-section", "commitment", "delegated", "entry-notice", "erasure", "export-end", "export-entry",
     "export-head-1", "export-item", "export-part", "export-row", "former", "job-entry", "kept-batch",
     "kept-entry-3", "kept-through", "kept-type", "manifest-entry",
-    "pairing-1", "prescription-terms", "reading-note", "supply", "taken", "wallet-note",
+    "order-terms", "pairing-1", "prescription-terms", "reading-note", "supply", "taken", "wallet-note",
 }  # fmt: skip
 
 

@@ -44,6 +44,18 @@ const Change = choice<any>(
   record("upgrade", { height: count, version: count }),
 );
 const fill = integer(0, 12);
+const reason = oneOf(
+  "haemolysed",
+  "clotted",
+  "insufficient",
+  "contaminated",
+  "mislabelled",
+  "too-old",
+  "lost",
+  "not-offered",
+  "no-capacity",
+  "unclear",
+);
 const NewFill = record("new-fill", { bearer: bytes32, opens: count, closes: count });
 const kind = oneOf("visit", "home", "video", "phone");
 export const TimeSlot = record("time-slot", { start: count, end: count, seats: integer(1, 64), kind });
@@ -128,6 +140,30 @@ const Action = choice<any>(
   record("arrive-appointment", atDesk),
   record("fulfil-appointment", atDesk),
   record("miss-appointment", atDesk),
+  record("place-order", {
+    licence: bytes32,
+    bearer: bytes32,
+    control: bytes32,
+    responsible: bytes32,
+    cover: bytes32,
+    content: bytes32,
+    deadline: count,
+  }),
+  record("accept-order", { order: bytes32, licence: bytes32, holder: bytes32 }),
+  record("reject-order", { order: bytes32, reason }),
+  record("collect-specimen", { order: bytes32, specimen: bytes32 }),
+  record("reject-specimen", { order: bytes32, reason }),
+  record("report-result", {
+    order: bytes32,
+    licence: bytes32,
+    report: bytes32,
+    status: oneOf("preliminary", "final", "corrected"),
+    follows: integer(0, 255),
+    due: count,
+  }),
+  record("acknowledge-report", { order: bytes32, number: integer(0, 255), licence: bytes32 }),
+  record("cancel-order", { order: bytes32 }),
+  record("withdraw-order", { order: bytes32 }),
 );
 const Body = record("body-1", { network: bytes32, expires: count, nonce: bytes16, sponsor: bytes32, actions: list(Action, 1, 512) });
 const Signature = record("sig", { key: bytes32, signature: bytes64 });

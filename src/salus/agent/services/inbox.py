@@ -7,18 +7,22 @@ from dataclasses import dataclass
 
 from salus.agent.home import Agent
 from salus.agent.known import KnownLicence
+from salus.agent.services import acknowledging, resulted
 from salus.agent.services.booked import news, take_letter
 from salus.agent.services.contacts import Contact, add_contact
 from salus.agent.services.corresponding import take_note
 from salus.agent.services.desk import take_booking
 from salus.agent.services.dispensing import take_code
+from salus.agent.services.laboratory import take_order
 from salus.agent.services.linking import take_link
 from salus.agent.services.manifest import devices
 from salus.agent.services.people import open_mailbox, own_card, seek_second
-from salus.agent.services.posting import GONE
+from salus.agent.services.posting import GONE, resume_letters
 from salus.agent.services.prescribed import settle, take_in, take_notice
+from salus.agent.services.pressing import Urgent
 from salus.agent.services.received import Delegated, ReceivedGrant, keep_former_slots
-from salus.agent.services.urgent import Urgent, urgent
+from salus.agent.services.reporting import take_preference
+from salus.agent.services.urgent import urgent
 from salus.agent.services.waiting import may_wait
 from salus.agent.verify import record
 from salus.agent.wallet import Wallet
@@ -33,6 +37,7 @@ from salus.exchange.carding import require_card
 from salus.exchange.cards import SignedCard
 from salus.exchange.client import UNREACHED
 from salus.exchange.envelopes import Delivered, EntryNotice, Letter, LetterKind, Post
+from salus.exchange.ordering import OrderedLetter, ResultLetter
 from salus.exchange.posting import mailbox_id, open_letter, sign_collect
 from salus.ids import Count
 from salus.ledger.modules.licences.state import Licence, licence_key
@@ -43,7 +48,7 @@ URGENT = "urgent"  # and of what has to be done now: it comes at each look until
 REMEMBERED = 90 * 86_400_000  # ms for which a letter that was taken is known, should a second copy come
 _Bring = Callable[[Agent, Wallet, Letter], tuple[str, str]]
 #: Who sends these becomes a contact, unless it is a stranger.
-_FROM_CONTACTS = (LetterKind.GRANT, LetterKind.DELEGATION, LetterKind.PRESCRIPTION)
+_FROM_CONTACTS = (LetterKind.GRANT, LetterKind.DELEGATION, LetterKind.PRESCRIPTION, LetterKind.ORDER, LetterKind.ORDERED)
 
 
 @dataclass(frozen=True)
@@ -110,12 +115,14 @@ def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
     now: tuple[Urgent, ...] = ()
     with may_wait():
         settle(agent, wallet)
-        now = urgent(agent, wallet)
+        resulted.settle_results(agent, wallet)
+        resume_letters(agent)  # what letters that came had this home tell others
+        now = (*urgent(agent, wallet), *acknowledging.pressing(agent, wallet))
     with may_wait():
         for one in news(agent, wallet):
             items.append(InboxItem(0, LetterKind.APPOINTMENT, one.practice, one.person, one.since, one.text, "", ""))
     items.sort(key=lambda item: item.sent)
-    pressing = (InboxItem(0, URGENT, "", one.prescription, one.since, one.text, "", "") for one in now)
+    pressing = (InboxItem(0, URGENT, "", one.about, one.since, one.text, "", "") for one in now)
     return (*pressing, *items, *(_silence(member, error) for member, error in silent.items()))
 
 
@@ -240,6 +247,18 @@ def _said(take: Callable[[Agent, Wallet, Letter], str]) -> _Bring:
     return lambda agent, wallet, letter: (take(agent, wallet, letter), "")
 
 
+def _take_ordered(agent: Agent, wallet: Wallet, letter: Letter) -> str:
+    """An order: the patient's own, with the key to it, or one that a clinician answers for."""
+    own = decode(letter.body, OrderedLetter, limit=MAX_LETTER).control is not None
+    return resulted.take_ordered(agent, wallet, letter) if own else acknowledging.take_ordered(agent, wallet, letter)
+
+
+def _take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
+    """A report: the patient's own, or one for a clinician, with the patient's card."""
+    own = decode(letter.body, ResultLetter, limit=MAX_LETTER).patient is None
+    return resulted.take_result(agent, wallet, letter) if own else acknowledging.take_result(agent, wallet, letter)
+
+
 def _take_delegation(agent: Agent, wallet: Wallet, letter: Letter) -> tuple[str, str]:
     """A grant that its holder passes on: each warrant in it has the sender's link before the reader's own."""
     passed = decode(letter.body, Delegated, limit=MAX_LETTER)
@@ -291,6 +310,10 @@ _BRING: dict[str, _Bring] = {
     LetterKind.FILL: _said(take_code),
     LetterKind.DISPENSED: _said(take_notice),
     LetterKind.PRESCRIPTION_NOTE: _said(take_note),
+    LetterKind.ORDER: _said(take_order),
+    LetterKind.ORDERED: _said(_take_ordered),
+    LetterKind.RESULT: _said(_take_result),
+    LetterKind.RELEASE: _said(take_preference),
     LetterKind.LINK: _said(take_link),
     LetterKind.BOOKING: _said(take_booking),
     LetterKind.APPOINTMENT: _said(take_letter),

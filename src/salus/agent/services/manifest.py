@@ -1,7 +1,7 @@
 """The manifest: what a wallet notes in a section of its own, for its owner's other devices and for its recovery.
 
-Which grants were given, which devices there are, prescriptions that came before a device did, and the wallet itself. Only the
-owner's devices open it. Every command that acts on grants or keys reads first what other devices have noted.
+Which grants were given, which devices there are, prescriptions and confidential results that came before a device did, and the
+wallet itself. Only the owner's devices open it. Every command that acts on grants or keys reads what other devices have noted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 from salus.agent.given import GivenGrant, merge_given
 from salus.agent.home import Agent
 from salus.agent.own_prescriptions import OwnPrescription
+from salus.agent.own_results import OwnResult, result_key
 from salus.agent.own_sections import own_section
 from salus.agent.sealed_reading import NO_KEY, Reading, read_own
 from salus.agent.services.sealing import Draft, Job, Signing, plan_own, silent
@@ -64,7 +65,7 @@ class Seen(Record, frozen=True, tag="manifest-seen"):
     count: Count
 
 
-Note = WalletNote | GivenGrant | DeviceNote | ReadingNote | OwnPrescription
+Note = WalletNote | GivenGrant | DeviceNote | ReadingNote | OwnPrescription | OwnResult
 
 
 class ManifestEntry(Record, frozen=True, tag="manifest-entry"):
@@ -143,6 +144,8 @@ def _take_in(agent: Agent, wallet: Wallet, notes: Sequence[Note]) -> None:
         elif isinstance(note, OwnPrescription):
             if agent.store.find(OwnPrescription, wallet.person, note.letter.content.prescription) is None:
                 agent.store.put(wallet.person, note.letter.content.prescription, note)
+        elif isinstance(note, OwnResult):
+            agent.store.put(wallet.person, result_key(note.letter), note)
         elif not wallet.record.recovery:
             fields = ("recovery", "commitments", "taken", "former")
             learned = {field: getattr(note.principal, field) for field in fields}

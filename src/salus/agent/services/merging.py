@@ -18,17 +18,22 @@ from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence
 from salus.agent.own_appointments import OwnAppointment
 from salus.agent.own_prescriptions import OwnPrescription
+from salus.agent.own_results import OwnOrder, OwnResult, Unfiled
 from salus.agent.own_schedules import OutgoingPage, OwnPage, OwnSchedule
+from salus.agent.services.acknowledging import OpenMatter, ReceivedResult, WatchedOrder
 from salus.agent.services.contacts import Contact
 from salus.agent.services.copying import WaitingCopy
+from salus.agent.services.corresponding import OpenQuestion
 from salus.agent.services.desk import Booking
 from salus.agent.services.dispensing import DispenseJob, OpenedFill
 from salus.agent.services.erasing import ErasureJob
 from salus.agent.services.inbox import Cursor, TakenLetter
+from salus.agent.services.laboratory import CollectedSpecimen, ReceivedOrder
 from salus.agent.services.linking import OwnLink, PatientLink
 from salus.agent.services.listing import OutgoingListing
 from salus.agent.services.manifest import DeviceNote, Seen, ThisDevice
 from salus.agent.services.moving import ChosenNodes
+from salus.agent.services.ordering import OrderJob, PlacedOrder
 from salus.agent.services.people import OwnCard
 from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.preparing import Prepared
@@ -40,6 +45,8 @@ from salus.agent.services.reception import DeskJob
 from salus.agent.services.recovering import RecoveryJob
 from salus.agent.services.referring import ShownCard
 from salus.agent.services.renewing import GrantJob
+from salus.agent.services.reporting import PatientChoice, ReportJob, SentReport, Unreleased
+from salus.agent.services.resulted import ReleaseChoice
 from salus.agent.services.rotating import RotationJob
 from salus.agent.services.sealing import Job
 from salus.agent.services.staffing import Staff, StaffLink
@@ -153,6 +160,7 @@ TABLE = (
     Rule(Dispensing, Scope.PERSON, what_is_here),
     Rule(OpenedFill, Scope.PERSON, what_is_here),
     Rule(DispenseJob, Scope.PERSON, what_is_here),
+    Rule(OpenQuestion, Scope.PERSON, what_is_here),
     Rule(OwnSchedule, Scope.PERSON, later_hours),
     Rule(OwnPage, Scope.PERSON, what_is_here),
     Rule(OwnAppointment, Scope.PERSON, what_is_here),  # what has become of it, the ledger says
@@ -160,6 +168,21 @@ TABLE = (
     Rule(DeskJob, Scope.PERSON, what_is_here),
     Rule(PatientLink, Scope.PERSON, what_is_here),
     Rule(OwnLink, Scope.PERSON, what_is_here),
+    Rule(OrderJob, Scope.PERSON, what_is_here),
+    Rule(PlacedOrder, Scope.PERSON, what_is_here),
+    Rule(WatchedOrder, Scope.PERSON, what_is_here),
+    Rule(ReceivedResult, Scope.PERSON, what_is_here),
+    Rule(OpenMatter, Scope.PERSON, what_is_here),
+    Rule(Unreleased, Scope.PERSON, what_is_here),
+    Rule(Unfiled, Scope.PERSON, what_is_here),
+    Rule(ReceivedOrder, Scope.PERSON, what_is_here),
+    Rule(CollectedSpecimen, Scope.PERSON, what_is_here),
+    Rule(PatientChoice, Scope.PERSON, what_is_here),
+    Rule(ReportJob, Scope.PERSON, what_is_here),
+    Rule(SentReport, Scope.PERSON, what_is_here),
+    Rule(OwnOrder, Scope.PERSON, what_is_here),
+    Rule(OwnResult, Scope.PERSON, what_is_here),
+    Rule(ReleaseChoice, Scope.PERSON, what_is_here),
     Rule(OwnCard, Scope.NEVER, what_is_here),  # names the members that keep the mailbox: made anew where it is restored
     Rule(ShownCard, Scope.NEVER, what_is_here),  # of the own card
     Rule(CaughtNode, Scope.NEVER, what_is_here),  # of the nodes that this home uses

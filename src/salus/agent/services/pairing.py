@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Annotated
 
 import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.own_prescriptions import OwnPrescription
+from salus.agent.own_results import OwnResult
 from salus.agent.own_sections import own_sections
 from salus.agent.services.manifest import DeviceNote, ThisDevice, devices, plan_notes, seal_reading, sync, with_reading
 from salus.agent.services.people import PersonInfo, keep_person, require_free
@@ -38,6 +40,7 @@ ARMOUR = "salus-device-1:"
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
 _CODE = 12  # letters: 59 bits, behind Argon2id
 _FIRST = "first device"
+_ROOM = 1_048_576  # bytes of confidential results that a new device is given
 
 
 class Pairing(Record, frozen=True, tag="pairing-1"):
@@ -83,7 +86,7 @@ def add_device(agent: Agent, name: str, label: str) -> PairingInfo:
     fresh = [] if known else [_noted(this, _FIRST)]
     notes = [*fresh, _noted(device, label)]
     prescriptions = [own for _, own in agent.store.all(OwnPrescription, wallet.person)]  # whose letters are gone
-    job = plan_notes(agent, wallet, [*notes, *prescriptions])
+    job = plan_notes(agent, wallet, [*notes, *prescriptions, *_confidential(agent, wallet)])
     with agent.store.writing():
         agent.store.put(b"", job.batch, job)
         agent.store.put(wallet.person, b"", this)
@@ -158,6 +161,14 @@ def remove_device(agent: Agent, name: str, label: str) -> DeviceInfo:
     resume_rotations(agent)
     send_letters(agent)
     return DeviceInfo(leaving.label, leaving.device.hex(), False)
+
+
+def _confidential(agent: Agent, wallet: Wallet) -> list[OwnResult]:
+    """Results that are in no chart: the newest, as many as an entry has room for."""
+    own = [one for _, one in agent.store.all(OwnResult, wallet.person) if one.letter.order.confidential]
+    own.sort(key=lambda one: -one.came)
+    sizes = accumulate(len(encode(one)) for one in own)
+    return [one for one, upto in zip(own, sizes, strict=True) if upto <= _ROOM]
 
 
 def _noted(device: ThisDevice, label: str) -> DeviceNote:

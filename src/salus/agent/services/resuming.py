@@ -9,13 +9,16 @@ from salus.agent.services.dispensing import resume_dispensing
 from salus.agent.services.erasing import resume_erasures
 from salus.agent.services.listing import resume_listings
 from salus.agent.services.opening import resume_schedules
+from salus.agent.services.ordering import resume_orders
 from salus.agent.services.posting import resume_letters
 from salus.agent.services.prescribed import resume_prescribed
 from salus.agent.services.prescribing import resume_issues
 from salus.agent.services.reception import resume_desk
 from salus.agent.services.recovering import resume_recoveries
 from salus.agent.services.renewing import resume_grants
+from salus.agent.services.reporting import resume_reports
 from salus.agent.services.restoring import resume_people
+from salus.agent.services.resulted import resume_results
 from salus.agent.services.revoking import resume_revocations
 from salus.agent.services.rotating import resume_rotations
 from salus.agent.services.sealing import resume_jobs
@@ -33,8 +36,11 @@ STEPS = (
     resume_dispensing,
     resume_bookings,
     resume_desk,
+    resume_orders,
+    resume_reports,
     resume_notes,
     resume_prescribed,
+    resume_results,
     seal_due,
     resume_jobs,
     resume_rotations,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 import msgspec
 
@@ -11,6 +10,7 @@ from salus.agent.home import Agent
 from salus.agent.services.dispensing import OpenedFill, holder_key, keeper_of
 from salus.agent.services.examining import Standing, require_request, standing
 from salus.agent.services.prescribing import IssuedPrescription
+from salus.agent.services.pressing import Urgent
 from salus.agent.wallet import Wallet
 from salus.errors import LedgerRefused
 from salus.exchange.prescribing import Content
@@ -18,15 +18,6 @@ from salus.fhir.authoring import medication_words
 from salus.ledger.modules.prescriptions.state import Fill, FillStatus
 
 CLIMBS = 4 * 3_600_000  # ms after which a stop that nobody has acknowledged comes back to its prescriber; our own choice
-
-
-@dataclass(frozen=True)
-class Urgent:
-    """Something that stays until it is done: about a ``prescription``, since (ms), in words that say what to do."""
-
-    prescription: str
-    since: int
-    text: str
 
 
 def urgent(agent: Agent, wallet: Wallet) -> tuple[Urgent, ...]:
