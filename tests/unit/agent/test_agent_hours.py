@@ -329,6 +329,16 @@ def test_a_publication_that_was_cut_off_is_completed_by_the_next_command(world: 
     assert len(found(world).offers) == 10
 
 
+def test_months_that_come_within_the_horizon_are_published_by_the_next_command(world: World) -> None:
+    """SCH-45."""
+    before = published(world)
+    world.clock.now += 35 * DAY
+    world.node.engine.newest_header(fresh=True)
+    resume(world.agent)
+    assert opening.opened_hours(world.agent, DOCTOR)[0].until > before.until
+    assert found(world, begins=before.until).offers
+
+
 def test_a_page_that_was_replaced_is_not_served_though_the_node_has_not_noticed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,13 +112,35 @@ def in_fhir(agent: Agent, name: str, schedule: str, moment: int) -> bytes:
 
 
 def resume_schedules(agent: Agent) -> None:
-    """Publish what an earlier command has kept. What the ledger refuses waits for the next one."""
+    """Publish what an earlier command has kept, and the months that have come within the horizon since.
+
+    What the ledger refuses waits for the next one.
+    """
     for wallet in agent.wallets():
+        for handle, opened in agent.store.all(OwnSchedule, wallet.person):
+            _extend(agent, wallet, handle, opened)
         for handle in {kept.schedule for _, kept in agent.store.all(OutgoingPage, wallet.person)}:
             own = agent.store.find(OwnSchedule, wallet.person, handle)
             if own is not None:
                 with suppress(LedgerRefused):
                     _complete(agent, wallet, handle, own)
+
+
+def _extend(agent: Agent, desk: Wallet, handle: bytes, own: OwnSchedule) -> None:
+    """Keep a page for each month that has come within the horizon since the last one."""
+    known = [int.from_bytes(key[32:], "big") for key in agent.store.ids(OwnPage, desk.person) if key[:32] == handle]
+    if not known or not own.hours:
+        return
+    hours = own.read()
+    _, begins = month_of(zone_of(hours.zone), max(known))
+    if begins > agent.clock() + span_ms(hours.horizon):
+        return
+    pages, _ = _pages(agent, own)
+    with agent.store.writing():
+        for page in pages:
+            if page.begins >= begins:
+                agent.store.put(desk.person, page_place(handle, page.begins), OwnPage(page))
+                agent.store.put(desk.person, page_place(handle, page.begins), OutgoingPage(handle))
 
 
 def _about(agent: Agent, wallet: Wallet, hours: Hours, handle: bytes, known: OwnSchedule | None) -> SignedAbout:
