@@ -20,8 +20,9 @@ from leaving_world import CHEAP, PASS
 from salus.agent.asking import entries_of
 from salus.agent.epoch_pairs import own_pairs
 from salus.agent.export_file import read_export
+from salus.agent.own_schedules import OwnSchedule, desk_owner, pages_of
 from salus.agent.own_sections import OwnSection, own_sections
-from salus.agent.services import charting, delegating, exporting, inbox, listing, people, proving, receipting, revoking
+from salus.agent.services import charting, delegating, exporting, inbox, listing, opening, people, proving, receipting, revoking
 from salus.agent.wallet import Wallet
 from salus.charts.entry import Blob, Opened, Sealed
 from salus.charts.sealing import _context, _data_key, _pad, half_of, open_entry, require_committed, zstd
@@ -52,6 +53,7 @@ from salus.exchange.references import (
     seal_card,
     sign_deposit,
 )
+from salus.exchange.schedules import MAX_PAGE, SchedulePage, require_page, root_of
 from salus.fhir.chart_text import ChartView, Item, render
 from salus.fhir.parsing import parse_json, read_resource, read_resources
 from salus.fhir.routing import route
@@ -134,6 +136,7 @@ def formats(folder: Path) -> Iterator[tuple[Format, ...]]:
             Format("envelope", tuple(_letters(world, network, inside=False))),
             Format("letter", tuple(_letters(world, network, inside=True))),
             Format("listing", tuple(_listings(world))),
+            Format("page", tuple(_pages(world))),
             Format("mailbox", tuple(_mailbox(world, network))),
             Format("deposit", tuple(_deposit(world, name) for name in (PATIENT, DOCTOR))),
             Format("reference", tuple(_reference(world, name) for name in (PATIENT, DOCTOR)), normal=bytes.strip),
@@ -167,6 +170,8 @@ def _story(world: World) -> list[bytes]:
         charting.open_chart(agent, name, PATIENT)
     world.node._anchoring.anchor()
     for name in (DOCTOR, OTHER):
+        rule = {"days": ["mon"], "from": "09:00", "to": "11:00", "length": 30}
+        opening.publish(agent, name, json.dumps({"name": f"Hours of {name}", "zone": "Europe/Zurich", "rules": [rule]}).encode())
         listing.publish(agent, name, listing.About(("Cardiology",), ("de-CH", "en"), "Bern", True, ("+41 31 000 00 00",)))
     entry = charting.open_chart(agent, PATIENT, PATIENT).chart.versions[0].header.entry.hex()
     proofs = [proving.prove(agent, PATIENT, "entry", entry), proving.prove(agent, PATIENT, "absence", made.grant)]
@@ -487,6 +492,25 @@ def _listings(world: World) -> Iterator[Sample]:
             require_listing(decode(mutant, SignedListing, limit=MAX_LISTING), world.agent.network_id)
 
         yield Sample(encode(signed), accept, of_shape(SignedListing))
+
+
+def _pages(world: World) -> Iterator[Sample]:
+    for name in (DOCTOR, OTHER):
+        ((handle, _),) = [one for one in world.agent.store.all(OwnSchedule, owner_of(world)) if one[1].name == f"Hours of {name}"]
+        page = pages_of(world.agent, owner_of(world), handle)[1]
+
+        def accept(mutant: bytes, stands: tuple[int, int, bytes] = (page.begins, page.ends, root_of(page))) -> None:
+            read = decode(mutant, SchedulePage, limit=MAX_PAGE)
+            require_page(read, world.agent.network_id)
+            if (read.begins, read.ends, root_of(read)) != stands:  # what the ledger has
+                raise LedgerRefused("bad-list-proof", "another page")
+
+        yield Sample(encode(page), accept, of_shape(SchedulePage))
+
+
+def owner_of(world: World) -> bytes:
+    """Whose desk it is at which people of this home work."""
+    return desk_owner(world.agent, world.agent.wallet(DOCTOR))
 
 
 def _mailbox(world: World, network: Recording) -> Iterator[Sample]:

@@ -145,7 +145,7 @@ done_at patient salus rx renew "$rx" --as Ana --text "for my journey"
 done_at hospital salus inbox --as "Dr. Lind"
 done_at hospital salus rx list --as "Dr. Lind"
 is "who waits" "$(field questions.1.about)" renewal
-done_at hospital salus rx answer "$rx" --as "Dr. Lind" --renew --text "Yes, and with meals."
+done_at hospital salus rx answer "$rx" --as "Dr. Lind" --renew --text "Yes, and with meals." "${again[@]}"
 done_at lake salus inbox --as "Ph. Abel"
 is "the answer" "$(field letters.0.kind)" prescription-note
 refused hospital 1 agent/nobody-asked salus rx answer "$rx" --as "Dr. Lind" --text "Anything else?"

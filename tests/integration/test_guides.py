@@ -38,6 +38,7 @@ FILES = {
     "visit.txt": b"Seen today.",
     "correction.txt": b"Seen yesterday.",
     "observation.json": observation("by-the-physician"),
+    "hours.toml": re.findall(r"^```toml\n(.*?)^```", (GUIDES / "clinician.md").read_text("utf-8"), re.S | re.M)[0].encode(),
     "order.json": medication_request("Amoxicillin 250 mg", "one three times a day", "Ana"),
 }
 

@@ -21,7 +21,8 @@ class OwnAppointment(Record, frozen=True, tag="own-appointment"):
 
     ``patient`` is the seed of its key, which nobody else has; ``shown`` what is to be held, or ``wait`` what is waited for.
     ``letter`` is what the practices are told, and ``share`` what they may read, once it is booked; ``told``: that is done.
-    ``instead_of``: one's own appointment that is cancelled once this one is booked. ``seen``: what was last told of it.
+    ``grants``: what was given to share it, each ending with the visit. ``instead_of``: one's own appointment that is cancelled
+    once this one is booked. ``seen``: what was last told of it.
     """
 
     patient: Bytes32
@@ -31,6 +32,7 @@ class OwnAppointment(Record, frozen=True, tag="own-appointment"):
     wait: JoinWaiting | None = None
     letter: BookingLetter | None = None
     share: Annotated[tuple[SectionKind, ...], msgspec.Meta(max_length=16)] = ()
+    grants: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=MOST_SLOTS)] = ()
     told: bool = False
     instead_of: Bytes32 | None = None
     seen: Annotated[str, msgspec.Meta(max_length=64)] = ""

@@ -1,5 +1,6 @@
 """``salus appt``: appointments. What patients do; the desk's commands stand in `appt_desk`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,13 +99,24 @@ def wait(
 
 
 @app.command("list")
-def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
+def list_(
+    who: As,
+    fhir: Annotated[bool, typer.Option("--fhir", help="As a FHIR Bundle of Appointments instead.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
     """Your appointments, by time."""
     from salus.agent.services import booking
     from salus.cli.session import session
 
     with session(home) as agent:
         found = booking.own_appointments(agent, who)
+    if fhir:
+        from salus.fhir.appointments import to_fhir
+        from salus.fhir.parsing import as_bundle
+
+        sys.stdout.buffer.write(as_bundle((to_fhir(one.appointment, who), "") for one in found) + b"\n")
+        return
     rows = [(i.appointment.appointment[:12], time_of(i.appointment), place_of(i.appointment), said(i.appointment)) for i in found]
     emit(as_json, {"appointments": found}, table(("appointment", "when", "where", "state"), rows, "no appointments"))
 

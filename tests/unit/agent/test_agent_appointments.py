@@ -121,6 +121,35 @@ def test_what_is_shared_ends_with_the_visit_and_moves_with_it(place: Practice) -
     assert [one.status for one in granting.access(place.home.agent, PATIENT)] == ["revoked", "revoked"]
 
 
+def test_what_is_shared_ends_also_where_one_of_its_sections_is_empty_or_the_practice_names_another_time(place: Practice) -> None:
+    """SCH-25."""
+    place.home.take_in(CLEMENTE)
+    slot = place.slots()[0]
+    made = place.booked(slot, Visit("a cough", share=(SectionKind.SUMMARY, SectionKind.DOCUMENTS, SectionKind.SENSITIVE)))
+    named = made.appointment.appointment
+    window = (int(slot[65:]), int(slot[65:]) + HOUR)
+    reception.cancel_day(place.home.agent, DOCTOR, window, DeclineReason.ABSENT, "")
+    again = booking.book(place.home.agent, PATIENT, [named], Visit())
+    live = [one.until for one in granting.access(place.home.agent, PATIENT) if one.status == "active"]
+    assert live == [again.appointment.ends + AFTER_VISIT]
+    inbox.collect(place.home.agent, DOCTOR)
+    assert place.desk()[0].reason == "a cough"
+    reception.decline(place.home.agent, DOCTOR, named, DeclineReason.CLOSED)
+    place.read()
+    assert {one.status for one in granting.access(place.home.agent, PATIENT)} == {"revoked"}
+
+
+def test_a_booking_whose_hold_is_over_is_given_up(place: Practice) -> None:
+    """SCH-24."""
+    slot = place.slots()[0]
+    held = booking.hold(place.home.agent, PATIENT, [slot])
+    place.pass_until(held.appointment.until + 1)
+    assert refused(booking.book, place.home.agent, PATIENT, [held.appointment.appointment], PLAIN) == "ledger/is-cancelled"
+    resume(place.home.agent)
+    assert [info.told for info in place.own()] == [True]
+    assert place.desk() == []
+
+
 def test_a_move_keeps_the_id_and_frees_the_old_time(place: Practice) -> None:
     """SCH-11, SCH-23."""
     first, second, third = place.slots()[:3]

@@ -159,6 +159,22 @@ def test_what_is_in_the_chart_of_a_cancelled_prescription_does_not_count(place: 
     assert rows(issue(place, DRUG).safety, "same medicine")[-1] == ("done", "no medicines are recorded", "")
 
 
+def test_a_renewal_is_checked_anew_and_is_no_duplicate_of_what_it_follows(ill: Town) -> None:
+    """RX-52, RX-56."""
+    first = issue(ill, "Paracetamol 500 mg")
+    again = prescribing.issue_again(ill.home.agent, DOCTOR, bytes.fromhex(first.prescription), 0)
+    third = prescribing.issue_again(ill.home.agent, DOCTOR, bytes.fromhex(again.prescription), 0)
+    inbox.collect(ill.home.agent, PATIENT)
+    assert not [check for check in opened(ill, third.prescription).checks if check.blocks]
+    doubted = issue(ill, DRUG, Terms(override="allergy-doubtful"))
+    with pytest.raises(UnsafePrescription):
+        prescribing.issue_again(ill.home.agent, DOCTOR, bytes.fromhex(doubted.prescription), 0)
+    handle = bytes.fromhex(doubted.prescription)
+    renewed = prescribing.issue_again(ill.home.agent, DOCTOR, handle, 0, "no-alternative").prescription
+    inbox.collect(ill.home.agent, PATIENT)
+    assert [one.reason for one in prescribed.show(ill.home.agent, PATIENT, renewed).overridden] == ["no-alternative"]
+
+
 def weighs(place: Town, kilograms: float) -> None:
     """A weight of yesterday in the patient's record."""
     vital = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
@@ -259,6 +275,16 @@ def test_a_list_from_the_future_is_not_gone_by(ill: Town) -> None:
     assert code.record is not None
     later = replace(code, record=replace(code.record, at=code.record.at + LASTING))
     assert dispensing.open_code(ill.near.agent, PHARMACIST, later).allergies == ()
+
+
+def test_a_list_with_times_that_no_calendar_has_is_not_gone_by(ill: Town) -> None:
+    """RX-58: whoever makes a code may put any number into it."""
+    handle = issue(ill, "Paracetamol 500 mg", Terms(born="2020-05-01")).prescription
+    code, _ = prescribed.code(ill.home.agent, PATIENT, handle, None)
+    assert code.record is not None
+    for record in (replace(code.record, at=2**53 - 1), replace(code.record, weight=18_000, weighed=2**53 - 1)):
+        seen = dispensing.open_code(ill.near.agent, PHARMACIST, replace(code, record=record))
+        assert rows(seen, "child's dose") == [("not done", "because not shared: a weight", "")]
 
 
 def test_a_long_list_is_cut_so_that_a_camera_reads_the_code_and_the_pharmacist_is_told(ill: Town) -> None:

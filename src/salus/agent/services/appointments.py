@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from salus.agent.home import Agent
 from salus.agent.verify import newest_header, record, records
 from salus.errors import AgentRefused, LedgerRefused
 from salus.exchange.schedules import About
+from salus.fhir.appointments import AppointmentInfo, PlaceInfo
 from salus.ledger.modules.scheduling.state import Appointment, appointment_key, ends, starts
 
 REMEMBERED = 3_600_000  # ms for which a command that was cut off before it could tell is known, should it be given again
-
-
-@dataclass(frozen=True)
-class PlaceInfo:
-    """Where an appointment is, and with whom; times in ms, to be told by the clocks of ``zone``."""
-
-    schedule: str
-    begins: int
-    ends: int
-    kind: str
-    practitioner: str
-    organisation: str
-    service: str
-    place: str
-    zone: str
-    telecom: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class AppointmentInfo:
-    """An appointment as the ledger has it. ``until`` (ms): by when it is booked, where it is only held or offered; else 0.
-
-    ``reason``: the code with which a practice has cancelled; ``override``: with which a desk has taken it, else "none".
-    """
-
-    appointment: str
-    status: str
-    begins: int
-    ends: int
-    until: int
-    since: int
-    reason: str
-    override: str
-    places: tuple[PlaceInfo, ...]
 
 
 def standing(agent: Agent, handle: bytes) -> Appointment:

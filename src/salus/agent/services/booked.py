@@ -10,7 +10,7 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.own_appointments import OwnAppointment, kept
-from salus.agent.services.appointments import AppointmentInfo, describe, standing, standings
+from salus.agent.services.appointments import describe, standing, standings
 from salus.agent.services.contacts import add_contact
 from salus.agent.services.granting import access, grant
 from salus.agent.services.posting import keep_letter, send_letters
@@ -23,6 +23,7 @@ from salus.errors import AgentRefused, LedgerRefused, SalusError, WarrantRefused
 from salus.exchange.appointing import AppointmentLetter, sign_booking
 from salus.exchange.envelopes import Letter, LetterKind
 from salus.exchange.schedules import About, SignedAbout, require_about, require_page, root_of
+from salus.fhir.appointments import AppointmentInfo
 from salus.ledger.modules.scheduling.messages import BookAppointment, CancelAppointment
 from salus.ledger.modules.scheduling.state import NOBODY, Appointment, AppointmentStatus, ends
 from salus.warrants.link import Purpose, Right
@@ -31,6 +32,7 @@ AFTER_VISIT = 2 * 3_600_000  # ms for which the consent of a visit goes on after
 MAX_LETTER = 262_144
 
 _S = AppointmentStatus
+_ENDED = (_S.CANCELLED.value, _S.FULFILLED.value)  # of which no news comes any more
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class News:
 
 
 def settle(agent: Agent, wallet: Wallet, handle: bytes, own: OwnAppointment) -> OwnAppointment:
-    """Booked on the ledger, then shared, then told by letter, each once; then what it is instead of is cancelled."""
+    """Booked on the ledger, then what it is instead of is cancelled; then shared, then told by letter, each once."""
     told = own.letter
     if told is None:
         return own
@@ -57,8 +59,13 @@ def settle(agent: Agent, wallet: Wallet, handle: bytes, own: OwnAppointment) -> 
     there = standing(agent, handle)
     practices = practices_of(agent, own, there)
     own = msgspec.structs.replace(own, practices=practices)
+    instead = kept(agent, wallet).get(own.instead_of or b"")
+    if own.instead_of and instead:
+        with suppress(LedgerRefused):  # it is over: nothing is left to be given back
+            give_up(agent, wallet, own.instead_of, instead)
+    end_consent(agent, wallet, own, keep_until=ends(there.slots) + AFTER_VISIT)  # of a time that the practice could not keep
     shared = _share(agent, wallet, own, there)
-    done = msgspec.structs.replace(own, told=True, seen=mark(there))
+    done = msgspec.structs.replace(own, grants=tuple(shared.values()), told=True, seen=mark(there))
     with agent.store.writing():
         for signed in _each(practices):
             letter = msgspec.structs.replace(told, grant=shared.get(person_id(signed.about.card.card.key)))
@@ -66,9 +73,6 @@ def settle(agent: Agent, wallet: Wallet, handle: bytes, own: OwnAppointment) -> 
             keep_letter(agent, wallet, signed.about.card, LetterKind.BOOKING, encode(signed_letter))
         agent.store.put(wallet.person, handle, done)
     send_letters(agent)
-    instead = kept(agent, wallet).get(own.instead_of or b"")
-    if own.instead_of and instead:
-        give_up(agent, wallet, own.instead_of, instead)
     return done
 
 
@@ -102,12 +106,13 @@ def _share(agent: Agent, wallet: Wallet, own: OwnAppointment, there: Appointment
 
 
 def end_consent(agent: Agent, wallet: Wallet, own: OwnAppointment, keep_until: int = 0) -> None:
-    """End what was shared for a visit that is not then, or not at all."""
-    for signed in _each(own.practices) if own.share else ():
-        reader = person_id(signed.about.card.card.key).hex()
-        for info in access(agent, wallet.record.name, reader):
-            if info.status == "active" and info.sections == tuple(own.share) and info.until != keep_until:
-                revoke(agent, wallet.record.name, info.grant)
+    """End what was shared for a visit that is not then (but for what ends at ``keep_until``, in ms), or not at all."""
+    name = wallet.record.name
+    given = {info.grant: info for info in access(agent, name)} if own.grants else {}
+    for identity in own.grants:
+        info = given.get(identity.hex())
+        if info is not None and info.status == "active" and info.until != keep_until:
+            revoke(agent, name, info.grant)
 
 
 def give_up(agent: Agent, wallet: Wallet, handle: bytes, own: OwnAppointment) -> OwnAppointment:
@@ -167,7 +172,8 @@ def take_letter(agent: Agent, wallet: Wallet, letter: Letter) -> str:
 
 def news(agent: Agent, wallet: Wallet) -> list[News]:
     """What has become of one's own appointments since this was last asked. The ledger says it: no practice need have written."""
-    known, told = kept(agent, wallet), list[News]()
+    known = {handle: own for handle, own in kept(agent, wallet).items() if own.seen.partition(" ")[0] not in _ENDED}
+    told = list[News]()
     for (handle, own), there in zip(known.items(), standings(agent, list(known)), strict=True):
         if there is None or not own.seen or mark(there) == own.seen:
             continue
@@ -188,8 +194,17 @@ def resume_bookings(agent: Agent) -> None:
     for wallet in agent.wallets():
         for handle, own in kept(agent, wallet).items():
             if own.letter is not None and not own.told:
-                with suppress(LedgerRefused):
-                    settle(agent, wallet, handle, own)
+                _go_on(agent, wallet, handle, own)
+
+
+def _go_on(agent: Agent, wallet: Wallet, handle: bytes, own: OwnAppointment) -> None:
+    """Settle it; what cannot be booked any more is not tried again."""
+    with suppress(LedgerRefused):
+        if standing(agent, handle).status in (_S.PENDING, _S.BOOKED):
+            settle(agent, wallet, handle, own)
+            return
+    with agent.store.writing():
+        agent.store.put(wallet.person, handle, msgspec.structs.replace(own, told=True))
 
 
 def _knows(known: OwnAppointment, about: About) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from salus.agent.home import Agent
 from salus.agent.own_appointments import OwnAppointment, kept
-from salus.agent.services.appointments import REMEMBERED, AppointmentInfo, choose, describe, look, standing, standings
+from salus.agent.services.appointments import REMEMBERED, choose, describe, look, standing, standings
 from salus.agent.services.booked import AFTER_VISIT, end_consent, give_up, mark, settle
 from salus.agent.services.finding import find, offer, slot_name
 from salus.agent.services.submitting import submit
@@ -26,6 +26,7 @@ from salus.errors import AgentRefused, LedgerRefused, Malformed
 from salus.exchange.appointing import BookingLetter
 from salus.exchange.envelopes import MAX_ENVELOPE
 from salus.exchange.schedules import SignedAbout, SlotSearch
+from salus.fhir.appointments import AppointmentInfo
 from salus.ledger.modules.scheduling.messages import DAY, HoldSlots, JoinWaiting, Kind, MoveAppointment
 from salus.ledger.modules.scheduling.state import Appointment, AppointmentStatus, Schedule, appointment_id, ends, schedule_key
 
@@ -69,8 +70,11 @@ def book(agent: Agent, name: str, named: Sequence[str], visit: Visit) -> OwnInfo
     wallet = agent.wallet(name)
     handle, own = _held(agent, wallet, named) if "@" in named[0] else _own(agent, wallet, named[0])
     instead = choose(list(kept(agent, wallet)), visit.instead_of) if visit.instead_of else own.instead_of
-    letter = BookingLetter(handle, wallet.record.name, visit.born, visit.reason, visit.phone, None, bytes(64))
-    own = _sound(msgspec.structs.replace(own, letter=letter, share=visit.share, told=False, instead_of=instead))
+    told = own.letter or BookingLetter(handle, wallet.record.name, "", "", "", None, bytes(64))
+    said = (visit.born or told.born, visit.reason or told.reason, visit.phone or told.phone)
+    letter = BookingLetter(handle, wallet.record.name, *said, None, bytes(64))
+    share = visit.share or own.share  # of what was booked before, and is offered at another time, all stays
+    own = _sound(msgspec.structs.replace(own, letter=letter, share=share, told=False, instead_of=instead))
     with agent.store.writing():
         agent.store.put(wallet.person, handle, own)
     return _info(agent, handle, settle(agent, wallet, handle, own))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from salus.agent.home import Agent
 from salus.agent.own_schedules import OwnSchedule, desk_owner, pages_of
-from salus.agent.services.appointments import AppointmentInfo, choose, describe, standing, standings
+from salus.agent.services.appointments import choose, describe, standing, standings
 from salus.agent.services.received import ReceivedGrant
 from salus.agent.verify import records
 from salus.agent.wallet import Wallet
@@ -18,6 +18,7 @@ from salus.errors import AgentRefused, WarrantRefused
 from salus.exchange.appointing import BookingLetter, require_booking
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import Letter
+from salus.fhir.appointments import AppointmentInfo
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.scheduling.messages import DAY
 from salus.ledger.modules.scheduling.state import Appointment, Seats, seats_key

@@ -97,7 +97,8 @@ def at_dispensing(request: Resource, born: str, record: SharedRecord | None, now
         none = Shared((), late or NOT_SHARED)
         safety = _told(request, Known(now, born, none, none))
     else:
-        weight = listing.Weight(record.weight / 1000, record.weighed) if record.weight else None
+        known = record.weight and record.weighed <= now + AHEAD
+        weight = listing.Weight(record.weight / 1000, record.weighed) if known else None
         allergies = _listed(record.allergies, record.more_allergies)
         medication = _listed(record.medication, record.more_medication)
         safety = _told(request, Known(now, born, allergies, medication, weight))
@@ -292,4 +293,8 @@ def _is_child(born: str, now: int) -> bool:
 
 
 def _date(moment: int) -> str:
-    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(" ", timespec="minutes")
+    """The moment for people; whoever made the code may have put any number there."""
+    try:
+        return datetime.fromtimestamp(moment / 1000, UTC).isoformat(" ", timespec="minutes")
+    except (ValueError, OverflowError, OSError):
+        return "no date that a calendar has"
