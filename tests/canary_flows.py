@@ -249,47 +249,6 @@ def words_about_a_prescription(world: CanaryWorld) -> None:
 
 
 @flow
-def an_appointment(world: CanaryWorld) -> None:
-    who, doctor = (("--as", name(world, one)) for one in ("patient", "physician"))
-    rules = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "00:00", "to": "24:00", "length": 60}]
-    hours = {
-        "name": "Surgery",
-        "zone": "Europe/Zurich",
-        "specialties": ["Surgery"],
-        "place": "Bern",
-        "horizon": "9d",
-        "rules": rules,
-    }
-    world.run("hospital", "hours", "publish", world.file("hours.json", {**hours, "lead": "0m"}), *doctor)
-    deadline, slots = time.monotonic() + 30, list[dict[str, str]]()
-    while len(slots) < 4 and time.monotonic() < deadline:
-        slots = world.run("patient", "slots", "find", "--specialty", "Surgery", "--limit", "9").document["slots"]
-    first, second, third, fourth = (one["slot"] for one in slots[1:5])
-    told = ("--reason", world.book("reason of a visit"), "--phone", world.book("number for calling back"))
-    held = world.run("patient", "appt", "hold", first, *who).document["appointment"]["appointment"]
-    born = ("--born", world.book.other("born, as booked", "1751-03-09"))
-    world.run("patient", "appt", "book", held, *who, *told, *born, "--share", "summary,medications")
-    inbox(world, "hospital", "physician")
-    world.run("hospital", "appt", "today", *doctor)
-    world.run("hospital", "link", name(world, "patient"), *doctor, "--number", world.book("number of a patient"))
-    world.run("patient", "appt", "move", held, second, *who)
-    world.run("patient", "appt", "wait", first, *who)
-    caller = ("--for", world.book("name of who telephones"), "--reason", world.book("reason of who telephones"))
-    world.run("hospital", "appt", "book", third, *doctor, *caller)
-    world.run("patient", "appt", "book", third, *who, *told, code="agent/no-such-slot")
-    world.run("patient", "appt", "ics", world.file("mine.ics", b""), *who)
-    world.run("hospital", "appt", "check-in", held, *doctor)
-    world.run("hospital", "appt", "done", held, *doctor)
-    other = world.run("patient", "appt", "book", fourth, *who, *told).document["appointment"]["appointment"]
-    inbox(world, "hospital", "physician")
-    words = ("--reason", "absent", "--words", world.book("why a practice cancels"))
-    world.run("hospital", "appt", "decline", other, *doctor, *words)
-    world.run("hospital", "link", name(world, "patient"), *doctor, "--undo")
-    inbox(world, "patient", "patient")
-    world.run("patient", "appt", "list", *who)
-
-
-@flow
 def an_appointment_is_booked_moved_waited_for_and_kept(world: CanaryWorld) -> None:
     who, doctor = (("--as", name(world, one)) for one in ("patient", "physician"))
     every = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "00:00", "to": "24:00", "length": 60}

@@ -33,7 +33,7 @@ from salus.agent.services.sealing import silent
 from salus.bootstrap import open_home
 from salus.charts.epochs import EpochKeys, open_slot
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
-from salus.demo import pharmacy
+from salus.demo import laboratory, pharmacy, visit
 from salus.demo.cast import FAMILY, HOUR, NOTE, NURSE, PATIENT, PHYSICIAN, PRACTICE, STRANGER, Cast
 from salus.demo.stage import Stage
 from salus.exchange.cards import Duty, Role
@@ -305,5 +305,7 @@ def _node_reads_nothing(stage: Stage, cast: Cast) -> None:
 SCENES = (
     *(_wallets, _import, _beside, _refused, _granted, _note, _who_read, _withdrawn, _family, _employee),
     *pharmacy.SCENES,
+    *visit.SCENES,
+    *laboratory.SCENES,
     _stranger,
 )

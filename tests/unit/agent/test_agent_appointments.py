@@ -121,6 +121,20 @@ def test_what_is_shared_ends_with_the_visit_and_moves_with_it(place: Practice) -
     assert [one.status for one in granting.access(place.home.agent, PATIENT)] == ["revoked", "revoked"]
 
 
+def test_what_is_shared_ends_once_the_patient_was_seen(place: Practice) -> None:
+    """SCH-25."""
+    place.home.take_in(CLEMENTE)
+    made = place.booked(place.slots()[0], Visit(share=(SectionKind.SUMMARY,)))
+    named = made.appointment.appointment
+    place.home.clock.now += made.appointment.begins - place.home.clock.now
+    reception.check_in(place.home.agent, DOCTOR, named)
+    place.read()
+    assert [one.status for one in granting.access(place.home.agent, PATIENT)] == ["active"]
+    reception.done(place.home.agent, DOCTOR, named)
+    place.read()
+    assert [one.status for one in granting.access(place.home.agent, PATIENT)] == ["revoked"]
+
+
 def test_what_is_shared_ends_also_where_one_of_its_sections_is_empty_or_the_practice_names_another_time(place: Practice) -> None:
     """SCH-25."""
     place.home.take_in(CLEMENTE)

@@ -184,7 +184,7 @@ def news(agent: Agent, wallet: Wallet) -> list[News]:
         )
         with agent.store.writing():
             agent.store.put(wallet.person, handle, msgspec.structs.replace(own, seen=mark(there)))
-        if there.status is _S.CANCELLED:
+        if there.status in (_S.CANCELLED, _S.FULFILLED):
             end_consent(agent, wallet, own)
     return told
 
