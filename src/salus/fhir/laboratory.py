@@ -31,7 +31,7 @@ MAX_OBSERVATIONS = 200
 class Value:
     """One result: ``value`` in words with ``unit``, ``number`` where it is one; the range that it is held against, and for whom.
 
-    ``flag``: H, L, HH, LL and the like, as the laboratory says, or as the range does where it says nothing. ``at``: ms, or 0.
+    ``flag``: N, H, L, HH, LL and the like, as the laboratory says, or as the range does where it says nothing. ``at``: ms, or 0.
     """
 
     code: str
@@ -275,9 +275,9 @@ def _said(bound: Decimal | None) -> str:
 
 
 def _flag(number: Decimal | None, low: Decimal | None, high: Decimal | None) -> str:
-    if number is None:
+    if number is None or low is high is None:
         return ""
-    return "L" if low is not None and number < low else "H" if high is not None and number > high else ""
+    return "L" if low is not None and number < low else "H" if high is not None and number > high else "N"
 
 
 def _decimal(value: Any) -> Decimal | None:

@@ -91,7 +91,7 @@ def test_who_measures_nothing_does_not_wait_for_the_library() -> None:
 def test_a_flag_is_the_laboratorys_or_else_the_ranges() -> None:
     """ORD-23."""
     rows = [observation(6.9, "HH"), observation(5.2), observation(3.4), observation(4.1), observation(6.9, "N")]
-    assert [value.flag for value in laboratory.values(compiled(result(*rows)))] == ["HH", "H", "L", "", "N"]
+    assert [value.flag for value in laboratory.values(compiled(result(*rows)))] == ["HH", "H", "L", "N", "N"]
 
 
 def test_a_value_is_read_as_it_was_written_whatever_kind_it_is() -> None:
