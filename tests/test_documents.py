@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from salus.cli.app import app
 from salus.codec import Record
+from salus.fhir.outcomes import issue_type
 from salus.ledger.tx import Action
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -209,6 +210,24 @@ def hazards() -> list[str]:
 def test_every_control_of_a_hazard_names_a_test_that_there_is(test: str) -> None:
     tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests" / "unit").rglob("test_*.py"))
     assert f"def {test}(" in tests
+
+
+def refusals() -> list[tuple[str, str, str]]:
+    """(code, IssueType, test) of each row of what care services refuse."""
+    text = (ROOT / "spec" / "refusals.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| ")]
+    return [(code.strip("`"), kind, test.strip("`")) for _, code, kind, test in rows if kind != "FHIR"]
+
+
+@pytest.mark.parametrize(("code", "kind", "test"), refusals())
+def test_every_refusal_names_a_test_that_says_its_code_and_fhirs_type_of_it(code: str, kind: str, test: str) -> None:
+    assert issue_type(code) == kind
+    assert f"| `{code}` |" in (ROOT / "spec" / "errors.md").read_text("utf-8")
+    path, _, name = test.partition("::")
+    source = (ROOT / "tests" / path).read_text("utf-8")
+    (found,) = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == name]
+    whole = "".join(ast.get_source_segment(source, one) or "" for one in (*found.decorator_list, found))
+    assert code.partition("/")[2] in whole
 
 
 def test_the_readme_names_files_and_symbols_that_exist() -> None:
