@@ -80,9 +80,7 @@ def publish(
     pages, left_out = _pages(agent, kept)
     with agent.store.writing():
         agent.store.put(desk.person, handle, kept)
-        for page in pages:
-            agent.store.put(desk.person, page_place(handle, page.begins), OwnPage(page))
-            agent.store.put(desk.person, page_place(handle, page.begins), OutgoingPage(handle))
+        _keep(agent, desk, handle, pages)
     opened, changed = _complete(agent, desk, handle, kept)
     return _info(agent, handle, kept, pages, (changed, left_out), opened=opened)
 
@@ -137,10 +135,14 @@ def _extend(agent: Agent, desk: Wallet, handle: bytes, own: OwnSchedule) -> None
         return
     pages, _ = _pages(agent, own)
     with agent.store.writing():
-        for page in pages:
-            if page.begins >= begins:
-                agent.store.put(desk.person, page_place(handle, page.begins), OwnPage(page))
-                agent.store.put(desk.person, page_place(handle, page.begins), OutgoingPage(handle))
+        _keep(agent, desk, handle, [page for page in pages if page.begins >= begins])
+
+
+def _keep(agent: Agent, desk: Wallet, handle: bytes, pages: Sequence[SchedulePage]) -> None:
+    """Keep pages that are to be sent, inside the caller's write transaction."""
+    for page in pages:
+        agent.store.put(desk.person, page_place(handle, page.begins), OwnPage(page))
+        agent.store.put(desk.person, page_place(handle, page.begins), OutgoingPage(handle))
 
 
 def _about(agent: Agent, wallet: Wallet, hours: Hours, handle: bytes, known: OwnSchedule | None) -> SignedAbout:
