@@ -13,6 +13,7 @@ count and size. ::
 
 from __future__ import annotations
 
+import threading
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,6 +24,10 @@ T = TypeVar("T")
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+_json_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+#: msgspec 0.22 works a shape out when it first makes a decoder for it or for one that holds it, and shows it half made to other
+#: threads meanwhile, which then read a null pointer: two first requests at once would end a node.
+_making = threading.Lock()
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -43,13 +48,24 @@ def decode(data: bytes, shape: type[T], *, limit: int) -> T:
         raise Malformed("too-large", f"{len(data)} bytes where at most {limit} are allowed")
     decoder = _decoders.get(shape)
     if decoder is None:
-        decoder = _decoders[shape] = msgspec.msgpack.Decoder(shape)
+        with _making:
+            decoder = _decoders[shape] = msgspec.msgpack.Decoder(shape)
     try:
         value: T = decoder.decode(data)
         canonical = _encoder.encode(value)
     except (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError) as error:
         raise Malformed("not-decodable", f"not a {_name(shape)}") from error
     require_canonical(canonical, data)
+    return value
+
+
+def decode_json(data: bytes, shape: type[T]) -> T:
+    """The value of ``data``, which is JSON by any writer's hand; ``msgspec.DecodeError`` where it is not of the shape."""
+    decoder = _json_decoders.get(shape)
+    if decoder is None:
+        with _making:
+            decoder = _json_decoders[shape] = msgspec.json.Decoder(shape)
+    value: T = decoder.decode(data)
     return value
 
 

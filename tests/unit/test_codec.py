@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -195,3 +199,11 @@ def test_a_full_code_gives_back_the_error_that_it_names() -> None:
 def test_a_code_of_no_known_kind_is_no_refusal(code: str) -> None:
     with pytest.raises(ValueError, match="unknown codespace"):
         errors.refusal(code, "why")
+
+
+def test_first_decodes_in_many_threads_at_once_end_no_process() -> None:
+    """It is by chance where threads meet, so that a few processes try."""
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-m", "first_decodes"], env={**os.environ, "PYTHONPATH": path}, check=False)
+        assert done.returncode == 0

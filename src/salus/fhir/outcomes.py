@@ -6,53 +6,68 @@ from salus.errors import SalusError
 from salus.fhir.parsing import read_resource, to_json
 from salus.fhir.validation import require_valid
 
-#: By the whole code, or by what it begins with: the longest that fits.
+#: By codespace, and by what the code begins with: the longest that fits.
 ISSUE_TYPES = {
-    "agent/": "processing",
-    "agent/ambiguous-": "multiple-matches",
-    "agent/no-": "not-found",
-    "agent/not-": "business-rule",
-    "agent/node-unreachable": "transient",
-    "agent/undecided": "transient",
-    "agent/code-replaced": "conflict",
-    "agent/no-licence": "forbidden",
-    "agent/not-prescriber": "forbidden",
-    "agent/no-substitution": "business-rule",
-    "agent/order-altered": "security",
-    "agent/prescription-altered": "security",
-    "agent/report-altered": "security",
-    "agent/prescription-too-large": "too-long",
-    "agent/words-too-long": "too-long",
-    "agent/unsafe-prescription": "business-rule",
-    "agent/wrong-network": "security",
-    "agent/wrong-patient": "conflict",
-    "codec/": "structure",
-    "crypto/": "security",
-    "fhir/": "invalid",
-    "fhir/bad-loinc": "code-invalid",
-    "fhir/unknown-unit": "code-invalid",
-    "fhir/no-unit": "required",
-    "ledger/": "business-rule",
-    "ledger/is-": "conflict",
-    "ledger/slot-": "conflict",
-    "ledger/handle-taken": "duplicate",
-    "ledger/replayed": "duplicate",
-    "ledger/expired": "expired",
-    "ledger/no-such-": "not-found",
-    "ledger/not-licensed": "forbidden",
-    "ledger/not-responsible": "forbidden",
-    "ledger/not-at-this-desk": "forbidden",
-    "ledger/quota-spent": "throttled",
-    "ledger/too-many-open": "throttled",
-    "node/": "processing",
-    "warrants/": "forbidden",
+    "agent": {
+        "": "processing",
+        "ambiguous-": "multiple-matches",
+        "code-replaced": "conflict",
+        "no-": "not-found",
+        "no-licence": "forbidden",
+        "no-substitution": "business-rule",
+        "node-unreachable": "transient",
+        "not-": "business-rule",
+        "not-prescriber": "forbidden",
+        "order-altered": "security",
+        "prescription-altered": "security",
+        "prescription-too-large": "too-long",
+        "report-altered": "security",
+        "undecided": "transient",
+        "unsafe-prescription": "business-rule",
+        "words-too-long": "too-long",
+        "wrong-network": "security",
+        "wrong-patient": "conflict",
+    },
+    "codec": {
+        "": "structure",
+    },
+    "crypto": {
+        "": "security",
+    },
+    "fhir": {
+        "": "invalid",
+        "bad-loinc": "code-invalid",
+        "no-unit": "required",
+        "unknown-unit": "code-invalid",
+    },
+    "ledger": {
+        "": "business-rule",
+        "expired": "expired",
+        "handle-taken": "duplicate",
+        "is-": "conflict",
+        "no-such-": "not-found",
+        "not-at-this-desk": "forbidden",
+        "not-licensed": "forbidden",
+        "not-responsible": "forbidden",
+        "quota-spent": "throttled",
+        "replayed": "duplicate",
+        "slot-": "conflict",
+        "too-many-open": "throttled",
+    },
+    "node": {
+        "": "processing",
+    },
+    "warrants": {
+        "": "forbidden",
+    },
 }
 
 
-def issue_type(code: str) -> str:
+def issue_type(full_code: str) -> str:
     """The IssueType of a full code, such as ``ledger/is-accepted``; ``processing`` where none fits better."""
-    fitting = [begins for begins in ISSUE_TYPES if code.startswith(begins)]
-    return ISSUE_TYPES[max(fitting, key=len)] if fitting else "processing"
+    codespace, _, code = full_code.partition("/")
+    types = ISSUE_TYPES.get(codespace, {"": "processing"})
+    return types[max((begins for begins in types if code.startswith(begins)), key=len)]
 
 
 def outcome(error: SalusError) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from salus.codec import decode_json
 from salus.crypto.hashing import sha256
 from salus.errors import FhirRefused
 
@@ -73,7 +74,7 @@ def read_resources(data: bytes) -> list[Resource]:
     if whole["resourceType"] != "Bundle":
         return [_resource(data.strip(), whole, "")]
     try:
-        raws = msgspec.json.decode(data, type=_Bundle).entry
+        raws = decode_json(data, _Bundle).entry
     except msgspec.DecodeError as error:
         raise FhirRefused("not-a-resource", "the Bundle's entries are not as FHIR has them") from error
     if len(raws) > MAX_RESOURCES:

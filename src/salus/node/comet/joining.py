@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from salus.codec import decode_json
 from salus.errors import LedgerRefused, NodeRefused, SalusError
 from salus.exchange.peering import Question
 from salus.ids import Millis
@@ -87,7 +88,7 @@ def find_start(genesis: Genesis, peers: Peers, now: Millis) -> Start | None:
     for peer in peers.known():
         try:
             newest = max(newest, _proven(genesis, peers, peer.member, None).height)
-            told = msgspec.json.decode(peers.ask_engine(peer.member, Question.SNAPSHOTS), type=list[int])
+            told = decode_json(peers.ask_engine(peer.member, Question.SNAPSHOTS), list[int])
         except (SalusError, msgspec.DecodeError):
             continue
         offers += [(height, peer.member) for height in told[:OFFERS]]

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from salus.codec import decode_json
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.peering import Question
 
@@ -118,7 +119,7 @@ def answered(put: Put, witness: Put, asked: bytes) -> bytes:
     as they come: of those, ``witness``, another member, must say the same.
     """
     try:
-        question = msgspec.json.decode(asked, type=_Asked)
+        question = decode_json(asked, _Asked)
         if question.method == Question.SNAPSHOTS:
             return b""
         what = (question.method, int(question.params.height), int(question.params.page))
@@ -134,11 +135,11 @@ def answered(put: Put, witness: Put, asked: bytes) -> bytes:
 
 
 def _result(told: bytes) -> bytes:
-    return bytes(msgspec.json.decode(told, type=_Answered).result)
+    return bytes(decode_json(told, _Answered).result)
 
 
 def _addressed(number: int, told: bytes) -> bytes:
     """The member's answer, under the number of this question."""
-    answer = msgspec.json.decode(told, type=_Answered)
+    answer = decode_json(told, _Answered)
     said = {"error": answer.error} if answer.error else {"result": answer.result}
     return msgspec.json.encode({"jsonrpc": "2.0", "id": number, **said})

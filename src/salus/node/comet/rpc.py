@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from salus.codec import decode_json
 from salus.errors import NodeRefused
 from salus.exchange.peering import Question
 from salus.ledger.lightblock import MAX_VALIDATORS, Validator
@@ -234,10 +235,10 @@ class Rpc:
 
     def _ask(self, shape: type[Shape], method: str, **params: str) -> Shape:
         try:
-            answer = msgspec.json.decode(self._exchange(_request(method, params)), type=_Answer)
+            answer = decode_json(self._exchange(_request(method, params)), _Answer)
             if answer.error is not None:
                 raise _Said(f"{answer.error.message}: {answer.error.data}", answer.error.data)
-            return msgspec.json.decode(answer.result, type=shape)
+            return decode_json(answer.result, shape)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _unreachable() from error
 
