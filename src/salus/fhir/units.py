@@ -19,8 +19,9 @@ MAX_UNIT = 64  # characters of a unit's code
 
 _LOINC = re.compile(r"([0-9]{1,7})-([0-9])")
 _REMARK = re.compile(r"\{[^{}]*\}")
-#: What stands for a substance's valence, or for an agreed preparation; columns of mercury and of water are pressures.
-_OWN_KIND = re.compile(r"eq|osm|\[(?!Hg\]|H2O\])[^\]]*\]")
+#: What stands for a substance's valence, or for an agreed preparation; columns of mercury and of water are pressures, and pounds,
+#: inches and their like are units as any other.
+_OWN_KIND = re.compile(r"eq|osm|\[(?!Hg\]|H2O\]|[a-z]+_(?:av|i|us|br|ap|tr)\])[^\]]*\]")
 
 
 def require_loinc(code: str) -> None:
