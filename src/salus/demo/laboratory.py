@@ -14,7 +14,7 @@ from salus.ledger.modules.orders.messages import ReportStatus
 
 LABORATORY, POTASSIUM = "Laboratory North", "2823-3"  # LOINC: potassium in serum or plasma
 BORN = "1984-07-02"
-SOON = 1_500  # ms within which this story's critical value is to be acknowledged; an hour where nothing is said
+SOON = 2_000  # ms within which this story's critical value is to be acknowledged; an hour where nothing is said
 _LOINC, _UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 _FLAGS = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 
@@ -40,13 +40,8 @@ def _critical(stage: Stage, cast: Cast) -> None:
     (row,) = acknowledging.attended(cast.agent, PHYSICIAN)
     stage.claim(f"{PHYSICIAN} sees it in red at once: potassium {row.values[0].value} {row.values[0].unit}", row.red)
     stage.claim(f"{FAMILY}, who covers, is not bothered yet", not acknowledging.attended(cast.agent, FAMILY))
-    time.sleep(SOON / 1000)
-    acknowledging.attended(cast.agent, PHYSICIAN)
-    _again(cast)
-    (row,) = acknowledging.attended(cast.agent, FAMILY)
-    stage.claim(
-        f"nobody acknowledges it in time: it climbs to {FAMILY}, and is red there", row.red and row.attention == "climbed"
-    )
+    (row,) = _climbed(cast)
+    stage.claim(f"nobody acknowledges it in time: it climbs to {FAMILY}, and is red there", row.red and bool(row.climbed_at))
     acknowledging.acknowledge(cast.agent, FAMILY, order)
     _read(cast, PATIENT)
     own = resulted.own_results(cast.agent, PATIENT)
@@ -81,10 +76,15 @@ def _report(cast: Cast, order: str, unit: str) -> None:
     reporting.report(cast.agent, LABORATORY, order, json.dumps(report).encode(), ReportStatus.FINAL, SOON)
 
 
-def _again(cast: Cast) -> None:
-    """Another block, in which time has passed."""
-    request = service_request((), "Ferritin", PATIENT)
-    ordering.create(cast.agent, PHYSICIAN, PATIENT, LABORATORY, request, ordering.OrderTerms(FAMILY, PHYSICIAN, born=BORN))
+def _climbed(cast: Cast) -> tuple[acknowledging.AttendedInfo, ...]:
+    """What the cover sees once a block has come after the deadline: this network of one member makes blocks as there is work."""
+    deadline, number = time.monotonic() + 60, 0
+    while not (found := acknowledging.attended(cast.agent, FAMILY)) and time.monotonic() < deadline:
+        time.sleep(SOON / 1000)
+        number += 1
+        request = service_request((), f"Ferritin, tube {number}", PATIENT)
+        ordering.create(cast.agent, PHYSICIAN, PATIENT, LABORATORY, request, ordering.OrderTerms(FAMILY, PHYSICIAN, born=BORN))
+    return found
 
 
 def _read(cast: Cast, *names: str) -> None:
