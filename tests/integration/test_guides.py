@@ -121,19 +121,29 @@ def test_the_patients_guide_works_as_it_is_written(reader: Reader) -> None:
         there.run('SALUS_AS="Dr. Reyes" salus inbox && SALUS_AS="Dr. Reyes" salus note visit.txt --of Ana')
 
     def prescribed(there: Reader) -> None:
-        there.run('SALUS_AS="Dr. Reyes" salus rx issue order.json --of Ana')
+        if not there.ask("salus rx list")["own"]:
+            there.run('SALUS_AS="Dr. Reyes" salus rx issue order.json --of Ana --override benefit-outweighs-risk')
+
+    def open_hours(there: Reader) -> None:
+        there.run('SALUS_AS="Dr. Reyes" salus hours publish hours.toml')
+
+    def slot(there: Reader) -> str:
+        return str(there.ask("salus slots find --specialty cardio")["slots"][0]["slot"])
 
     before = {
         "salus contact add": physician,
         "salus inbox": prescribed,
         "salus access --reader": note,
         "salus directory find": listed,
+        "salus slots find --specialty cardio --near Bern": open_hours,
     }
     ids = {
         "67e23918": lambda there: there.ask("salus rx list")["own"][0]["prescription"][:8],
         "5137ba4afda194a64b5e98dfbf3f5fc5ea3048ca51a423557d8db29f0782d10d": first,
         "5137ba4a": lambda there: first(there)[:8],
         "1ed4abf451846b942db5a1af3e79a0834f3496165f18f1da7d8c5741a8b6f26e": entry,
+        "9f86d081@1795852800000": slot,
+        "4bf5122f": lambda there: there.ask("salus appt list")["appointments"][0]["appointment"]["appointment"][:8],
         "ana.export": lambda there: "ana.export --export-passphrase-file passphrase",
         "MedicationRequest/123": lambda there: there.ask("salus chart")["versions"][0]["resource"],
     }
