@@ -107,8 +107,10 @@ def test_members_that_prune_let_go_of_blocks_and_lead_others_on(net: Localnet) -
         assert story.client.result(body) == known
         assert story.client.submit(sent) == known
 
+        before = base(net, members[A])
         status, told = command(homes[A], "node", "status")
-        assert (status, told["base"]) == (0, base(net, members[A]))
+        assert status == 0
+        assert before <= told["base"] <= base(net, members[A])  # which moves up meanwhile
         status, told = command(homes[A], "node", "blocks", "--last", "1000")
         assert (status, told["blocks"][0]["height"] > 1) == (0, True)  # type: ignore[index]
         assert findings(homes[A])["archive"] == ""
