@@ -37,7 +37,7 @@ run: $(READY)  ## A patient's story on the real system, every claim checked
 
 test: $(READY) lint types  ## Lint, types, contracts, every test, full branch coverage of the four inner rooms
 	-@if command -v go >/dev/null; then $(MAKE) --no-print-directory engine store; fi  # without them, their tests are skipped and say so
-	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 lint: $(READY)
 	$(BIN)/ruff check src tests tools bench
