@@ -275,6 +275,8 @@ def require_command(words: list[str]) -> None:
         known = {name: option for option in command.params for name in option.opts}
         while rest and rest[0] in known:
             rest = rest[2:]
+        if not rest and command.invoke_without_command and command.name:  # a command that has others below it
+            return
         assert rest, f"{words} names no command"
         assert rest[0] in command.commands, f"there is no command {rest[0]!r} in {words}"
         command = command.commands[rest.pop(0)]
