@@ -243,7 +243,7 @@ class Model:
         if one.given == 1_000 or rest is Rest.CLOSE:
             one.place = "gone"
         elif rest is Rest.FREE:
-            one.place, one.holder, one.last = "shelf", "", 0
+            one.place, one.holder, one.last = ("shelf" if now < one.closes else "time"), "", 0
         return True
 
     def undo(self, number: int, now: int) -> bool:

@@ -294,6 +294,15 @@ def test_a_stop_reaches_whoever_has_it_and_blocks_it_until_it_is_seen(rx: Prescr
     assert rx.stop("b") == "ledger/is-stopped"
 
 
+def test_the_rest_of_a_fill_whose_window_is_over_is_for_nobody(rx: Prescribing) -> None:
+    """RX-4."""
+    assert rx.issue("b", days=2) == ""
+    assert rx.accept("b", days=14) == ""
+    rx.pass_time(3)
+    assert rx.dispense("b", share=400, rest=Rest.FREE) == ""
+    assert (rx.status("b"), rx.accept("b")) == ("expired", "ledger/is-expired")
+
+
 def test_what_was_collected_is_closed_and_undone_no_more(rx: Prescribing) -> None:
     """RX-18."""
     assert rx.accept("a") == ""

@@ -221,9 +221,10 @@ def _dispense(context: Context, message: DispenseFill) -> None:
     if dispensed > WHOLE:
         raise LedgerRefused("too-much", "more than was ordered")
     whole = dispensed == WHOLE or message.rest is Rest.CLOSE
-    to = _S.COMPLETED if whole else _S.READY if message.rest is Rest.FREE else _S.ACCEPTED
+    free = _S.READY if context.time < found.closes else _S.EXPIRED
+    to = _S.COMPLETED if whole else free if message.rest is Rest.FREE else _S.ACCEPTED
     changed: dict[str, Any] = {"dispensed": dispensed, "last": message.share, "at": context.time, "licence": message.licence}
-    if to is _S.READY:
+    if to is free:
         changed |= {"holder": NOBODY, "last": 0}
     _put(context, message, message.fill, found, to, **changed)
 

@@ -61,7 +61,7 @@ TABLE: Table[FillStatus] = {
         TIME: (_S.EXPIRED,),
     },
     _S.ACCEPTED: {
-        DispenseFill: (_S.COMPLETED, _S.ACCEPTED, _S.READY),
+        DispenseFill: (_S.COMPLETED, _S.ACCEPTED, _S.READY, _S.EXPIRED),
         UndoFill: (_S.ACCEPTED,),
         ReturnFill: (_S.READY, _S.EXPIRED),
         FreeFill: (_S.READY, _S.EXPIRED),
