@@ -230,6 +230,7 @@ class Book:
 
     def __init__(self, names: Sequence[str], slots: dict[str, list[Slot]]) -> None:
         self.pages, self.number = dict(slots), dict.fromkeys(names, 0)
+        self.known = {(name, tuple(page)): 0 for name, page in slots.items()}  # a page that comes back is the same page
         self.visits: dict[str, Visit] = {}
         self.lines: dict[str, list[Visit]] = {name: [] for name in names}
 
@@ -397,8 +398,7 @@ def _publish(chance: random.Random, ledger: Scheduling, book: Book, where: str, 
         return True, ""
     length = chance.choice((QUARTER, 20 * MINUTE, 10 * MINUTE))
     slots = grid(old[0].start, 6, length=length, seats=chance.choice((1, 2)))
-    changed = slots != old
-    book.pages[where], book.number[where] = slots, book.number[where] + changed
+    book.pages[where], book.number[where] = slots, book.known.setdefault((where, tuple(slots)), len(book.known))
     return True, ledger.publish(where, slots, begins, begins + 12 * HOUR)
 
 
