@@ -89,7 +89,8 @@ def test_what_the_vault_at_hand_lacks_is_asked_of_those_that_keep_it_and_each_re
     passing = read_all(five, tmp_path, set())
     members = [member(world) for world in five]
     others = {vault for vault in passing.asked if vault != members[0]}
-    assert others
+    lacking = {blob for read, _ in passing.served for blob in wanted(five, read)} - set(five[0].node.blobs.stock())
+    assert bool(others) == bool(lacking)  # by chance of keys, one time in twenty the vault at hand keeps all six
     for read, _ in passing.served:
         if read.request.vault != members[0]:
             assert all(read.request.vault in responsible(members[1:], blob, 3) for blob in wanted(five, read))
