@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from salus.bootstrap import highest_seen
+from salus.own_node import highest_seen
 
 ROOT = Path(__file__).parents[3]
 GUIDE = ROOT / "docs" / "guides" / "operator.md"
