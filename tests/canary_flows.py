@@ -323,6 +323,8 @@ def ordered_and_reported(world: CanaryWorld) -> None:
     world.run("hospital", "order", "cancel", order, *doctor, code="ledger/is-completed")
     for home, who in (("patient", me), ("hospital", doctor), ("practice", lab)):
         world.run(home, "order", "list", *who)
+        for more in ((), ("--fhir",)):
+            world.show(home, "order", "show", order, *who, *more)
 
 
 def report(value: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from salus.cli.options import HOME, As, Home, Json, read_input, span
-from salus.cli.output import emit, table, when
+from salus.cli.output import emit, emit_raw, table, when
 from salus.errors import Misused
 from salus.exchange.ordering import MAX_LETTER, Category
 from salus.ledger.modules.orders.messages import Reason, ReportStatus
@@ -78,6 +78,28 @@ def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
     rows += [(i.order[:12], f"of {i.orderer}, for {i.patient}", i.what, i.accession, state(i)) for i in received]
     text = table(("order", "whose", "what", "where", "state"), rows, "no orders")
     emit(as_json, {"own": own, "placed": placed, "received": received}, text)
+
+
+@app.command()
+def show(
+    order: Which,
+    who: As,
+    fhir: Annotated[bool, typer.Option("--fhir", help="As FHIR: the ServiceRequest, and a Task of what became of it.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """An order of your own, one that you have placed, or one that your laboratory was given."""
+    from salus.agent.services import looking
+    from salus.agent.services.resulted import OwnOrderInfo
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        if fhir:
+            emit_raw(looking.as_fhir(agent, who, order))
+            return
+        info = looking.show(agent, who, order)
+    own = isinstance(info, OwnOrderInfo)
+    emit(as_json, info, f"{info.what} from {info.laboratory}: {_STATES[info.status]}" if own else words(info))
 
 
 @app.command()
