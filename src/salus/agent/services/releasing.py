@@ -1,6 +1,6 @@
 """Free seats of the hours that stand, offered to whoever waits: also those that fell free under hours which were changed since.
 
-The ledger itself offers what falls free on the page that it was taken from. It cannot know what lies on a later page; the desk can.
+The ledger offers by itself what falls free on the page that it was taken from. What lies on a later page the desk alone knows.
 """
 
 from __future__ import annotations
