@@ -223,6 +223,16 @@ def test_a_seat_that_the_new_hours_have_not_is_offered_to_nobody(place: Practice
     assert place.read() == []
 
 
+def test_a_seat_that_the_desk_has_taken_back_is_offered_to_nobody(place: Practice) -> None:
+    """SCH-12, SCH-32."""
+    first = place.slots()[0]
+    taken = place.booked(first, by=place.away)
+    booking.wait(place.home.agent, PATIENT, bytes.fromhex(first[:64]), (0, int(first[65:])), [Kind.VISIT])
+    reception.decline(place.home.agent, DOCTOR, taken.appointment.appointment, DeclineReason.ABSENT)
+    resume(place.home.agent)
+    assert place.read() == []
+
+
 def test_who_has_let_an_offer_lapse_is_not_asked_for_the_same_seat_until_it_falls_free_again(place: Practice) -> None:
     """SCH-32: three offers that lapse end a wait, and a practice's commands are no offers."""
     first = place.slots()[0]

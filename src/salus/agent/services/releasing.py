@@ -10,6 +10,7 @@ from contextlib import suppress
 from salus.agent.home import Agent
 from salus.agent.own_schedules import OwnSchedule, pages_of
 from salus.agent.services.appointments import standings
+from salus.agent.services.desk import Booking
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header, record, records
 from salus.agent.wallet import Wallet
@@ -65,12 +66,12 @@ def _waiting(agent: Agent, handle: bytes, there: Schedule) -> list[Waiting]:
 
 def _free(agent: Agent, desk: Wallet, handle: bytes, there: Schedule, waiting: list[Waiting]) -> list[ShownSlot]:
     """The slots that suit anybody, can be offered still, and have a seat free; as they stand on their pages."""
-    now = newest_header(agent).time
+    now, given_up = newest_header(agent).time, _given_up(agent, desk, handle)
     suiting = [
         (page, index, slot)
         for page in pages_of(agent, desk.person, handle)
         for index, slot in enumerate(page.slots)
-        if offer_until(slot.start - there.lead, now) and any(_suits(one, slot) for one in waiting)
+        if slot.start not in given_up and offer_until(slot.start - there.lead, now) and any(_suits(one, slot) for one in waiting)
     ][:MOST_LOOKED_AT]
     leaves, _ = records(agent, [seats_key(handle, slot.start) for _, _, slot in suiting], Seats) if suiting else ([], None)
     taken = [
@@ -80,6 +81,12 @@ def _free(agent: Agent, desk: Wallet, handle: bytes, there: Schedule, waiting: l
         for seat in leaf.taken
     ]
     return [shown_slot(page, index) for page, index, slot in suiting if free_seats(slot, taken)]
+
+
+def _given_up(agent: Agent, desk: Wallet, handle: bytes) -> set[int]:
+    """The starts at which this desk has cancelled somebody: as the ledger does, it offers them to nobody."""
+    found = standings(agent, agent.store.ids(Booking, desk.person))
+    return {at.slot.start for one in found if one and one.reason for at in one.slots if at.schedule == handle}
 
 
 def _suits(one: Waiting, slot: Slot) -> bool:
