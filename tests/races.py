@@ -120,6 +120,7 @@ class Course:
 
     def run(self, claims: Sequence[Claim], where: bytes, holder: Callable[[bytes], bytes]) -> Outcome:
         """All claims at once; ``holder`` reads from the leaf ``where`` who has it."""
+        self.world.settled()  # whoever has not seen yet what there is to be had would say that there is nothing
         outcome, began = Outcome(), time.monotonic()
 
         def claim(one: Claim) -> tuple[Claim, str, list[str]]:
