@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from salus.charts.sections import SectionKind
+from salus.errors import FhirRefused
+from salus.fhir import coverage
 from salus.fhir.parsing import Resource, instant
 
 INCOMPLETE = "This chart may be incomplete."
@@ -123,6 +125,13 @@ def _event(item: Item) -> str:
     return f"{_date(value)}   {item.resource.type}: {named}{' for ' + why if why else ''}   {value.get('status', '')}"
 
 
+def _coverage(item: Item) -> str:
+    try:
+        return coverage.words(coverage.from_fhir(item.resource))
+    except FhirRefused:
+        return f"(not readable)   {item.resource.identity}"
+
+
 def _document(item: Item) -> str:
     value = item.resource.value
     return f"{_date(value)}   {_text(value.get('type'))} by {item.author}: {_attached(value)}"
@@ -147,6 +156,7 @@ _PARTS: tuple[tuple[str, tuple[str, ...], Callable[[Item], str]], ...] = (
     ("VITAL SIGNS AND OBSERVATIONS", ("Observation",), _event),
     ("IMMUNISATIONS", ("Immunization",), _event),
     ("ENCOUNTERS AND PROCEDURES", ("Encounter", "Procedure", "DiagnosticReport", "ImagingStudy", "CarePlan"), _event),
+    ("COVERAGE", ("Coverage",), _coverage),
     ("DOCUMENTS AND NOTES", ("DocumentReference", "Composition"), _document),
 )
 
