@@ -29,7 +29,7 @@ def today(who: As, day: Day = "", schedule: Only = "", home: Home = HOME, as_jso
         found = reception.day_list(agent, who, _window(agent, who, day), schedule)
     rows = [_row(info) for info in found]
     unread = dict.fromkeys(
-        at.practitioner for info in found if not info.name for at in info.appointment.places if at.practitioner
+        name for info in found if not info.name for at in info.appointment.places if (name := at.practitioner or at.organisation)
     )
     notes = "".join(f"\nWho comes may stand in a letter that was not read yet: salus inbox --as '{name}'" for name in unread)
     emit(as_json, {"appointments": found}, table(("when", "who", "why", "state", "appointment"), rows, "nobody comes") + notes)

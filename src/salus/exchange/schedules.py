@@ -153,6 +153,14 @@ def require_page(page: SchedulePage, network: bytes) -> About:
     return about
 
 
+def names_of(about: About) -> tuple[str, str]:
+    """The practitioner's and the organisation's name; "" for the first where the schedule is an organisation's own."""
+    name = about.card.card.name
+    if about.card.card.role in (Role.MEMBER, Role.ORGANISATION):
+        return "", name
+    return name, about.organisation
+
+
 def about_hash(about: About) -> Hash:
     """The last item under a page's root."""
     return tagged("salus/schedule-about-hash/1", encode(about))

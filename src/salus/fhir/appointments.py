@@ -110,7 +110,7 @@ def _participant(at: PlaceInfo) -> dict[str, Any]:
         ],
         **({"type": [{"text": at.service}]} if at.service else {}),
         "actor": {
-            "type": "PractitionerRole",
+            "type": "HealthcareService" if at.organisation and not at.practitioner else "PractitionerRole",
             "identifier": {"system": SCHEDULE_SYSTEM, "value": at.schedule},
             **({"display": at.practitioner} if at.practitioner else {}),
         },

@@ -1,4 +1,6 @@
-"""The page of a schedule in FHIR R4 and back: a Bundle of Location, PractitionerRole, HealthcareService, Schedule and Slots.
+"""The page of a schedule in FHIR R4 and back: a Bundle of Location, HealthcareService, PractitionerRole, Schedule and Slots.
+
+A schedule that is an organisation's own has no PractitionerRole: its HealthcareService has the licence.
 
 What FHIR has no element for stands in extensions and systems of Salus' own (``urn:salus:``): seats, kind, handle and licence.
 """
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from salus.errors import FhirRefused
-from salus.exchange.schedules import SchedulePage, Spot
+from salus.exchange.schedules import SchedulePage, Spot, names_of
 from salus.fhir.authoring import utc
 from salus.fhir.parsing import as_bundle, instant, read_resource, read_resources, to_json
 from salus.fhir.validation import require_valid
@@ -24,7 +26,10 @@ _DEGREE = 1_000_000
 
 @dataclass(frozen=True)
 class PageFacts:
-    """What a page says to people, in plain values, without what proves it. Times in ms; ``taken``: starts of busy slots."""
+    """What a page says to people, in plain values, without what proves it. Times in ms; ``taken``: starts of busy slots.
+
+    ``practitioner``: "" where the schedule is the organisation's own.
+    """
 
     schedule: str
     licence: str
@@ -46,13 +51,14 @@ class PageFacts:
 def facts_of(page: SchedulePage, taken: Collection[int] = ()) -> PageFacts:
     """What the page says; ``taken``: the starts of slots in which no seat is free."""
     about = page.about.about
+    practitioner, organisation = names_of(about)
     busy = tuple(slot.start for slot in page.slots if slot.start in taken)
     return PageFacts(
         about.schedule.hex(),
         about.licence.hex(),
-        about.card.card.name,
+        practitioner,
         about.service,
-        about.organisation,
+        organisation,
         about.specialties,
         about.languages,
         about.telecom,
@@ -75,6 +81,21 @@ def to_fhir(facts: PageFacts) -> bytes:
     specialty = [{"text": text} for text in facts.specialties]
     telecom = [{"system": _contact_system(text), "value": text} for text in facts.telecom]
     languages = [{"coding": [{"system": "urn:ietf:bcp:47", "code": code}]} for code in facts.languages]
+    organisation = {"display": facts.organisation}
+    licence = [{"system": LICENCE_SYSTEM, "value": facts.licence}]
+    own = not facts.practitioner
+    role: dict[str, Any] = {
+        "resourceType": "PractitionerRole",
+        "id": ids["PractitionerRole"],
+        "identifier": licence,
+        "active": True,
+        "practitioner": {"display": facts.practitioner},
+        **({"organization": organisation} if facts.organisation else {}),
+        "specialty": specialty,
+        "location": [refs["Location"]],
+        "healthcareService": [refs["HealthcareService"]],
+        "telecom": telecom,
+    }
     values: list[dict[str, Any]] = [
         {
             "resourceType": "Location",
@@ -88,6 +109,7 @@ def to_fhir(facts: PageFacts) -> bytes:
         {
             "resourceType": "HealthcareService",
             "id": ids["HealthcareService"],
+            **({"identifier": licence, "providedBy": organisation} if own else {}),
             "active": True,
             "name": facts.service,
             "location": [refs["Location"]],
@@ -95,18 +117,7 @@ def to_fhir(facts: PageFacts) -> bytes:
             "telecom": telecom,
             "communication": languages,
         },
-        {
-            "resourceType": "PractitionerRole",
-            "id": ids["PractitionerRole"],
-            "identifier": [{"system": LICENCE_SYSTEM, "value": facts.licence}],
-            "active": True,
-            "practitioner": {"display": facts.practitioner},
-            **({"organization": {"display": facts.organisation}} if facts.organisation else {}),
-            "specialty": specialty,
-            "location": [refs["Location"]],
-            "healthcareService": [refs["HealthcareService"]],
-            "telecom": telecom,
-        },
+        *([] if own else [role]),
         {
             "resourceType": "Schedule",
             "id": ids["Schedule"],
@@ -114,7 +125,7 @@ def to_fhir(facts: PageFacts) -> bytes:
             "identifier": [handle],
             "active": True,
             "specialty": specialty,
-            "actor": [refs["PractitionerRole"], refs["HealthcareService"], refs["Location"]],
+            "actor": [*([] if own else [refs["PractitionerRole"]]), refs["HealthcareService"], refs["Location"]],
             "planningHorizon": {"start": utc(facts.begins), "end": utc(facts.ends)},
         },
     ]
@@ -131,16 +142,16 @@ def from_fhir(data: bytes) -> PageFacts:
     for resource in read_resources(data):
         found.setdefault(resource.type, []).append(resource.value)
     try:
-        (schedule,), (role,) = found["Schedule"], found["PractitionerRole"]
-        (service,), (location,) = found["HealthcareService"], found["Location"]
+        (schedule,), (service,), (location,) = found["Schedule"], found["HealthcareService"], found["Location"]
+        role = found["PractitionerRole"][0] if "PractitionerRole" in found else None
         horizon, position = schedule["planningHorizon"], location.get("position")
         slots = [(_read_slot(value), value["status"]) for value in found.get("Slot", [])]
         return PageFacts(
             _identifier(schedule, SCHEDULE_SYSTEM),
-            _identifier(role, LICENCE_SYSTEM),
-            role["practitioner"]["display"],
+            _identifier(role or service, LICENCE_SYSTEM),
+            role["practitioner"]["display"] if role else "",
             service["name"],
-            role.get("organization", {}).get("display", ""),
+            role.get("organization", {}).get("display", "") if role else service["providedBy"]["display"],
             tuple(one["text"] for one in service.get("specialty", [])),
             tuple(one["coding"][0]["code"] for one in service.get("communication", [])),
             tuple(one["value"] for one in service.get("telecom", [])),

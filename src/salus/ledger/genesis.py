@@ -25,6 +25,7 @@ class LicenceRight(StrEnum):
     ORDER = "order"
     REPORT = "report"
     RESPOND = "respond"
+    SCHEDULE = "schedule"  # keeps a schedule, and no more: what an organisation is licensed for
 
 
 class GenesisMember(Record, frozen=True, tag="genesis-member"):

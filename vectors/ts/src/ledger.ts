@@ -4,7 +4,7 @@ import { be8, bool, bytes, bytes16, bytes32, bytes64, choice, count, decode, enc
 import { orNil, pair, record, refuse, same, type Of } from "./codec.js";
 import { requireSignature, tagged } from "./crypto.js";
 
-export const LicenceRight = oneOf("treat", "prescribe", "prescribe-controlled", "dispense", "order", "report", "respond");
+export const LicenceRight = oneOf("treat", "prescribe", "prescribe-controlled", "dispense", "order", "report", "respond", "schedule");
 export const GenesisMember = record("genesis-member", { authority: bytes32, node: bytes32, rights: list(LicenceRight, 0, 16) });
 const Parameters = record("parameters", {
   max_transaction: count,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from salus.agent.home import Agent
 from salus.agent.verify import newest_header, record, records
 from salus.errors import AgentRefused, LedgerRefused
-from salus.exchange.schedules import About
+from salus.exchange.schedules import About, names_of
 from salus.fhir.appointments import AppointmentInfo, PlaceInfo
 from salus.ledger.modules.scheduling.state import Appointment, appointment_key, ends, starts
 
@@ -45,8 +45,7 @@ def describe(handle: bytes, found: Appointment, abouts: Sequence[About]) -> Appo
             one.slot.start,
             one.slot.end,
             one.slot.kind.value,
-            about.card.card.name if about else "",
-            about.organisation if about else "",
+            *(names_of(about) if about else ("", "")),
             about.service if about else "",
             about.place if about else "",
             about.zone if about else "UTC",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from salus.agent.home import Agent
 from salus.agent.known import learn_licence, licence_of
 from salus.agent.services.contacts import find_contact
+from salus.agent.services.people import public_card
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.submitting import prepare, send
 from salus.agent.verify import newest_header, record
@@ -24,7 +25,7 @@ from salus.ledger.tx import Transaction, body_hash, licence_id
 
 R = LicenceRight
 
-#: What a licence of each role lets its holder do.
+#: What a licence of each professional's role lets its holder do.
 RIGHTS: dict[Role, tuple[LicenceRight, ...]] = {
     Role.PHYSICIAN: (R.TREAT, R.PRESCRIBE, R.PRESCRIBE_CONTROLLED, R.ORDER, R.REPORT),
     Role.NURSE: (R.TREAT,),
@@ -32,6 +33,8 @@ RIGHTS: dict[Role, tuple[LicenceRight, ...]] = {
     Role.PARAMEDIC: (R.TREAT, R.RESPOND),
     Role.LABORATORY: (R.TREAT, R.REPORT),
 }
+#: What an organisation is licensed for: to keep a schedule of its own. It treats nobody, and no grant asks it for a licence.
+ORGANISATIONS: dict[Role, tuple[LicenceRight, ...]] = {Role.MEMBER: (R.SCHEDULE,), Role.ORGANISATION: (R.SCHEDULE,)}
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,13 @@ class LicenceInfo:
 def issue_licence(agent: Agent, signed: SignedCard, role: Role) -> LicenceInfo:
     """A licence for the card's person, by the member of this home."""
     card = require_card(signed, agent.network_id)
-    if role not in RIGHTS:
+    rights = {**RIGHTS, **ORGANISATIONS}.get(role)
+    if rights is None:
         raise AgentRefused("no-licence-needed", "this role holds no licence")
     member = member_wallet(agent)
     person = person_id(card.key)
     issuer = member_id(member.authority.public)
-    action = IssueLicence(issuer, person, card.key.ed25519, card_hash(signed), RIGHTS[role], 0)
+    action = IssueLicence(issuer, person, card.key.ed25519, card_hash(signed), rights, 0)
     submission = prepare(agent, [action], [member.authority])
     body = body_hash(decode(submission.transaction, Transaction, limit=1_048_576).body)
     identity = licence_id(body, 0)
@@ -66,6 +70,22 @@ def issue_licence(agent: Agent, signed: SignedCard, role: Role) -> LicenceInfo:
             keep_letter(agent, member, signed, LetterKind.LICENCE, identity)
         send_letters(agent)
     return show_licence(agent, person.hex())
+
+
+def schedule_licence(agent: Agent, wallet: Wallet) -> bytes:
+    """Under which licence the wallet's person keeps a schedule. ``no-licence`` where there is none.
+
+    An organisation in a member's home has one as soon as it is asked for: the member issues it, unless the ledger has one.
+    """
+    identity = licence_of(agent, wallet.person)
+    if wallet.record.role in ORGANISATIONS and is_member(agent):
+        if identity is None or record(agent, licence_key(identity), Licence) is None:
+            issued = issue_licence(agent, public_card(agent, wallet.record.name), wallet.record.role)
+            return bytes.fromhex(issued.licence)
+    if identity is None:
+        text = "a schedule is of a licensed professional of this home, or of an organisation that a member has licensed"
+        raise AgentRefused("no-licence", text)
+    return identity
 
 
 def show_licence(agent: Agent, name: str) -> LicenceInfo:

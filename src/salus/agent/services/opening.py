@@ -20,6 +20,7 @@ from salus.agent.own_schedules import (
     pages_of,
     schedule_named,
 )
+from salus.agent.services.licensing import schedule_licence
 from salus.agent.services.people import public_card
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header, record, records
@@ -150,14 +151,11 @@ def _about(agent: Agent, wallet: Wallet, hours: Hours, handle: bytes, known: Own
     who = agent.wallet(hours.practitioner) if hours.practitioner else wallet
     if who.person != wallet.person and wallet.record.role not in (Role.MEMBER, Role.ORGANISATION):
         raise AgentRefused("not-an-organisation", "an organisation alone publishes the hours of those who work there")
-    licence = licence_of(agent, who.person)
-    if licence is None:
-        raise AgentRefused("no-licence", "a schedule is of a licensed professional: name one of this home as its practitioner")
     about = About(
         agent.network_id,
         handle,
         public_card(agent, who.record.name),
-        licence,
+        schedule_licence(agent, who),
         hours.name,
         wallet.record.name if who.person != wallet.person else "",
         hours.specialties,
