@@ -26,3 +26,30 @@ def test_an_appointment_is_booked_and_kept_in_plain_words(tmp_path: Path) -> Non
     assert row["reason"] == "a cough"  # what standard input says stands in no list of processes
     named = row["appointment"]["appointment"]
     assert "Pat: is there" in salus("appt", "check-in", named[:8], "--as", "Ada", home=home).stdout
+
+
+def test_an_organisation_keeps_hours_and_a_desk_as_itself(tmp_path: Path) -> None:
+    """Every command of the desk is given ``--as`` the member, in a home without a professional."""
+    home, file = tmp_path / "home", tmp_path / "hours.toml"
+    file.write_text(HOURS.replace('zone = "', 'lead = "0m"\nzone = "'), "utf-8")
+    for words in (["init", "--name", "City Hospital"], ["person", "add", "Pat"]):
+        assert salus(*words, home=home).returncode == 0
+    by = ("--as", "City Hospital")
+    assert shown("hours", "publish", str(file), *by, home=home)["opened"]
+    first, second, third = shown("slots", "find", "--specialty", "city", "--limit", "3", home=home)["slots"]
+    assert (first["practitioner"], first["organisation"]) == ("", "City Hospital")
+    assert "City Hospital / Sprechstunde" in salus("slots", "find", home=home).stdout
+    assert salus("appt", "book", first["slot"], "--as", "Pat", home=home).returncode == 0
+    day = ("--day", first["local"][:10])
+    assert "salus inbox --as 'City Hospital'" in salus("appt", "today", *day, *by, home=home).stdout
+    assert "Pat comes" in salus("inbox", *by, home=home).stdout
+    named = shown("appt", "today", *day, *by, home=home)["appointments"][0]["appointment"]["appointment"]
+    assert "is there" in salus("appt", "check-in", named, *by, home=home).stdout
+    assert shown("link", "Pat", "--number", "4711", *by, home=home)["link"]["numbers"] == ["4711"]
+    assert shown("appt", "done", named, *by, home=home)["appointment"]["status"] == "fulfilled"
+    called = shown("appt", "book", second["slot"], "--for", "Ruth", *by, home=home)["appointment"]["appointment"]
+    assert code(salus("appt", "no-show", called, *by, home=home)) == "ledger/not-begun"
+    day = ("--day", third["local"][:10])
+    assert salus("appt", "cancel-day", "--no-offer", *day, *by, home=home).returncode == 0
+    assert not shown("appt", "today", *day, *by, home=home)["appointments"]
+    assert shown("link", "4711", "--undo", *by, home=home)["undone"]
