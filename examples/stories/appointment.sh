@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# An appointment's story: a patient, another one, a physician with hours at a hospital, an anaesthetist elsewhere. It is found, held, booked with a
+# An appointment's story: a patient, another one, a hospital with hours and a desk of its own, an anaesthetist elsewhere. It is found, held, booked with a
 # consent that ends with the visit, moved, waited for, kept; an operation has all its people or none; a day is cancelled.
 # With MEMBERS=4 everybody is at another member.
 . "$(dirname "$0")/../stage.sh"
 
-# free [OPTIONS...]: the free slots of Dr. Lind, from tomorrow on; the first is then in $slot, the second in $next
+# free [OPTIONS...]: the free slots of the hospital, from tomorrow on; the first is then in $slot, the second in $next
 free() {
     done_at patient salus slots find --specialty Surgery --from "$tomorrow" --limit 50 "$@"
     slot=$(field slots.0.slot); next=$(field slots.1.slot)
@@ -27,19 +27,18 @@ town hospital patient other lake
 for home in patient:Ana other:Ben; do
     done_at "${home%%:*}" salus person add "${home##*:}"
 done
-done_at hospital salus person add "Dr. Lind" --role physician
 done_at lake salus person add "Dr. Abel" --role physician
-for at in hospital:"Dr. Lind" lake:"Dr. Abel"; do
-    done_at "${at%%:*}" salus contact show "${at##*:}"; field card >"$work/doctor.card"
-    done_at hospital salus licence issue "$work/doctor.card" --role physician
-    done_at "${at%%:*}" salus inbox --as "${at##*:}"
-done
+done_at lake salus contact show "Dr. Abel"; field card >"$work/doctor.card"
+done_at hospital salus licence issue "$work/doctor.card" --role physician
+done_at lake salus inbox --as "Dr. Abel"
+done_at hospital salus person add Lee
+done_at hospital salus staff add Lee --duty reception
 done_at patient salus import "$source_file" --as Ana --source "City Hospital"
 
 echo "Hours are published, and the next free slot is found and booked"
 hours "Surgery" Surgery >"$work/surgery.json"
 hours "Anaesthesia" Anaesthesia >"$work/anaesthesia.json"
-done_at hospital salus hours publish "$work/surgery.json" --as "Dr. Lind"
+done_at hospital salus hours publish "$work/surgery.json" --as "$member"
 done_at lake salus hours publish "$work/anaesthesia.json" --as "Dr. Abel"
 for _ in $(seq 100); do
     done_at patient salus slots find --specialty Surgery --from "$tomorrow" --limit 2
@@ -50,21 +49,23 @@ free
 done_at patient salus appt hold "$slot" --as Ana
 is "what is held" "$(status)" pending
 refused other 1 agent/no-such-slot salus appt book "$slot" --as Ben
-done_at patient salus appt book "$slot" --as Ana --reason "my knee hurts" --born 1980-01-31 --share summary,medications
+done_at patient salus appt book "$slot" --as Ana --reason "my knee hurts" --born 1980-01-31 --share summary,coverage
 is "what is booked" "$(status)" booked
 ana=$(field appointment.appointment)
-done_at patient salus appt book "$slot" --as Ana --reason "my knee hurts" --born 1980-01-31 --share summary,medications
+done_at patient salus appt book "$slot" --as Ana --reason "my knee hurts" --born 1980-01-31 --share summary,coverage
 is "the same command again" "$(field appointment.appointment)" "$ana"
 done_at patient salus access --as Ana
 is "the consent" "$(field grants.0.status)" active
 
 echo "The desk sees who comes, why, and what it may read"
-done_at hospital salus inbox --as "Dr. Lind"
-done_at hospital salus appt today --as "Dr. Lind" --day "$(date -u -d "@$((${slot##*@} / 1000 + 7200))" +%F)"
+done_at hospital salus inbox --as "$member"
+done_at hospital salus appt today --as "$member" --day "$(date -u -d "@$((${slot##*@} / 1000 + 7200))" +%F)"
 is "who comes" "$(field appointments.0.name)" Ana
 is "why" "$(field appointments.0.reason)" "my knee hurts"
 is "what it may read" "$(field appointments.0.shared.0)" summary
-refused hospital 1 ledger/not-begun salus appt no-show "$ana" --as "Dr. Lind"
+done_at hospital salus chart --of Ana --as Lee
+is "what the reception opens of it" "$(field versions.0.section)" coverage
+refused hospital 1 ledger/not-begun salus appt no-show "$ana" --as "$member"
 
 echo "It is moved in one step; the old time is free again, the consent ends with the new one"
 done_at patient salus appt move "$ana" "$next" --as Ana
@@ -110,20 +111,20 @@ grep -q "$cutting" "$work/out" || fail "the surgeon's time is not free again"
 echo "The desk books by telephone, passes over a full time with a reason, checks in"
 done_at hospital salus slots find --specialty Surgery --limit 2
 soon=$(field slots.1.slot)
-done_at hospital salus appt book "$soon" --as "Dr. Lind" --for "Ruth" --phone "031 000 00 00"
-refused hospital 1 ledger/slot-taken salus appt book "$soon" --as "Dr. Lind" --for "Urs"
-done_at hospital salus appt book "$soon" --as "Dr. Lind" --for "Urs" --override urgent
+done_at hospital salus appt book "$soon" --as "$member" --for "Ruth" --phone "031 000 00 00"
+refused hospital 1 ledger/slot-taken salus appt book "$soon" --as "$member" --for "Urs"
+done_at hospital salus appt book "$soon" --as "$member" --for "Urs" --override urgent
 is "the reason stays" "$(field appointment.override)" urgent
 urs=$(field appointment.appointment)
-done_at hospital salus appt check-in "$urs" --as "Dr. Lind"
+done_at hospital salus appt check-in "$urs" --as Lee
 is "he is there" "$(status)" arrived
-done_at hospital salus appt done "$urs" --as "Dr. Lind"
+done_at hospital salus appt done "$urs" --as Lee
 is "he was seen" "$(status)" fulfilled
 
 echo "A day is cancelled: everybody is offered another time"
 day=$(python3 -I -c 'import sys, datetime, zoneinfo; print(datetime.datetime.fromtimestamp(int(sys.argv[1]) / 1000, zoneinfo.ZoneInfo("Europe/Zurich")).date())' "${slot##*@}")
-done_at hospital salus inbox --as "Dr. Lind"
-done_at hospital salus appt cancel-day --as "Dr. Lind" --day "$day" --reason absent --words "Dr. Lind is ill."
+done_at hospital salus inbox --as "$member"
+done_at hospital salus appt cancel-day --as "$member" --day "$day" --reason absent --words "The surgeon is ill."
 is "who was moved" "$(field appointments.0.appointment.status)" pending
 done_at patient salus inbox --as Ana
 done_at patient salus appt book "$waits" --as Ana --reason "my knee hurts"

@@ -7,9 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from started import with_salus
 from test_cli_hours import HOURS
 from test_command_line import code
+
+from started import with_salus
 
 
 def salus(*words: str, home: Path, given: str = "") -> subprocess.CompletedProcess[str]:

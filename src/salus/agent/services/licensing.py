@@ -78,10 +78,9 @@ def schedule_licence(agent: Agent, wallet: Wallet) -> bytes:
     An organisation in a member's home has one as soon as it is asked for: the member issues it, unless the ledger has one.
     """
     identity = licence_of(agent, wallet.person)
-    if wallet.record.role in ORGANISATIONS and is_member(agent):
-        if identity is None or record(agent, licence_key(identity), Licence) is None:
-            issued = issue_licence(agent, public_card(agent, wallet.record.name), wallet.record.role)
-            return bytes.fromhex(issued.licence)
+    issued = identity is not None and record(agent, licence_key(identity), Licence) is not None
+    if wallet.record.role in ORGANISATIONS and is_member(agent) and not issued:
+        return bytes.fromhex(issue_licence(agent, public_card(agent, wallet.record.name), wallet.record.role).licence)
     if identity is None:
         text = "a schedule is of a licensed professional of this home, or of an organisation that a member has licensed"
         raise AgentRefused("no-licence", text)
