@@ -11,8 +11,9 @@ ENGINE := .engine/cometbft
 STORE := .engine/versitygw
 CARE := prescription appointment results
 INNER := --cov=salus.ledger --cov=salus.crypto --cov=salus.warrants --cov=salus.charts
+INNER_TESTS := tests/unit/ledger tests/unit/crypto tests/unit/warrants tests/unit/charts tests/test_vectors.py
 
-.PHONY: run test lint types sabotage torture simulate planted races histories outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network care members chaos bench-network engine store proto lock clean setup vectors
+.PHONY: run test reader lint types sabotage torture simulate planted races histories outsider stories bench bench-peers determinism mutations mutants probes fuzz schemathesis load network care members chaos bench-network engine store proto lock clean setup vectors
 
 setup: $(READY)
 
@@ -35,9 +36,10 @@ $(PROBES): $(READY) requirements-probes.lock
 run: $(READY)  ## A patient's story on the real system, every claim checked
 	$(BIN)/salus demo
 
-test: $(READY) lint types  ## Lint, types, contracts, every test, full branch coverage of the four inner rooms
+test: $(READY) lint types  ## Lint, types, contracts, full branch coverage of the four inner rooms by their own tests, every test
+	$(BIN)/pytest -q -n 2 $(INNER_TESTS) $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 	-@if command -v go >/dev/null; then $(MAKE) --no-print-directory engine store; fi  # without them, their tests are skipped and say so
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(INNER) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check src tests tools bench
@@ -52,6 +54,8 @@ sabotage: $(READY)  ## Patch out one check at a time; a named test must fail eac
 
 vectors: $(READY) $(SECOND)  ## Two readers give every vector the same verdict; what one seals, the other opens (needs Node.js and npm)
 	$(BIN)/pytest -q tests/test_vectors.py tests/test_vectors_ts.py tests/test_third_party_vectors.py
+
+reader: $(SECOND)  ## What the second reader of all formats needs (Node.js and npm)
 
 $(SECOND): vectors/ts/package-lock.json vectors/ts/package.json
 	cd vectors/ts && npm ci --silent

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from bench.localnets import ask, members, ordered, wait_until
 from bench.ratios import Effort, Row, compare
-from salus.bootstrap import clock
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import SigningKey
+from salus.home_folder import clock
 from salus.ids import Millis
 from salus.node.comet.binary import find_engine
 from salus.node.comet.configuring import EngineHome, write_engine_home

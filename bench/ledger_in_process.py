@@ -16,11 +16,11 @@ import nacl.bindings
 
 from bench.networks import BLOB, Owner, founding, owners, signed
 from bench.ratios import Effort, Row, compare, timed
-from salus.bootstrap import clock
 from salus.codec import decode
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
+from salus.home_folder import clock
 from salus.ids import Height, Millis
 from salus.ledger.app import Application, results_items
 from salus.ledger.genesis import Genesis, member_id, network_id

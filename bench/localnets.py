@@ -16,13 +16,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bench.networks import BLOB, EXPIRY, Owner, owners
-from salus.bootstrap import clock, open_home, read_genesis
+from salus.bootstrap import open_home
 from salus.codec import encode
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.exchange.api import Submission
 from salus.exchange.client import NodeClient
+from salus.home_folder import clock, read_genesis
 from salus.ledger.genesis import Genesis, member_id, network_id
 from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash
 from salus.localnet import Localnet

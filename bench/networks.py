@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from salus.bootstrap import clock
 from salus.codec import encode
 from salus.crypto.hashing import sha256, tagged
 from salus.crypto.keys import derive, fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.exchange.api import Submission
+from salus.home_folder import clock
 from salus.ids import SectionId
 from salus.ledger.genesis import Genesis, GenesisMember, LicenceRight, Parameters, member_id, network_id
 from salus.ledger.modules.sections.messages import AppendEntry, CreateSection, Epoch

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from bench.localnets import members, ordered
 from bench.prescribing import LICENSED, anchored, licence_for, prescribed
 from bench.ratios import Effort, Row, compare
-from salus.bootstrap import clock
+from salus.home_folder import clock
 
 MEMBERS = 4
 

@@ -19,7 +19,6 @@ from msgspec.structs import replace
 from bench.networks import BLOB, founding, owners, signed
 from bench.ratios import Effort, Row, compare
 from bench.serving import served
-from salus.bootstrap import clock
 from salus.codec import encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive, new_seed
@@ -27,6 +26,7 @@ from salus.crypto.signing import SigningKey
 from salus.durable import sync_folder
 from salus.exchange.api import Submission
 from salus.exchange.client import NodeClient
+from salus.home_folder import clock
 from salus.ledger.genesis import Genesis, GenesisMember, LicenceRight, member_id
 from salus.ledger.modules.sections.messages import AppendEntry
 from salus.node.config import Config

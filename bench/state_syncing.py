@@ -15,10 +15,10 @@ from pathlib import Path
 
 from bench.networks import BLOB, founding, owners, signed
 from bench.ratios import Effort, Row, compare, timed
-from salus.bootstrap import clock
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
+from salus.home_folder import clock
 from salus.ids import Height, Millis
 from salus.ledger.app import Application
 from salus.ledger.genesis import Genesis, network_id

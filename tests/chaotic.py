@@ -18,13 +18,13 @@ from pathlib import Path
 
 from bench.networks import Owner
 from localnet_world import MEMBERS, OWNERS, SETTLED, Members, Sent
-from salus.bootstrap import clock
 from salus.crypto import hpke
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import fresh_nonce
 from salus.errors import SalusError
 from salus.exchange.client import NodeClient
 from salus.exchange.placing import responsible
+from salus.home_folder import clock
 from salus.ledger.genesis import network_id
 from salus.ledger.header import header_hash
 from salus.ledger.modules.revocations.state import revocation_id

@@ -74,12 +74,16 @@ class Forker:
         self._process.communicate()
 
 
-def _serve() -> None:
-    from salus.cli.app import main
-
+def loaded_main() -> Any:
+    """``main``, with every module loaded that a command might ask for."""
     for module in pkgutil.walk_packages(importlib.import_module("salus").__path__, "salus."):
         if module.name != MAIN:
             importlib.import_module(module.name)
+    return importlib.import_module("salus.cli.app").main
+
+
+def _serve() -> None:
+    main = loaded_main()
     for line in sys.stdin.buffer:
         asked = json.loads(line)
         child = os.fork()
@@ -94,9 +98,14 @@ def _become(asked: dict[str, Any], main: Any) -> None:
     for number, suffix in enumerate((".in", ".out", ".err")):
         flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         os.dup2(os.open(asked["place"] + suffix, flags, 0o600), number)
-    sys.stdin = os.fdopen(os.dup(0))
-    sys.argv = ["salus", *asked["words"]]
     os.environ.update(asked["variables"])
+    to_its_end(asked["words"], main)
+
+
+def to_its_end(words: Sequence[str], main: Any) -> None:
+    """Run ``salus`` with ``words`` in this process, and end as it ends."""
+    sys.stdin = os.fdopen(os.dup(0))
+    sys.argv = ["salus", *words]
     status: object = 0
     try:
         main()

@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 from bench.networks import BLOB, EXPIRY, Owner, make_node_home, owners, signed
 from bench.serving import get, post, started
-from salus.bootstrap import clock
 from salus.codec import encode
 from salus.crypto.hashing import sha256, tagged
 from salus.crypto.keys import fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
 from salus.exchange.api import StatesRequest, Submission
 from salus.exchange.client import NodeClient
+from salus.home_folder import clock
 from salus.ledger.genesis import Genesis, GenesisMember, member_id, network_id
 from salus.ledger.modules.members.state import member_key
 from salus.ledger.tx import SIGNATURE_TAG, Body, Signature, Transaction, body_hash

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from bench.networks import BLOB, EXPIRY, Owner, owners
-from salus.bootstrap import clock, read_genesis
 from salus.codec import encode
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import fresh_nonce
 from salus.errors import NodeRefused, SalusError
 from salus.exchange.api import Submission
 from salus.exchange.client import NodeClient
+from salus.home_folder import clock, read_genesis
 from salus.ledger.genesis import Genesis, member_id, network_id
 from salus.ledger.header import header_hash
 from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from salus.agent.nodes import Nodes
-from salus.bootstrap import open_node
 from salus.codec import encode
 from salus.homes import init_home, join_home, prepare_home
 from salus.node.service import NodeService
+from salus.own_node import open_node
 from world import Clock, World, beside, opened, served
 
 FIRST, SECOND = "City Hospital", "Valley Clinic"

@@ -21,13 +21,14 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from localnet_world import MEMBERS, Members
-from salus.bootstrap import clock, open_home
+from salus.bootstrap import open_home
 from salus.codec import decode, encode
 from salus.crypto.hashing import tagged
 from salus.crypto.keys import fresh_nonce
 from salus.crypto.signing import SigningKey
 from salus.errors import SalusError
 from salus.exchange.api import Submission
+from salus.home_folder import clock
 from salus.ledger.genesis import LicenceRight, network_id
 from salus.ledger.modules.licences.messages import IssueLicence
 from salus.ledger.modules.prescriptions.messages import AcceptFill, IssuePrescription, NewFill
@@ -119,6 +120,7 @@ class Course:
 
     def run(self, claims: Sequence[Claim], where: bytes, holder: Callable[[bytes], bytes]) -> Outcome:
         """All claims at once; ``holder`` reads from the leaf ``where`` who has it."""
+        self.world.settled()  # whoever has not seen yet what there is to be had would say that there is nothing
         outcome, began = Outcome(), time.monotonic()
 
         def claim(one: Claim) -> tuple[Claim, str, list[str]]:

@@ -54,7 +54,8 @@ _FORMATS = (
 )
 _SHARED = ("salus.crypto", "salus.ledger", "salus.warrants", "salus.exchange", "salus.charts")
 _API = "salus.exchange.api"  # has a page of its own
-importlib.import_module("salus.bootstrap")  # so that every shape is known
+for room in ("salus.bootstrap", "salus.own_node"):
+    importlib.import_module(room)  # so that every shape is known
 _PREFIXES = ("ENC", "TX", "STATE", "SEC", "ENT", "WAR", "GRA", "GUE", "WAL", "PRF", "DIR", "ERR", "EXP")
 _CITED = re.compile(rf"\b((?:{'|'.join(_PREFIXES)})-\d+)\b")
 

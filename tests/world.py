@@ -19,19 +19,20 @@ from salus.agent.services import contacts, granting, importing, inbox, licensing
 from salus.agent.services.resuming import resume
 from salus.agent.services.sealing import silent
 from salus.agent.store import Store, read_store_key
-from salus.bootstrap import open_node, read_genesis
 from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.crypto.keys import derive
 from salus.exchange.addressing import pinned
 from salus.exchange.cards import Role
 from salus.exchange.client import NodeClient
 from salus.exchange.inviting import GuestKeys, redeem
+from salus.home_folder import read_genesis
 from salus.homes import init_home
 from salus.ids import Millis
 from salus.node.api import make_api
 from salus.node.http import listen
 from salus.node.service import NodeService
 from salus.node.tls import Ending
+from salus.own_node import open_node
 from salus.warrants.link import Purpose, Right
 
 HOUR = 3_600_000

@@ -18,7 +18,7 @@ from salus.agent.services.preparing import find_prepared, keep_prepared
 from salus.agent.store import write_store_key
 from salus.agent.verify import newest_header
 from salus.agent.wallet import PrincipalRecord, Wallet, cold_seed, new_principal
-from salus.bootstrap import clock, open_home, opened_store, settle_nodes
+from salus.bootstrap import open_home, settle_nodes
 from salus.codec import decode, encode
 from salus.crypto.keys import derive, fresh_nonce, new_seed
 from salus.crypto.signing import SigningKey
@@ -28,6 +28,7 @@ from salus.exchange.addressing import split_pin
 from salus.exchange.cards import Role
 from salus.exchange.founding import Reached, WayIn, member_to_text
 from salus.exchange.guests import Invitation
+from salus.home_folder import clock, opened_store
 from salus.ids import Count
 from salus.ledger.genesis import (
     MAX_GENESIS,

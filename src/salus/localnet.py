@@ -23,12 +23,12 @@ from string import ascii_lowercase
 import msgspec
 
 from salus.background import LOG, launch, running
-from salus.bootstrap import clock
 from salus.codec import encode
 from salus.crypto.keys import fresh_nonce
 from salus.durable import write_atomically
 from salus.errors import AgentRefused, NodeRefused, SalusError
 from salus.exchange.client import NodeClient
+from salus.home_folder import clock
 from salus.homes import complete_home, own_peer, prepare_home
 from salus.ledger.genesis import Genesis, Parameters, member_id
 from salus.node.config import CometConfig, validating_file

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from salus.agent.attending import Attending
 from salus.agent.outbox import read_outbox
-from salus.bootstrap import PATIENCE, clock, open_home, open_node, read_genesis
+from salus.bootstrap import open_home
 from salus.crypto.keys import new_seed
 from salus.durable import write_atomically
 from salus.errors import NodeRefused
 from salus.exchange.addressing import pinned
 from salus.exchange.inviting import GuestKeys
+from salus.home_folder import PATIENCE, clock, read_genesis
 from salus.ledger.genesis import validators
 from salus.node.comet.engine import ENGINE_STOPPED
 from salus.node.comet.restarting import Restarts
@@ -26,6 +27,7 @@ from salus.node.http import listen, run
 from salus.node.identity import read_node_seed
 from salus.node.operating.partials import storage_refusals
 from salus.node.tls import ending
+from salus.own_node import open_node
 
 _LOG = logging.getLogger("salus.node")
 

@@ -13,14 +13,15 @@ from salus.agent.services import people
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key
 from salus.agent.wallet import commitments
-from salus.bootstrap import open_node, read_genesis
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive
+from salus.home_folder import read_genesis
 from salus.homes import init_home
 from salus.ledger.header import header_hash
 from salus.node.operating.looking import anchored
 from salus.node.service import NodeService
 from salus.node.vault.blobs import require_intact
+from salus.own_node import open_node
 from world import PATIENT, Clock, World
 
 

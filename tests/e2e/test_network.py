@@ -6,12 +6,11 @@ to a network, which is followed beside this one; the stories that tell the same 
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 from localnet_world import on_comet
+from started import with_salus
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,8 +20,6 @@ pytestmark = on_comet
 
 def test_members_tell_the_story_on_real_engines() -> None:
     """NET-1, NET-3, NET-9, NET-10: nothing acknowledged is lost, nobody's blocks part, whoever is killed."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path}
-    done = subprocess.run(["examples/network.sh"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(["examples/network.sh"], cwd=ROOT, env=with_salus(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert "each as expected" in done.stdout

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 from localnet_world import on_comet
 from salus.localnet import free_port
 from salus.node.comet.binary import find_engine
+from started import with_salus
 
 pytestmark = on_comet
 
@@ -31,9 +30,7 @@ def test_every_command_of_the_guide_to_a_network_works(tmp_path: Path) -> None:
     script = "set -eu\ntrap 'for home in */node; do salus node stop --home ${home%/node} || true; done' EXIT\n" + followed(
         GUIDE.read_text("utf-8")
     )
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "SALUS_ENGINE": str(find_engine())}
-    environment.pop("SALUS_HOME", None)
+    environment = with_salus(SALUS_ENGINE=str(find_engine()))
     done = subprocess.run(
         ["bash", "-xc", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
     )

@@ -14,13 +14,13 @@ import pytest
 
 from bench.networks import owners, signed
 from localnet_world import on_comet
-from salus.bootstrap import read_genesis
 from salus.codec import encode
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
 from salus.errors import SalusError
 from salus.exchange.api import Submission
 from salus.exchange.client import NodeClient
+from salus.home_folder import read_genesis
 from salus.ledger.modules.sections.state import entry_key
 from salus.ledger.verifying import require_answer
 from salus.localnet import Localnet, Member

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from test_command_line import code, salus
 
-from salus.bootstrap import read_genesis
+from salus.home_folder import read_genesis
 from salus.ledger.genesis import validators
 from salus.localnet import Localnet
 from salus.node.config import CometConfig, read_config, validating_file

@@ -14,10 +14,10 @@ import pytest
 
 from bench.networks import BLOB, Owner, owners, signed
 from node_world import code, figures
-from salus.bootstrap import open_node, read_genesis
 from salus.crypto.hashing import sha256
 from salus.errors import NodeRefused
 from salus.exchange.api import Submission, TxStatus
+from salus.home_folder import read_genesis
 from salus.ledger.genesis import validators
 from salus.ledger.header import header_hash
 from salus.ledger.lightblock import CommittedHeader
@@ -30,6 +30,7 @@ from salus.node.ledger_store import LedgerStore, StoredBlock
 from salus.node.operating.looking import looking
 from salus.node.operating.scrubbing import scrub
 from salus.node.service import NodeService
+from salus.own_node import open_node
 
 
 def missing() -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,16 @@ from salus.crypto.signing import SigningKey
 from salus.errors import SalusError
 from salus.exchange.client import NodeClient
 from salus.exchange.posting import sign_claim
-
-SALUS = [sys.executable, "-m", "salus"]
+from started import with_salus
 
 
 def environment(home: Path) -> dict[str, str]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("SALUS")}
-    return {**plain, "SALUS_HOME": str(home)}
+    return with_salus(SALUS_HOME=str(home))
 
 
 def salus(home: Path, *words: str | Path) -> Any:
     """What the command prints as JSON; an error document where it is refused."""
-    done = subprocess.run([*SALUS, *map(str, words), "--json"], env=environment(home), capture_output=True, text=True)
+    done = subprocess.run(["salus", *map(str, words), "--json"], env=environment(home), capture_output=True, text=True)
     found = json.loads(done.stdout)
     assert ("error" in found) == (done.returncode != 0), done.stderr
     return found
@@ -43,7 +39,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]
     """A member's home whose node is served, and its address."""
     home = tmp_path_factory.mktemp("member") / "home"
     salus(home, "init")
-    with subprocess.Popen([*SALUS, "serve", "--json"], env=environment(home), stdout=subprocess.PIPE, text=True) as serving:
+    with subprocess.Popen(["salus", "serve", "--json"], env=environment(home), stdout=subprocess.PIPE, text=True) as serving:
         try:
             assert serving.stdout is not None
             document = ""

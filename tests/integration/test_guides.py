@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from salus.crypto.passphrase import Cost, lock, unlock
 from salus.fhir.authoring import medication_request
+from started import with_salus
 from world import CLEMENTE
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
+PASSPHRASE = "correct horse battery staple"
 VITAL = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}]}
 
 
@@ -49,6 +50,7 @@ class Reader:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    locked: bool = False  # as costly as a home locks itself
 
     def run(self, command: str) -> str:
         done = subprocess.run(
@@ -62,6 +64,9 @@ class Reader:
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         kept = dict(line.split("=", 1) for line in (self.folder / ".env").read_text().splitlines() if "=" in line)
         self.environment |= {name: value for name, value in kept.items() if name.startswith("SALUS_")}
+        if self.locked and (self.folder / "agent" / "agent.key").exists():
+            lock_lightly(self.folder / "agent" / "agent.key", PASSPHRASE)
+            self.locked = False
         return done.stdout
 
     def ask(self, command: str) -> Any:
@@ -82,6 +87,11 @@ class Reader:
         return count
 
 
+def lock_lightly(file: Path, passphrase: str) -> None:
+    """The same passphrase, stretched as little as a home takes: each of a guide's hundred commands would take a second more."""
+    file.write_bytes(lock(passphrase, unlock(passphrase, file.read_bytes()), Cost(1, 1, 8192)))
+
+
 def lines(guide: Path) -> Iterator[str]:
     for block in re.findall(r"^```sh\n(.*?)^```", guide.read_text("utf-8"), flags=re.S | re.M):
         yield from filter(None, block.replace("\\\n", " ").splitlines())
@@ -89,19 +99,15 @@ def lines(guide: Path) -> Iterator[str]:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Reader:
-    scripts = tmp_path / "bin"
-    scripts.mkdir()
-    (scripts / "salus").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m salus "$@"\n')
-    (scripts / "salus").chmod(0o755)
     for name, data in FILES.items():
         (tmp_path / name).write_bytes(data)
-    (tmp_path / "passphrase").write_text("correct horse battery staple\n")
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("SALUS")}
-    return Reader(tmp_path, {**plain, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "SALUS_HOME": str(tmp_path)})
+    (tmp_path / "passphrase").write_text(f"{PASSPHRASE}\n")
+    return Reader(tmp_path, with_salus(SALUS_HOME=str(tmp_path)))
 
 
 def test_the_patients_guide_works_as_it_is_written(reader: Reader) -> None:
     reader.environment["SALUS_PASSPHRASE_FILE"] = str(reader.folder / "passphrase")
+    reader.locked = True
 
     def physician(there: Reader) -> None:
         if not (there.folder / "dr-reyes.card").exists():

@@ -20,9 +20,10 @@ from deaths import has_a_key, require_settled, small, vital
 from salus.agent.nodes import read_nodes
 from salus.agent.services import charting, granting
 from salus.agent.services.granting import Lasting
-from salus.bootstrap import clock, open_home
+from salus.bootstrap import open_home
 from salus.charts.sections import SectionKind
 from salus.exchange.cards import Role
+from salus.home_folder import clock
 from world import DOCTOR, OTHER, PATIENT, Clock, World, bundle, opened
 
 KILLS = int(os.environ.get("KILLS", "2"))  # of each command

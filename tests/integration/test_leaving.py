@@ -15,18 +15,16 @@ from pathlib import Path
 import pytest
 
 from salus.cli.leaving import written
+from started import with_salus
 from world import CLEMENTE
-
-SALUS = [sys.executable, "-m", "salus"]
 
 
 def environment(home: Path) -> dict[str, str]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("SALUS")}
-    return {**plain, "SALUS_HOME": str(home)}
+    return with_salus(SALUS_HOME=str(home))
 
 
 def salus(*words: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*SALUS, *map(str, words)], env=environment(home), input="", capture_output=True, text=True)
+    return subprocess.run(["salus", *map(str, words)], env=environment(home), input="", capture_output=True, text=True)
 
 
 def code(done: subprocess.CompletedProcess[str]) -> str:
@@ -104,7 +102,7 @@ def test_an_import_killed_in_the_middle_keeps_nothing_and_the_next_one_is_whole(
     shutil.copytree(place / "before" / "agent", home / "agent")
     os.mkfifo(pipe)
     data = (place / "ana.export").read_bytes()
-    command = [*SALUS, "person", "import", str(pipe), "--export-passphrase-file", str(place / "pass")]
+    command = [sys.executable, "-m", "salus", "person", "import", str(pipe), "--export-passphrase-file", str(place / "pass")]
     running = subprocess.Popen(command, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with pipe.open("wb") as file:
         file.write(data[: len(data) * 2 // 3])
@@ -123,7 +121,18 @@ def test_an_import_killed_in_the_middle_keeps_nothing_and_the_next_one_is_whole(
 def test_an_export_killed_at_any_time_leaves_the_old_file_or_the_new(place: Path, tmp_path: Path, patience: float) -> None:
     out = tmp_path / "ana.export"
     out.write_bytes(b"what was there")
-    command = [*SALUS, "export", "--as", "Ana", "--out", str(out), "--export-passphrase-file", str(place / "pass")]
+    command = [
+        sys.executable,
+        "-m",
+        "salus",
+        "export",
+        "--as",
+        "Ana",
+        "--out",
+        str(out),
+        "--export-passphrase-file",
+        str(place / "pass"),
+    ]
     with subprocess.Popen(command, env=environment(place / "home"), stdout=subprocess.PIPE) as running:
         while running.poll() is None and not (tmp_path / ".ana.export.partial").exists():
             time.sleep(0.002)
@@ -175,7 +184,7 @@ def test_retained_is_listed_in_text_and_json(place: Path) -> None:
 def test_a_person_moves_to_a_home_without_a_node(place: Path, tmp_path: Path) -> None:
     guest, key = tmp_path / "guest", ("--export-passphrase-file", place / "pass")
     serving = subprocess.Popen(
-        [*SALUS, "serve", "--port", "0"], env=environment(place / "home"), stdout=subprocess.PIPE, text=True
+        ["salus", "serve", "--port", "0"], env=environment(place / "home"), stdout=subprocess.PIPE, text=True
     )
     try:
         assert serving.stdout is not None

@@ -33,9 +33,9 @@ from probing.world import (
 )
 from salus.agent.own_sections import OwnSection, own_section
 from salus.agent.services import inbox, licensing, manifest, pairing, people, recovering, revoking, staffing
-from salus.bootstrap import read_genesis
 from salus.charts.granting import Terms, root_warrant
 from salus.exchange.cards import Duty, Role
+from salus.home_folder import read_genesis
 from salus.ledger.genesis import LicenceRight, member_id
 from salus.ledger.header import header_hash
 from salus.ledger.modules.licences.messages import LicenceStatus

@@ -35,9 +35,9 @@ def trust(
 ) -> None:
     """Go by a checkpoint that somebody whom you trust gave you, as long as your own last look supports it."""
     from salus.agent.services.checkpointing import take_checkpoint
-    from salus.bootstrap import clock, opened_store, read_genesis
     from salus.cli.session import passphrase
     from salus.exchange.checkpoints import checkpoint_from_text
+    from salus.home_folder import clock, opened_store, read_genesis
 
     signed = checkpoint_from_text(read_input(file))
     genesis = read_genesis(home)

@@ -16,8 +16,8 @@ def invite(
     as_json: Json = False,
 ) -> None:
     """Invite somebody's home to use this node. Whoever has the code may redeem it: hand it over like a key."""
-    from salus.bootstrap import guest_book, kept_header, told_address
     from salus.exchange.inviting import invitation_key, invitation_text
+    from salus.own_node import guest_book, kept_header, told_address
 
     with guest_book(home) as book:
         made = book.invite(span(duration), uses, actions, kept_header(home))
@@ -46,8 +46,9 @@ def guests(
     as_json: Json = False,
 ) -> None:
     """Whom this node serves beside its own home, by key, and which invitations are open."""
-    from salus.bootstrap import clock, guest_book
+    from salus.home_folder import clock
     from salus.node.guests.days import DAY, used_on
+    from salus.own_node import guest_book
 
     with guest_book(home) as book:
         ended = book.end(remove) if remove is not None else None

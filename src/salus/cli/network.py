@@ -131,13 +131,15 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Serve the node's API, and send what becomes due, until interrupted; other commands on this home go on working."""
-    from salus import bootstrap, serving
+    from salus import serving
+    from salus.bootstrap import open_home
     from salus.cli.session import passphrase
+    from salus.home_folder import read_genesis
     from salus.ledger.genesis import validators
 
     ask = None if node_only else cache(passphrase)  # asked for once
-    if ask and not validators(bootstrap.read_genesis(home)):
-        with bootstrap.open_home(home, ask):
+    if ask and not validators(read_genesis(home)):
+        with open_home(home, ask):
             pass  # opening a home completes what an earlier command left unfinished
 
     def ready(address: str) -> None:
@@ -177,7 +179,8 @@ def status(
 
 
 def _status(home: Path) -> dict[str, Any]:
-    from salus.bootstrap import joined, served_figures, told_address
+    from salus.bootstrap import joined, served_figures
+    from salus.own_node import told_address
 
     with joined(home) as network:
         found = network.status()

@@ -19,8 +19,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Look at everything that can be looked at without changing anything; a line a finding."""
-    from salus.bootstrap import clock, read_genesis, settle
+    from salus.home_folder import clock, read_genesis
     from salus.node.operating.checking import check
+    from salus.own_node import settle
 
     genesis = read_genesis(home)
     settle(home)
@@ -35,10 +36,11 @@ def scrub(
     as_json: Json = False,
 ) -> None:
     """Read every blob, and replay every block from genesis."""
-    from salus.bootstrap import held_node, read_genesis, settle
     from salus.cli.session import progress
+    from salus.home_folder import read_genesis
     from salus.node.operating.partials import storage_refusals
     from salus.node.operating.scrubbing import scrub
+    from salus.own_node import held_node, settle
 
     genesis = read_genesis(home)
     settle(home)
@@ -67,9 +69,10 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Copy the node, while it is served or not."""
-    from salus.bootstrap import clock, read_genesis, settle
     from salus.cli.session import progress
+    from salus.home_folder import clock, read_genesis
     from salus.node.operating.backup import back_up
+    from salus.own_node import settle
 
     genesis = read_genesis(home)
     settle(home)
@@ -109,9 +112,9 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Put back what the node lacks, after everything in the backup was verified."""
-    from salus.bootstrap import restore_node
     from salus.cli.session import passphrase, progress
     from salus.node.identity import RESYNC
+    from salus.own_node import restore_node
 
     with progress() as told:
         done = restore_node(home, backup, passphrase, told, replace=replace)
@@ -129,9 +132,11 @@ def restore(
 
 def doctor(home: Home = HOME, as_json: Json = False) -> None:
     """What is wrong with this node, on its disk and among the others: a finding each, and what to do. Nothing is changed."""
-    from salus.bootstrap import clock, joined, read_genesis, settle
+    from salus.bootstrap import joined
+    from salus.home_folder import clock, read_genesis
     from salus.node.operating.checking import check
     from salus.node.operating.doctoring import doctor
+    from salus.own_node import settle
 
     genesis = read_genesis(home)
     settle(home)
@@ -174,7 +179,7 @@ def resync(
     as_json: Json = False,
 ) -> None:
     """Take the ledger from the other members again: what this node has of ledger and engine is moved aside. Stop it first."""
-    from salus.bootstrap import resync_node
+    from salus.own_node import resync_node
 
     aside, signed = resync_node(home, every_block=every_block)
     text = f"What was there is in {aside}. Serve the node: it takes the ledger from the others."

@@ -15,7 +15,7 @@ from salus.errors import NodeRefused
 def start(home: Home = HOME, as_json: Json = False) -> None:
     """Serve the node in the background, with its engine; says where it answers. What it says goes to a log (`logs`)."""
     from salus import background
-    from salus.bootstrap import read_genesis, require_own_node
+    from salus.home_folder import read_genesis, require_own_node
 
     require_own_node(home)
     read_genesis(home)
@@ -71,7 +71,7 @@ def leave(
     as_json: Json = False,
 ) -> None:
     """Have this member leave: proposed to all, then how far it is, and in the end whether the node may be switched off."""
-    from salus.bootstrap import read_genesis
+    from salus.home_folder import read_genesis
     from salus.node.operating.departing import departure
 
     genesis = read_genesis(home)
@@ -105,9 +105,10 @@ def leave(
 def _propose_leaving(home: Path, member: bytes, document: str, *, guests_know: bool) -> None:
     """Refuses where somebody would be left behind unawares: ``guests-remain``."""
     from salus.agent.services.governing import propose
-    from salus.bootstrap import clock, guest_book
     from salus.cli.session import session
+    from salus.home_folder import clock
     from salus.ledger.modules.governance.messages import RemoveMember
+    from salus.own_node import guest_book
 
     explained = sha256(read_input(document)).digest() if document else bytes(32)
     with guest_book(home) as book:

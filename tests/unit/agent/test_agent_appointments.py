@@ -10,9 +10,10 @@ import pytest
 
 from appointing_world import DOCTOR, HOUR, PATIENT, PLAIN, RIVAL, WHOLE, Practice, practice
 from salus.agent.own_appointments import OwnAppointment
-from salus.agent.services import booking, contacts, granting, inbox, reception
+from salus.agent.services import booking, contacts, granting, inbox, pairing, reception, recovering
 from salus.agent.services.booked import AFTER_VISIT
 from salus.agent.services.booking import Visit
+from salus.agent.services.people import read_cold
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.reception import Caller
 from salus.agent.services.resuming import resume
@@ -24,7 +25,7 @@ from salus.exchange.appointing import AppointmentLetter, BookingLetter, sign_boo
 from salus.exchange.cards import Role
 from salus.exchange.envelopes import LetterKind
 from salus.ledger.modules.scheduling.messages import DeclineReason, Kind, Override
-from world import CLEMENTE, World, introduce
+from world import CLEMENTE, World, beside, introduce
 
 
 @pytest.fixture
@@ -339,3 +340,52 @@ def test_a_letter_about_an_appointment_at_another_desk_is_not_kept(place: Practi
     introduce(place.home, PATIENT, place.away)
     post(place.home, PATIENT, LetterKind.BOOKING, encode(letter), to=DOCTOR)
     assert [item.trouble for item in inbox.collect(place.home.agent, DOCTOR)] == ["crypto/bad-signature"]  # of another sender
+
+
+# --- devices, and what comes after a theft
+
+
+def test_another_device_shows_what_was_booked_before_and_after_it_and_may_cancel_it(place: Practice, tmp_path: Path) -> None:
+    """WAL-1, SCH-32."""
+    place.home.take_in(CLEMENTE)
+    share = Visit("a cough", share=(SectionKind.PROBLEMS,))
+    slots = place.slots()
+    before = place.booked(slots[0], share).appointment.appointment
+    with beside(place.home, tmp_path / "phone") as phone:
+        made = pairing.add_device(place.home.agent, PATIENT, "phone")
+        pairing.join(phone.agent, made.text, made.code)
+        after = place.booked(slots[5]).appointment.appointment
+        handles = {info.appointment.appointment for info in booking.own_appointments(phone.agent, PATIENT)}
+        assert handles == {before, after}
+        moved = booking.move(phone.agent, PATIENT, after, [slots[8]])
+        (here,) = (info for info in place.own() if info.appointment.appointment == after)
+        assert here == moved
+        assert booking.cancel(phone.agent, PATIENT, before).appointment.status == "cancelled"
+        assert "cancelled" in "".join(place.read())
+        assert granting.access(place.home.agent, PATIENT)[0].status == "revoked"
+
+
+def test_what_a_desk_has_booked_and_what_one_waits_for_is_known_on_a_device_that_comes_later(
+    place: Practice, tmp_path: Path
+) -> None:
+    """SCH-32."""
+    schedule = bytes.fromhex(place.slots()[0].partition("@")[0])
+    waits = booking.wait(place.home.agent, PATIENT, schedule, (0, 0), [Kind.VISIT]).appointment.appointment
+    slot = place.slots()[3]
+    given = reception.take(place.home.agent, DOCTOR, [slot], Caller(PATIENT, "1980-01-31", "a rash", "", PATIENT))
+    place.read()
+    with beside(place.home, tmp_path / "phone") as phone:
+        made = pairing.add_device(place.home.agent, PATIENT, "phone")
+        pairing.join(phone.agent, made.text, made.code)
+        handles = {info.appointment.appointment for info in booking.own_appointments(phone.agent, PATIENT)}
+        assert handles == {waits, given.appointment.appointment}
+
+
+def test_after_a_theft_what_was_booked_is_known_to_a_new_home(place: Practice, tmp_path: Path) -> None:
+    """WAL-3, SCH-32."""
+    booked = place.booked(place.slots()[0]).appointment.appointment
+    (cold,) = (place.home.home / "cold").glob(f"{PATIENT}*.cold")
+    with beside(place.home, tmp_path / "new") as new:
+        recovering.recover(new.agent, read_cold(cold.read_bytes()), cold_dir=new.home)
+        assert [info.appointment.appointment for info in booking.own_appointments(new.agent, PATIENT)] == [booked]
+        assert booking.cancel(new.agent, PATIENT, booked).appointment.status == "cancelled"

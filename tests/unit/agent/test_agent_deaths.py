@@ -10,7 +10,7 @@ import pytest
 
 from deaths import Moments, Watched, WatchedStore, has_a_key, killed_everywhere, looked, require_settled, small, vital
 from members_world import FIRST, SECOND
-from salus import bootstrap, homes
+from salus import bootstrap, home_folder, homes, own_node
 from salus.agent.nodes import read_nodes
 from salus.agent.own_sections import own_section
 from salus.agent.services import (
@@ -370,6 +370,11 @@ def test_a_grant_is_passed_on_whole_or_not(tmp_path: Path) -> None:
     assert set(found) == {0, 1}
 
 
+def watch_stores(patch: pytest.MonkeyPatch) -> None:
+    for room in (bootstrap, home_folder):
+        patch.setattr(room, "Store", WatchedStore)
+
+
 def test_a_move_to_another_node_is_whole_or_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = Moments(tmp_path / "now", tmp_path / "deaths")
     with ExitStack() as open_until_the_end:
@@ -385,7 +390,7 @@ def test_a_move_to_another_node_is_whole_or_not_begun(tmp_path: Path, monkeypatc
         begun = len(moments.folders)
         with monkeypatch.context() as patch:
             patch.setattr(WatchedStore, "look", staticmethod(moments.look))
-            patch.setattr(bootstrap, "Store", WatchedStore)
+            watch_stores(patch)
             patch.setattr(bootstrap, "write_atomically", looked(moments.look, bootstrap.write_atomically))
             move_home(home, second, str)
         found = []
@@ -403,9 +408,9 @@ def test_a_home_is_made_or_can_be_made_again(tmp_path: Path, monkeypatch: pytest
     moments = Moments(tmp_path / "now", tmp_path / "deaths")
     with monkeypatch.context() as patch:
         patch.setattr(WatchedStore, "look", staticmethod(moments.look))
-        patch.setattr(bootstrap, "Store", WatchedStore)
+        watch_stores(patch)
         for name in ("write_atomically", "write_cold", "write_store_key", "make_folder", "NodeService"):
-            room = homes if hasattr(homes, name) else bootstrap
+            room = homes if hasattr(homes, name) else own_node
             patch.setattr(room, name, looked(moments.look, getattr(room, name)))
         init_home(tmp_path / "now", None)
     made = []

@@ -14,6 +14,7 @@ from charts_world import NETWORK, SECTION, header, leaf, signed, some
 from salus.charts import sealing
 from salus.charts.entry import MAX_BLOB, Blob, Erased, Opened, Sealed
 from salus.charts.sealing import (
+    as_opened,
     commitment,
     half_of,
     new_salt,
@@ -50,6 +51,7 @@ def test_what_was_sealed_opens_for_the_epochs_holder() -> None:
     assert (opened.inside, opened.header, opened.key) == (inside, inside.header, AUTHOR.public)
     assert opened.versions == tuple(version_id(one) for one in opened.leaves)
     assert len(new_salt()) == 32
+    assert as_opened(inside) == opened  # what one has signed just now
 
 
 def test_a_blob_is_bound_to_network_section_and_epoch() -> None:

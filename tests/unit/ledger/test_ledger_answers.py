@@ -11,7 +11,7 @@ from ledger_world import START, STEP, Ledger, key, licence_for, some
 from salus.codec import decode, encode
 from salus.crypto.hashing import tagged
 from salus.errors import SalusError
-from salus.ledger.app import Application, results_items
+from salus.ledger.app import Application, results_coded, results_items
 from salus.ledger.header import HEADER_TAG, SignedHeader, TxResult, header_hash
 from salus.ledger.listtree import list_proof, list_root, require_in_list
 from salus.ledger.merkle import EMPTY, StateProof, Tree, require_absence, require_presence
@@ -195,3 +195,9 @@ def test_an_application_over_a_damaged_state_shows_another_root() -> None:
         store = MemoryStore()
         store.apply({**ledger.state(), **damage})
         assert Application(ledger.genesis, store, ledger.height).info().root != ledger.app.info().root
+
+
+def test_a_refused_result_has_a_code_of_its_own_and_all_of_it_as_data() -> None:
+    """Code and data alone are under a header of CometBFT's."""
+    applied, refused = TxResult(some("a"), ""), TxResult(some("b"), "ledger/taken")
+    assert results_coded((applied, refused)) == [(0, encode(applied)), (1, encode(refused))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger_world import SMALL_ORDER, START, STEP, Ledger, public, some
 from salus.ledger.modules.directory.messages import PublishListing
-from salus.ledger.modules.directory.queries import listed
+from salus.ledger.modules.directory.queries import holders, listed
 from salus.ledger.modules.directory.state import WITHDRAWN, Listed, listing_key
 from salus.ledger.store import load
 
@@ -34,3 +34,12 @@ def test_an_unsound_key_is_listed_nowhere() -> None:
     ledger = Ledger()
     assert ledger.do(PublishListing(SMALL_ORDER, some("x"))) != ""
     assert listed(ledger.store, SMALL_ORDER) == WITHDRAWN
+
+
+def test_whoever_ever_published_is_found_in_order() -> None:
+    """DIR-2."""
+    ledger, names = Ledger(), ["doctor", "nurse", "clinic"]
+    for name in names:
+        ledger.done(PublishListing(public(name), some(name)), by=[name])
+    ledger.done(PublishListing(public("nurse"), WITHDRAWN), by=["nurse"])
+    assert list(holders(ledger.store)) == sorted(map(public, names))

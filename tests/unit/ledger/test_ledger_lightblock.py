@@ -40,6 +40,8 @@ from salus.ledger.lightblock import (
     comet_hash,
     ordered,
     require_committed,
+    results_hash,
+    transactions_hash,
     validators_hash,
     vote_bytes,
 )
@@ -71,6 +73,13 @@ def refusal(network: bytes, trusted: tuple[Validator, ...], signed: CommittedHea
 )
 def test_a_tree_is_that_of_rfc_6962(items: list[bytes], root: str) -> None:
     assert _root(items).hex() == root
+
+
+def test_transactions_are_leaves_by_their_hashes_and_results_by_code_and_data() -> None:
+    """As in types/tx.go and abci/types/types.go; a tree of one leaf is the hash of 0x00 and the leaf (RFC 6962, 2.1)."""
+    assert transactions_hash([b"one"]) == sha256(b"\x00" + sha256(b"one"))
+    assert results_hash([(1, b"no")]) == sha256(b"\x00" + bytes.fromhex("080112026e6f"))
+    assert transactions_hash([]) == results_hash([]) == sha256(b"")
 
 
 def test_a_headers_hash_is_the_one_of_cometbfts_test() -> None:

@@ -30,7 +30,10 @@ from salus.ledger.modules.orders.state import (
     TABLE,
     Attention,
     OrderStatus,
+    order_hash,
     order_key,
+    report_hash,
+    specimen_hash,
 )
 from salus.ledger.workflow import diagram
 
@@ -45,6 +48,12 @@ def lab() -> Ordering:
 
 
 # --- ordering
+
+
+def test_what_is_hashed_as_one_thing_is_no_other() -> None:
+    """ORD-1: an order, a specimen and a report of the same bytes; and nobody guesses what lies under another salt."""
+    hashes = [one(salt, b"the same") for one in (order_hash, specimen_hash, report_hash) for salt in (some("a"), some("b"))]
+    assert len(set(hashes)) == 6
 
 
 @pytest.mark.parametrize("who", [DOCTOR, CHIEF, COVER])

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from salus.bootstrap import highest_seen
+from salus.own_node import highest_seen
+from started import salus_command, with_salus
 
 ROOT = Path(__file__).parents[3]
 GUIDE = ROOT / "docs" / "guides" / "operator.md"
@@ -23,9 +22,7 @@ PATIENT = ROOT / "src" / "salus" / "demo" / "patients" / "Clemente_Kreiger.json"
 
 
 def salus(home: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("SALUS")}
-    command = [sys.executable, "-m", "salus", *map(str, words)]
-    done = subprocess.run(command, env={**plain, "SALUS_HOME": str(home)}, capture_output=True, text=True)
+    done = subprocess.run(["salus", *map(str, words)], env=with_salus(SALUS_HOME=str(home)), capture_output=True, text=True)
     assert "Traceback" not in done.stderr
     return done
 
@@ -45,7 +42,7 @@ def said(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
 @contextmanager
 def served(home: Path) -> Iterator[None]:
     with subprocess.Popen(
-        [sys.executable, "-m", "salus", "serve", "--home", str(home), "--json"], stdout=subprocess.PIPE, text=True
+        [str(salus_command()), "serve", "--home", str(home), "--json"], stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdout is not None
         while "}" not in server.stdout.readline():
@@ -82,7 +79,7 @@ def test_a_served_node_is_checked_scrubbed_and_backed_up(home: Path, tmp_path: P
 def test_a_node_that_is_asked_to_end_ends_in_order(home: Path) -> None:
     """NET-36."""
     with subprocess.Popen(
-        [sys.executable, "-m", "salus", "serve", "--home", str(home), "--json"], stdout=subprocess.PIPE, text=True
+        [str(salus_command()), "serve", "--home", str(home), "--json"], stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdout is not None
         while "}" not in server.stdout.readline():
@@ -209,14 +206,10 @@ def blocks() -> list[str]:
 def test_the_operators_guide_works_as_it_is_written(tmp_path: Path) -> None:
     """Every block of commands, in order, in a fresh home."""
     assert len(blocks()) > 8
-    scripts = tmp_path / "bin"
-    scripts.mkdir()
-    (scripts / "salus").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m salus "$@"\n')
-    (scripts / "salus").chmod(0o755)
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("SALUS")}
-    environment = {**plain, "HOME": str(tmp_path), "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     script = "set -eu\n" + "\n".join(blocks())
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=with_salus(HOME=str(tmp_path)), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

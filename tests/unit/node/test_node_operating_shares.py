@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from members_world import many_members, replicate
-from salus.bootstrap import clock, read_genesis
+from salus.home_folder import clock, read_genesis
 from salus.node.operating.backup import back_up
 from salus.node.operating.checking import Findings, check
 from salus.node.operating.looking import anchored, looking

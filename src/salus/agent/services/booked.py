@@ -13,8 +13,10 @@ from salus.agent.own_appointments import OwnAppointment, kept
 from salus.agent.services.appointments import describe, standing, standings
 from salus.agent.services.contacts import add_contact
 from salus.agent.services.granting import access, grant
+from salus.agent.services.manifest import plan_notes, sync
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.revoking import revoke
+from salus.agent.services.sealing import roll_forward, silent
 from salus.agent.services.submitting import submit
 from salus.agent.wallet import Wallet
 from salus.codec import decode, encode
@@ -66,14 +68,25 @@ def settle(agent: Agent, wallet: Wallet, handle: bytes, own: OwnAppointment) -> 
     end_consent(agent, wallet, own, keep_until=ends(there.slots) + AFTER_VISIT)  # of a time that the practice could not keep
     shared = _share(agent, wallet, own, there)
     done = msgspec.structs.replace(own, grants=tuple(shared.values()), told=True, seen=mark(there))
+    noted = plan_notes(agent, sync(agent, wallet.record.name), [done])
     with agent.store.writing():
         for signed in _each(practices):
             letter = msgspec.structs.replace(told, grant=shared.get(person_id(signed.about.card.card.key)))
             signed_letter = sign_booking(SigningKey(own.patient), letter, wallet.person)
             keep_letter(agent, wallet, signed.about.card, LetterKind.BOOKING, encode(signed_letter))
         agent.store.put(wallet.person, handle, done)
+        agent.store.put(b"", noted.batch, noted)
+    roll_forward(agent, noted, silent)
     send_letters(agent)
     return done
+
+
+def note_waiting(agent: Agent, wallet: Wallet, own: OwnAppointment) -> None:
+    """Let one's other devices know that one waits."""
+    noted = plan_notes(agent, sync(agent, wallet.record.name), [own])
+    with agent.store.writing():
+        agent.store.put(b"", noted.batch, noted)
+    roll_forward(agent, noted, silent)
 
 
 def _share(agent: Agent, wallet: Wallet, own: OwnAppointment, there: Appointment) -> dict[bytes, bytes]:

@@ -13,8 +13,9 @@ import msgspec
 from salus.agent.home import Agent
 from salus.agent.own_appointments import OwnAppointment, kept
 from salus.agent.services.appointments import REMEMBERED, choose, describe, look, standing, standings
-from salus.agent.services.booked import AFTER_VISIT, end_consent, give_up, mark, settle
+from salus.agent.services.booked import AFTER_VISIT, end_consent, give_up, mark, note_waiting, settle
 from salus.agent.services.finding import find, offer, slot_name
+from salus.agent.services.manifest import sync
 from salus.agent.services.submitting import submit
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
@@ -60,14 +61,14 @@ class OwnInfo:
 
 def hold(agent: Agent, name: str, slots: Sequence[str]) -> OwnInfo:
     """Hold slots, all of them or none, for some minutes. ``no-such-slot``, ``bad-slot``, and what the ledger refuses."""
-    wallet = agent.wallet(name)
+    wallet = sync(agent, name)
     handle, own = _held(agent, wallet, slots)
     return _info(agent, handle, own)
 
 
 def book(agent: Agent, name: str, named: Sequence[str], visit: Visit) -> OwnInfo:
     """Book what is held or offered, or slots as they were found; tell the practice who comes, and let it read what is shared."""
-    wallet = agent.wallet(name)
+    wallet = sync(agent, name)
     handle, own = _held(agent, wallet, named) if "@" in named[0] else _own(agent, wallet, named[0])
     instead = choose(list(kept(agent, wallet)), visit.instead_of) if visit.instead_of else own.instead_of
     told = own.letter or BookingLetter(handle, wallet.record.name, "", "", "", None, bytes(64))
@@ -82,7 +83,7 @@ def book(agent: Agent, name: str, named: Sequence[str], visit: Visit) -> OwnInfo
 
 def move(agent: Agent, name: str, named: str, slots: Sequence[str]) -> OwnInfo:
     """These slots in place of what is booked; what the practice may read ends with the new time."""
-    wallet = agent.wallet(name)
+    wallet = sync(agent, name)
     handle, before = _own(agent, wallet, named)
     own, there = before, standing(agent, handle)
     if not _is_at(there, slots):
@@ -100,7 +101,7 @@ def move(agent: Agent, name: str, named: str, slots: Sequence[str]) -> OwnInfo:
 
 def cancel(agent: Agent, name: str, named: str) -> OwnInfo:
     """Cancel what is booked or held, decline an offer, or wait no more. What the practice may read ends."""
-    wallet = agent.wallet(name)
+    wallet = sync(agent, name)
     handle, own = _own(agent, wallet, named)
     return _info(agent, handle, give_up(agent, wallet, handle, own))
 
@@ -112,7 +113,7 @@ def wait(
 
     A window that ends at 0 ends in 30 days, or as far ahead as the schedule is open.
     """
-    wallet, wanted = agent.wallet(name), tuple(kinds)
+    wallet, wanted = sync(agent, name), tuple(kinds)
     instead = choose(list(kept(agent, wallet)), instead_of) if instead_of else None
     for handle, own in kept(agent, wallet).items():
         if _waits_for(own, schedule, window, wanted) and _recent(agent, own) and _may_go_on(agent, handle):
@@ -128,12 +129,14 @@ def wait(
     own = OwnAppointment(seed, _practice(agent, schedule), (), agent.clock(), join, instead_of=instead)
     with agent.store.writing():
         agent.store.put(wallet.person, handle, own)
-    return _info(agent, handle, _join(agent, wallet, handle, own))
+    joined = _join(agent, wallet, handle, own)
+    note_waiting(agent, wallet, joined)
+    return _info(agent, handle, joined)
 
 
 def own_appointments(agent: Agent, name: str) -> tuple[OwnInfo, ...]:
     """All that the ledger has of one's own, by time."""
-    wallet = agent.wallet(name)
+    wallet = sync(agent, name)
     known = kept(agent, wallet)
     found = standings(agent, list(known))
     infos = [

@@ -1,7 +1,8 @@
 """The manifest: what a wallet notes in a section of its own, for its owner's other devices and for its recovery.
 
-Which grants were given, which devices there are, prescriptions and confidential results that came before a device did, and the
-wallet itself. Only the owner's devices open it. Every command that acts on grants or keys reads what other devices have noted.
+Which grants were given, which devices there are, what was booked, prescriptions and confidential results that came before a
+device did, and the wallet itself. Only the owner's devices open it. Every command that acts on grants, keys or appointments reads
+what other devices have noted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 
 from salus.agent.given import GivenGrant, merge_given
 from salus.agent.home import Agent
+from salus.agent.own_appointments import OwnAppointment
 from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.own_results import OwnResult, result_key
 from salus.agent.own_sections import own_section
@@ -25,8 +27,10 @@ from salus.charts.sections import SectionKind
 from salus.codec import Record, decode, encode
 from salus.crypto import hpke
 from salus.crypto.hpke import SealingKey
+from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused, CryptoRefused
 from salus.ids import Bytes32, Count
+from salus.ledger.modules.scheduling.state import appointment_id
 
 _LIMIT = 2 * 1024 * 1024
 
@@ -65,7 +69,7 @@ class Seen(Record, frozen=True, tag="manifest-seen"):
     count: Count
 
 
-Note = WalletNote | GivenGrant | DeviceNote | ReadingNote | OwnPrescription | OwnResult
+Note = WalletNote | GivenGrant | DeviceNote | ReadingNote | OwnAppointment | OwnPrescription | OwnResult
 
 
 class ManifestEntry(Record, frozen=True, tag="manifest-entry"):
@@ -141,6 +145,8 @@ def _take_in(agent: Agent, wallet: Wallet, notes: Sequence[Note]) -> None:
                 agent.store.put(wallet.person, note.device, note)
         elif isinstance(note, ReadingNote):
             _take_reading(agent, wallet, note)
+        elif isinstance(note, OwnAppointment):
+            _take_appointment(agent, wallet.person, note)
         elif isinstance(note, OwnPrescription):
             if agent.store.find(OwnPrescription, wallet.person, note.letter.content.prescription) is None:
                 agent.store.put(wallet.person, note.letter.content.prescription, note)
@@ -153,15 +159,27 @@ def _take_in(agent: Agent, wallet: Wallet, notes: Sequence[Note]) -> None:
 
 
 def _take_former(agent: Agent, wallet: Wallet, notes: Sequence[Note]) -> None:
-    """Of what was noted before a recovery: the seed that opens old receipts, and which grants had been given."""
+    """Of what was noted before a recovery: the seed that opens old receipts, which grants had been given, and appointments."""
     for note in notes:
         if isinstance(note, GivenGrant):
             merge_given(agent, wallet.record.former[0].person, note)
+        elif isinstance(note, OwnAppointment):
+            _take_appointment(agent, wallet.record.former[0].person, note)
         elif isinstance(note, WalletNote):
             before = Wallet(note.principal)
             record = _record(agent, wallet)
             former = tuple(Former(f.person, note.principal.seed) if f.person == before.person else f for f in record.former)
             _put(agent, msgspec.structs.replace(record, former=former))
+
+
+def _take_appointment(agent: Agent, person: bytes, note: OwnAppointment) -> None:
+    """Keep it, unless this device is about to change it, or knows more of it: what it has been told, it has been told."""
+    handle = appointment_id(agent.network_id, SigningKey(note.patient).public)
+    known = agent.store.find(OwnAppointment, person, handle)
+    if known is None:
+        agent.store.put(person, handle, note)
+    elif known.told:
+        agent.store.put(person, handle, msgspec.structs.replace(note, seen=known.seen))
 
 
 def _take_reading(agent: Agent, wallet: Wallet, note: ReadingNote) -> None:

@@ -16,6 +16,7 @@ from typing import Annotated
 import msgspec
 
 from salus.agent.home import Agent
+from salus.agent.own_appointments import kept
 from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.own_results import OwnResult
 from salus.agent.own_sections import own_sections
@@ -86,7 +87,8 @@ def add_device(agent: Agent, name: str, label: str) -> PairingInfo:
     fresh = [] if known else [_noted(this, _FIRST)]
     notes = [*fresh, _noted(device, label)]
     prescriptions = [own for _, own in agent.store.all(OwnPrescription, wallet.person)]  # whose letters are gone
-    job = plan_notes(agent, wallet, [*notes, *prescriptions, *_confidential(agent, wallet)])
+    by_desks = [own for own in kept(agent, wallet).values() if own.told and own.letter is None]  # others are noted
+    job = plan_notes(agent, wallet, [*notes, *by_desks, *prescriptions, *_confidential(agent, wallet)])
     with agent.store.writing():
         agent.store.put(b"", job.batch, job)
         agent.store.put(wallet.person, b"", this)
