@@ -91,6 +91,7 @@ def test_what_was_supplied_during_an_outage_is_dispensed_once_a_node_answers(the
     handle = there.issue()
     info = supply(there, there.code(handle))
     assert {check.what: check.result for check in info.checks}["unredeemed"] == "not done"
+    assert kept(there).code.record is None
     resume(there.near.agent)
     resume(there.near.agent)
     assert there.statuses(handle) == ["completed"]
@@ -164,9 +165,13 @@ def test_a_network_that_shows_nothing_new_is_an_outage(there: Town) -> None:
             return header
 
     assert not outage.stands_still(agent)
+    with cut_off(there.near):
+        assert outage.stands_still(agent)
     network, agent.network = agent.network, Old()  # type: ignore[assignment]
     header = network.header(None)
     there.home.clock.now += agent.genesis.parameters.max_staleness + 1
+    assert not outage.stands_still(agent)  # that may be the clock
+    there.home.clock.now += 10 * 60_000
     assert outage.stands_still(agent)
 
 

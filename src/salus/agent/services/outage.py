@@ -85,14 +85,17 @@ class OutageInfo:
 
 
 def stands_still(agent: Agent) -> bool:
-    """Whether there is an outage: no node of this home answers, or what they show is older than the network lets a node be."""
+    """Whether there is an outage: no node of this home answers, or what one shows is older than the network lets a node be.
+
+    A clock that is wrong by less than `AHEAD` makes no outage.
+    """
     try:
         header = newest_header(agent, fresh=True)
     except SalusError as error:
         if error.full_code not in UNREACHED:
             raise
         return True
-    return agent.clock() - header.time > agent.genesis.parameters.max_staleness
+    return agent.clock() - header.time > agent.genesis.parameters.max_staleness + AHEAD
 
 
 def supply_kept(agent: Agent, name: str, named: str, number: int | None, supply: Supply) -> OutageInfo:
@@ -124,9 +127,10 @@ def supply_code(agent: Agent, name: str, code: PrescriptionCode, supply: Supply)
     said = OutageStatement(agent.network_id, handle, code.fill, licence, bearer.public, now, share, supply.quantity)
     signed = sign_statement(said, code.slip, wallet.identity.classic, bearer)
     exact = msgspec.structs.replace(supply, share=share, rest=Rest.KEEP)
+    bare = msgspec.structs.replace(code, record=None)  # the list is forgotten with the code that was opened
     with agent.store.writing():
         keep_code(agent, keeper, code)
-        agent.store.put(keeper.person, place_of(code), OutageSupply(wallet.person, code, exact, signed))
+        agent.store.put(keeper.person, place_of(code), OutageSupply(wallet.person, bare, exact, signed))
     return _info(code, known, said, safety)
 
 
