@@ -68,7 +68,8 @@ def open_home(
         agent = Agent(store, index, network, genesis, clock, outbox=outbox, at_once=side_by_side)
         if isinstance(network, Nodes):
             agent.turn_away, agent.pass_over = network.turn_away, network.pass_over
-        if not (outage and stands_still(agent)):
+        agent.outage = outage and stands_still(agent)
+        if not agent.outage:
             require_same_network(agent)
             forget_prepared(store)
             _redeem(agent, invitations)
