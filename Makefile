@@ -82,7 +82,7 @@ outsider: $(READY)  ## The command line from outside, as an integrator drives it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
 
 stories: $(READY)  ## The stories of patient, practice, prescription, appointment, home and operator, by the command line over HTTP
-	ls examples/stories/*.sh | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P 2 -I STORY sh -c 'told=$$(bash STORY 2>&1); ended=$$?; echo "$$told"; exit $$ended'
+	ls examples/stories/*.sh | xargs -P 2 -I STORY sh -c 'told=$$($(BIN)/python tests/started.py bash STORY 2>&1); ended=$$?; echo "$$told"; exit $$ended'
 
 determinism: $(READY)  ## One history of N transactions replayed in eight unlike processes: one application hash a block
 	PYTHONPATH=tests $(BIN)/python tools/determinism.py $(or $(N),100000) $(or $(SEED),1)
@@ -119,7 +119,7 @@ network: $(READY) engine  ## Four members that order blocks together: the story 
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/network.sh
 
 care: $(READY) engine  ## The stories of the care services across four members: patient, physician, pharmacies, laboratory, practice at different ones
-	for story in $(CARE); do PATH="$(CURDIR)/$(BIN):$$PATH" MEMBERS=4 bash examples/stories/$$story.sh || exit 1; done
+	for story in $(CARE); do MEMBERS=4 $(BIN)/python tests/started.py bash examples/stories/$$story.sh || exit 1; done
 
 members: $(READY) engine  ## A fifth member joins four by votes, gets a seat, is voted out, and its patient moves away
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/members.sh

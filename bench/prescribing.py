@@ -98,10 +98,12 @@ def prescribed(genesis: Genesis, now: int, node: SigningKey, licences: Sequence[
     return [issued, accepted, dispensed]
 
 
-def anchored(genesis: Genesis, node: SigningKey, people: Sequence[Owner], size: int) -> list[list[bytes]]:
-    """As many transactions of as many signatures."""
-    blocks: list[list[bytes]] = [[], [], []]
-    for _, (block, count) in itertools.product(range(size), zip(blocks, (1, 2, 2), strict=True)):
+def anchored(
+    genesis: Genesis, node: SigningKey, people: Sequence[Owner], size: int, counts: Sequence[int] = (1, 2, 2)
+) -> list[list[bytes]]:
+    """As many transactions of as many signatures: a block for each of ``counts``, which are without the sponsor's."""
+    blocks = [list[bytes]() for _ in counts]
+    for _, (block, count) in itertools.product(range(size), list(zip(blocks, counts, strict=True))):
         taken = [people[(next(_NUMBERS)) % len(people)] for _ in range(count)]
         if len({one.section for one in taken}) < count:
             taken = list(people[:count])

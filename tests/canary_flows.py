@@ -122,6 +122,15 @@ def a_record_is_imported(world: CanaryWorld) -> None:
     world.run("patient", "import", "-", *source, given=as_json.read_bytes())
     added = Filler(world.book, "added by the patient").resources()[4]
     world.run("patient", "record", "add", world.file("allergy.json", added), "--as", name(world, "patient"))
+    said = (
+        "--payer",
+        world.book("payer"),
+        "--number",
+        world.book("number at the payer"),
+        "--plan",
+        world.book("plan of the payer"),
+    )
+    world.run("patient", "record", "coverage", *said, "--to", "2030-12-31", "--as", name(world, "patient"))
     world.show("patient", "chart", "--as", name(world, "patient"))
     world.run("patient", "chart", "--as", name(world, "patient"), "--type", "Observation")
     world.show("patient", "chart", "--as", name(world, "patient"), "--format", "fhir")
@@ -325,6 +334,8 @@ def ordered_and_reported(world: CanaryWorld) -> None:
     world.run("hospital", "order", "cancel", order, *doctor, code="ledger/is-completed")
     for home, who in (("patient", me), ("hospital", doctor), ("practice", lab)):
         world.run(home, "order", "list", *who)
+        for more in ((), ("--fhir",)):
+            world.show(home, "order", "show", order, *who, *more)
 
 
 def report(value: str) -> str:

@@ -2,6 +2,7 @@
 
 `salus_command` makes a ``salus`` that hands its arguments, folder, environment and streams to a server over a socket. What runs
 there is `main`, as it is installed; a signal to the command reaches it, and where the command is killed it is killed.
+``started.py COMMAND...`` runs a command with it on the PATH.
 """
 
 from __future__ import annotations
@@ -101,4 +102,6 @@ def _watch(asking: socket.socket, main: Any) -> None:
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    if sys.argv[1].isdigit():
+        _serve(socket.socket(fileno=int(sys.argv[1])))
+    sys.exit(subprocess.run(sys.argv[1:], env=with_salus()).returncode)

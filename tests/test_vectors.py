@@ -22,27 +22,31 @@ from salus.crypto.chunks import read_chunks
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive
 from salus.crypto.passphrase import unlock
-from salus.crypto.signing import HybridPublic, HybridSignature, SigningKey, require_hybrid, require_sound_key
+from salus.crypto.signing import HybridPublic, HybridSignature, SigningKey, person_id, require_hybrid, require_sound_key
 from salus.errors import AgentRefused, LedgerRefused, SalusError, WarrantRefused
+from salus.exchange.appointing import AppointmentLetter, BookingLetter, require_booking
 from salus.exchange.carding import MAX_CARD, card_from_text, require_card
 from salus.exchange.cards import Role, SignedCard
-from salus.exchange.envelopes import Drop, MailboxClaim, MailboxCollect
+from salus.exchange.envelopes import MAX_ENVELOPE, Drop, MailboxClaim, MailboxCollect
 from salus.exchange.founding import member_from_text
 from salus.exchange.guests import Redemption
 from salus.exchange.inviting import read_invitation, require_redemption, require_vouched
+from salus.exchange.linking import MAX_LINK, LinkLetter
 from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
+from salus.exchange.ordering import OrderContent, OrderedLetter, OrderLetter, ReleasePreference, ResultLetter
 from salus.exchange.peering import MAX_PUSH, EngineAsk, PeerAsk, Pushed, require_peer, require_push
 from salus.exchange.placing import responsible
 from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner, require_stamp
-from salus.exchange.prescribing import code_from_text
+from salus.exchange.prescribing import DispensedNotice, PrescriptionNote, code_from_text
 from salus.exchange.proofs import read_proofs, require_proofs
 from salus.exchange.references import CardDeposit, open_card, reference_from_text
-from salus.exchange.schedules import MAX_PAGE, About, FoundSlot, SchedulePage, require_found, require_page, root_of
+from salus.exchange.schedules import MAX_PAGE, About, FoundSlot, SchedulePage, require_about, require_found, require_page, root_of
 from salus.ids import VerifyKey
 from salus.ledger.genesis import MAX_GENESIS, Genesis, Parameters, member_id, network_id
 from salus.ledger.header import SignedHeader
 from salus.ledger.modules.governance.messages import Change
 from salus.ledger.modules.licences.state import Licence
+from salus.ledger.modules.orders.state import order_hash, order_id, report_hash
 from salus.ledger.modules.prescriptions.state import content_hash
 from salus.ledger.modules.revocations.state import revocation_id
 from salus.ledger.tx import Action, Transaction
@@ -89,6 +93,41 @@ def prescription(fields: Fields) -> None:
     code = code_from_text(raw(fields, "text"))
     if content_hash(code.salt, encode(code.content)) != raw(fields, "content"):
         raise AgentRefused("prescription-altered", "this is not what the prescriber signed")
+
+
+def require_ordered(fields: Fields, salt: bytes, content: OrderContent) -> None:
+    """The hash that the ledger has of an order."""
+    if order_hash(salt, encode(content)) != raw(fields, "content"):
+        raise AgentRefused("order-altered", "this is not what the orderer signed")
+
+
+def order(fields: Fields) -> None:
+    """An order as a laboratory takes it (ORD-21), but for the licences, which need the chain."""
+    letter, network = decode(raw(fields, "letter"), OrderLetter, limit=MAX_ENVELOPE), raw(fields, "network")
+    for one in (letter.patient, letter.responsible, letter.cover):
+        require_card(one, network)
+    require_ordered(fields, letter.salt, letter.content)
+    handle = order_id(network, SigningKey(letter.bearer).public)
+    if (handle, person_id(letter.patient.card.key)) != (letter.content.order, letter.content.person):
+        raise WarrantRefused("wrong-sender", "the key or the patient is not of this order")
+
+
+def ordered(fields: Fields) -> None:
+    """An order as patient and clinicians are told of it."""
+    letter = decode(raw(fields, "letter"), OrderedLetter, limit=MAX_ENVELOPE)
+    require_card(letter.laboratory, raw(fields, "network"))
+    require_ordered(fields, letter.salt, letter.content)
+
+
+def result(fields: Fields) -> None:
+    """A report with its order (ORD-25), by the hashes that the ledger has of both."""
+    letter = decode(raw(fields, "letter"), ResultLetter, limit=MAX_ENVELOPE)
+    require_ordered(fields, letter.order_salt, letter.order)
+    same = report_hash(letter.report_salt, encode(letter.report)) == raw(fields, "report")
+    if not same or letter.report.order != letter.order.order:
+        raise AgentRefused("report-altered", "this is not what the laboratory has signed for this order")
+    if letter.patient and person_id(require_card(letter.patient, raw(fields, "network")).key) != letter.order.person:
+        raise WarrantRefused("wrong-sender", "the card is another's than the patient's")
 
 
 def page(fields: Fields) -> None:
@@ -271,6 +310,19 @@ KINDS: dict[str, Callable[[Fields], object]] = {
     ),
     "invitation": lambda f: read_invitation(raw(f, "text").decode()),
     "prescription": prescription,
+    "prescription-note": lambda f: decode(raw(f, "letter"), PrescriptionNote, limit=MAX_ENVELOPE),
+    "dispensed": lambda f: decode(raw(f, "letter"), DispensedNotice, limit=MAX_ENVELOPE),
+    "order": order,
+    "ordered": ordered,
+    "result": result,
+    "release": lambda f: decode(raw(f, "letter"), ReleasePreference, limit=MAX_ENVELOPE),
+    "booking": lambda f: require_booking(
+        decode(raw(f, "letter"), BookingLetter, limit=MAX_ENVELOPE), raw(f, "patient"), raw(f, "person")
+    ),
+    "appointment": lambda f: require_about(
+        decode(raw(f, "letter"), AppointmentLetter, limit=MAX_ENVELOPE).signed, raw(f, "network")
+    ),
+    "link": lambda f: decode(raw(f, "letter"), LinkLetter, limit=MAX_LINK),
     "stamp": stamp,
     "peer": lambda f: require_peer(
         decode(raw(f, "ask"), PeerAsk, limit=8192), raw(f, "network"), raw(f, "asked"), VerifyKey(raw(f, "node"))

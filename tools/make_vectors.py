@@ -12,7 +12,7 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-from scenarios import Scenario, agent, charts, exchange, ledger, prescriptions, schedules, sealing, warrants
+from scenarios import Scenario, agent, care, charts, exchange, ledger, prescriptions, schedules, sealing, warrants
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -32,7 +32,7 @@ def main() -> None:
     again = set(sys.argv[1:])
     for path in [path for kind in again for path in (VECTORS / kind).glob("*.txt")]:
         path.unlink()
-    rooms = (sealing, charts, ledger, warrants, agent, exchange, prescriptions, schedules)
+    rooms = (sealing, charts, ledger, warrants, agent, exchange, prescriptions, schedules, care)
     for scenario in chain(*(room.scenarios() for room in rooms)):
         if not (VECTORS / scenario[0] / f"{scenario[1]}.txt").exists():
             write(scenario)

@@ -16,11 +16,13 @@ def test_an_appointment_is_booked_and_kept_in_plain_words(tmp_path: Path) -> Non
     assert salus("hours", "publish", str(file), "--as", "Ada", home=home).returncode == 0
     slot = shown("slots", "find", "--limit", "2", home=home)["slots"][1]
     assert code(salus("appt", "book", slot["slot"], "--share", "everything", "--as", "Pat", home=home)) == "cli/usage"
-    said = salus("appt", "book", slot["slot"], "--reason", "a cough", "--as", "Pat", home=home).stdout
+    said = salus("appt", "book", slot["slot"], "--reason", "-", "--as", "Pat", home=home, given="a cough\n").stdout
     assert "booked" in said
     assert "The practice is told who comes." in said
     day = ("appt", "today", "--day", slot["local"][:10], "--as", "Ada")
     assert "(not introduced yet)" in salus(*day, home=home).stdout
     assert "Pat comes" in salus("inbox", "--as", "Ada", home=home).stdout
-    named = shown(*day, home=home)["appointments"][0]["appointment"]["appointment"]
+    (row,) = shown(*day, home=home)["appointments"]
+    assert row["reason"] == "a cough"  # what standard input says stands in no list of processes
+    named = row["appointment"]["appointment"]
     assert "Pat: is there" in salus("appt", "check-in", named[:8], "--as", "Ada", home=home).stdout

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 SALUS = Path(sys.executable).parent / "salus"
+_PEOPLE = ("--of", "Pat", "--to", "Lab", "--cover", "Eve")
 
 
 def salus(*words: str, home: Path, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
@@ -65,6 +66,7 @@ def test_a_home_with_a_passphrase_opens_with_it_alone(tmp_path: Path) -> None:
         (["verify", "--proof", "x"], 2, "cli/usage"),
         (["prove", "revocation", "xyz", "--as", "Ada"], 1, "agent/bad-id"),
         (["node", "blocks", "--last", "0"], 2, "cli/usage"),
+        (["order", "create", "-", "--letter", "-", "--kind", "referral", *_PEOPLE, "--as", "Ada"], 2, "cli/usage"),
     ],
 )
 def test_an_error_is_one_line_with_a_code_in_text_and_json(home: Path, words: list[str], exit_code: int, expected: str) -> None:

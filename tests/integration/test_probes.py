@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from probing import judging, model
-from probing.cells import AGAIN, APPEND, COLLECT, LOOK, PEERS, READ, RECEIPTS
+from probing.cells import AGAIN, APPEND, COLLECT, KEEP, LOOK, PAGE, PEERS, READ, RECEIPTS, TREAT
 from probing.judging import Probed
 from probing.relations import RELATIONS
 from probing.world import OWN_KINDS, K, State
@@ -54,7 +54,7 @@ def test_the_matrix_is_as_large_and_as_wide_as_it_says(asked: Asked) -> None:
     }
     assert {cell.place for cell in cells if cell.right == READ} >= set(K)
     assert {cell.relation for cell in cells if cell.right == READ} >= {*RELATIONS, AGAIN, "a stolen warrant"}
-    assert {LOOK, READ, RECEIPTS, PEERS, COLLECT, APPEND} <= {cell.right for cell in cells}
+    assert {LOOK, READ, RECEIPTS, PEERS, COLLECT, APPEND, PAGE, KEEP, TREAT} <= {cell.right for cell in cells}
     assert sum(cell.allowed for cell in cells) > 300
 
 

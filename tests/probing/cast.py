@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from hours_world import file
 from probing.world import (
     DOCUMENTS,
     FROM_NOW_ON,
@@ -19,6 +20,7 @@ from probing.world import (
     TAKEN,
     Actor,
     Builder,
+    Care,
     Holding,
     K,
     Place,
@@ -31,10 +33,26 @@ from probing.world import (
     record_of,
     vital_sign,
 )
+from salus.agent.own_schedules import desk_owner, pages_of
 from salus.agent.own_sections import OwnSection, own_section
-from salus.agent.services import inbox, licensing, manifest, pairing, people, recovering, revoking, staffing
+from salus.agent.services import (
+    inbox,
+    licensing,
+    manifest,
+    opening,
+    ordering,
+    pairing,
+    people,
+    prescribing,
+    recovering,
+    revoking,
+    staffing,
+)
 from salus.charts.granting import Terms, root_warrant
 from salus.exchange.cards import Duty, Role
+from salus.exchange.schedules import SchedulePage
+from salus.fhir.authoring import medication_request
+from salus.fhir.laboratory import service_request
 from salus.home_folder import read_genesis
 from salus.ledger.genesis import LicenceRight, member_id
 from salus.ledger.header import header_hash
@@ -54,6 +72,7 @@ from world import HOUR, Clock, World, beside, bundle, opened
 S = State
 #: What ends early is granted for an hour; half a day later everybody asks.
 SHORT, LATER = 1, 13
+BORN = "1980-01-31"
 _TERMS = {
     S.GRANTED: 72,
     S.REVOKED: 72,
@@ -123,6 +142,25 @@ class Cast(Builder):
         for author in (*(called("author", state) for state in AUTHORS), "reading author"):
             self.note(author)
         self.pass_on("reading author", both, self.physician("author's colleague"))
+
+    def care(self) -> Care:
+        """Hours that were published anew, and those of somebody who is suspended later; a prescription and an order."""
+        name, colleague = called("standing reader", S.GRANTED), called("standing reader", S.SUSPENDED)
+        former = self.page(name)
+        ids = prescribing.issue(
+            self.agent, name, OTHER_PATIENT, medication_request("canary-drug", "one", OTHER_PATIENT), prescribing.Terms(born=BORN)
+        )
+        terms = ordering.OrderTerms(cover=colleague, born=BORN)
+        order = ordering.create(
+            self.agent, name, OTHER_PATIENT, "reading author", service_request((), "canary-test", OTHER_PATIENT), terms
+        )
+        handles = bytes.fromhex(ids.prescription), bytes.fromhex(order.order)
+        return Care(name, self.page(name, place="Bern"), former, self.page(colleague), *handles)
+
+    def page(self, name: str, **changed: str) -> SchedulePage:
+        """The first page of hours of that physician, as the practice publishes them."""
+        info = opening.publish(self.agent, PRACTICE, file(name=f"hours of {name}", practitioner=name, horizon="10d", **changed))
+        return pages_of(self.agent, desk_owner(self.agent, self.agent.wallet(PRACTICE)), bytes.fromhex(info.schedule))[0]
 
     def delegate(self) -> None:
         """To locums, and on to their deputies; and to staff, whose links end with the shift."""
@@ -302,13 +340,14 @@ def play(folder: Path) -> Scene:
         cast.begin()
         cast.world.person("snapshot reader, not yet", Role.PHYSICIAN)
         cast.grant()
+        care = cast.care()
         cast.wave(Wave.BETWEEN)
         cast.end()
         actors, places = cast.actors(), cast.places()
         identity, time = cast.identity(), cast.world.clock.now
         blocks = cast.block(None), cast.block(1)
     node = folder / "home" / "node"
-    return Scene(node, identity, time, actors, places, letters_in(node), receipts_in(node, places), *blocks)
+    return Scene(node, identity, time, actors, places, letters_in(node), receipts_in(node, places), *blocks, care)
 
 
 def letters_in(node: Path) -> dict[bytes, bytes]:

@@ -25,16 +25,22 @@ from salus.exchange.envelopes import Drop
 from salus.exchange.peering import Peer, PeerAsk, sign_ask
 from salus.exchange.posting import mailbox_id, sign_claim, sign_collect
 from salus.exchange.references import sign_deposit
+from salus.exchange.schedules import SchedulePage, SlotSearch, root_of
 from salus.ledger.genesis import network_id
+from salus.ledger.modules.orders.messages import CancelOrder
+from salus.ledger.modules.prescriptions.messages import StopPrescription
+from salus.ledger.modules.scheduling.messages import PublishSlots
 from salus.ledger.modules.sections.messages import AdmitWriter, AppendEntry, Entomb, Rotate
 from salus.ledger.modules.sections.state import entry_key, epoch_key, schedule_hash, section_key, writer_key
 from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash
 from salus.warrants.holding import sign_owner
 from salus.warrants.requests import OwnerRequest
 
+UNSIGNED = "crypto/bad-signature"
 AS_IT_IS, AGAIN, FORGED = "as it is", "sent again", "a warrant that one wrote oneself"
 LOOK, READ, RECEIPTS, PEERS = "look", "read", "receipts", "ask as a member"
 COLLECT, CLAIM, CARD, DROP = "collect letters", "claim the mailbox", "leave a card", "leave a letter"
+PAGE, KEEP, SEARCH, TREAT = "read a page", "keep a page", "search for slots", "act in a physician's name"
 APPEND, ADMIT, ENTOMB, ROTATE = "append", "admit a writer", "erase", "rotate"
 
 
@@ -80,7 +86,8 @@ class Matrix:
             for cell in right(actor, place)
         ]
         post = [cell for actor in self.scene.actors for cell in self.post(actor)]
-        return [*self.looks(), *reads, *again, *post, *rest]
+        acts = [cell for actor in self.scene.actors for cell in self.acts(actor)]
+        return [*self.looks(), *self.pages(), *reads, *again, *post, *rest, *acts]
 
     def asks(self, asks: list[Ask]) -> Asks:
         """These requests, for this scene's node."""
@@ -96,6 +103,51 @@ class Matrix:
             yield Cell("stranger", State.NONE, place.name, LOOK, "by its id", True, _post("/v1/states", body))
         for path in ("health", "ready", "status", "genesis", "headers/newest", "headers/1", "metrics", "openapi.json"):
             yield Cell("stranger", State.NONE, "the node", LOOK, path, True, Ask("GET", f"/v1/{path}", b""))
+
+    def pages(self) -> Iterator[Cell]:
+        """Pages are public, and whoever has one may bring it: what does not stand is kept by nobody, and shown by nobody."""
+        care = self.scene.care
+        page, slot = encode(care.page), encode(care.page.slots[-1])
+
+        def cell(right: str, relation: str, ask: Ask, *, allowed: bool = False, code: str = "", shown: bytes = b"") -> Cell:
+            there = (shown,) if shown else ()
+            return Cell("stranger", State.NONE, "a schedule", right, relation, allowed, ask, there, (), code)
+
+        yield cell(PAGE, AS_IT_IS, _get(root_of(care.page)), allowed=True, shown=page)
+        for relation, root in (("a former page", root_of(care.former)), ("a page that is none", ABSENT)):
+            yield changed_data(cell(PAGE, relation, _get(root), shown=page), twins=(_get(OTHER),))
+        yield cell(SEARCH, AS_IT_IS, _post("/v1/pages/search", self._search(care.page)), allowed=True, shown=slot)
+        yield cell(KEEP, AS_IT_IS, _post("/v1/pages", care.page, "PUT"), allowed=True)
+        cut, about = replace(care.page, slots=care.page.slots[1:]), care.page.about
+        for relation, wrong, code in (
+            ("a former page", care.former, "node/page-not-anchored"),
+            ("with a slot left out", cut, "node/page-not-anchored"),
+            ("of a suspended licence", care.suspended, "node/schedule-unlicensed"),
+            ("changed after signing", replace(cut, about=replace(about, about=replace(about.about, place="x"))), UNSIGNED),
+            ("under another's description", replace(cut, about=replace(about, about=care.suspended.about.about)), UNSIGNED),
+        ):
+            yield cell(KEEP, relation, _post("/v1/pages", wrong, "PUT"), code=code)
+
+    def _search(self, page: SchedulePage) -> SlotSearch:
+        last = page.slots[-1].start
+        return SlotSearch((), (), None, (), None, 0, page.about.about.schedule, last, last + 1, 1)
+
+    def acts(self, actor: Actor) -> Iterator[Cell]:
+        """What a practice and whoever prescribes and orders alone do. What can be done once only, one of the others tries."""
+        care = self.scene.care
+        if actor.name == care.prescriber:
+            return
+        page = care.page
+        actions: dict[str, Action] = {
+            "close the hours": PublishSlots(page.about.about.schedule, page.begins, page.ends, ABSENT, 0)
+        }
+        if actor.role == "stranger":
+            actions["stop the prescription"] = StopPrescription(care.prescription)
+        if actor.role == "another patient":  # whose both of them are
+            actions["cancel the order"] = CancelOrder(care.order)
+        for relation, action in actions.items():
+            ask = self._submission(action, actor.key)
+            yield Cell(actor.role, actor.state, "care", TREAT, relation, False, ask)
 
     def reads(self, actor: Actor, place: Place) -> Iterator[Cell]:
         """By what the actor holds of the section, every entry and key package; and in every wrong way one that it could have."""
@@ -285,6 +337,10 @@ class Matrix:
         body = Body(self.network, self.scene.time + 60_000, nonce(), self.scene.member, (action,))
         signature = Signature(key.public, key.sign(SIGNATURE_TAG, body_hash(body)))
         return _post("/v1/transactions", Submission(encode(Transaction(body, (signature,))), blobs))
+
+
+def _get(root: bytes) -> Ask:
+    return Ask("GET", f"/v1/pages/{root.hex()}", b"")
 
 
 def _post(path: str, body: Record, method: str = "POST") -> Ask:

@@ -28,6 +28,7 @@ from salus.charts.sections import SectionKind
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
 from salus.exchange.cards import Role
+from salus.exchange.schedules import SchedulePage
 from salus.ids import MemberId
 from salus.ledger.modules.sections.messages import Epoch
 from salus.node.identity import Identity
@@ -136,6 +137,21 @@ class Place:
         return found[0] if found else None
 
 
+@dataclass(frozen=True)
+class Care:
+    """What ``prescriber`` has at the care services: a page of hours that stands, a ``former`` one, a prescription and an order.
+
+    ``suspended`` is the page of a colleague whose licence is suspended.
+    """
+
+    prescriber: str
+    page: SchedulePage
+    former: SchedulePage
+    suspended: SchedulePage
+    prescription: bytes
+    order: bytes
+
+
 @dataclass
 class Scene:
     """All that a matrix is made of. ``folder`` is the stopped node's; ``time`` (ms) is when everybody asks.
@@ -153,6 +169,7 @@ class Scene:
     receipts: dict[bytes, bytes]
     newest: tuple[int, bytes]
     oldest: tuple[int, bytes]
+    care: Care
     plain: bytes = b"canary-"
 
     @property

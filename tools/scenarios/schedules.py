@@ -20,8 +20,19 @@ BEGINS = 1_798_758_000_000
 
 def scenarios() -> Iterator[Scenario]:
     """All of this room."""
+    usual = described()
+    slots = tuple(
+        Slot(BEGINS + number * HOUR, BEGINS + number * HOUR + HOUR, number + 1, kind) for number, kind in enumerate(Kind)
+    )
+    page = SchedulePage(sign_about(ADA, usual), BEGINS, BEGINS + 24 * HOUR, slots)
+    yield from pages(page, usual)
+    yield from found(page, usual)
+
+
+def described() -> About:
+    """What the schedule of these scenarios is about."""
     own = sign_card(ADA, card(token=None))
-    usual = About(
+    return About(
         NETWORK,
         some("schedule"),
         own,
@@ -35,12 +46,6 @@ def scenarios() -> Iterator[Scenario]:
         Spot(47_376_900, -8_541_700),
         "Europe/Zurich",
     )
-    slots = tuple(
-        Slot(BEGINS + number * HOUR, BEGINS + number * HOUR + HOUR, number + 1, kind) for number, kind in enumerate(Kind)
-    )
-    page = SchedulePage(sign_about(ADA, usual), BEGINS, BEGINS + 24 * HOUR, slots)
-    yield from pages(page, usual)
-    yield from found(page, usual)
 
 
 def pages(page: SchedulePage, usual: About) -> Iterator[Scenario]:

@@ -8,6 +8,7 @@ import typer
 
 from salus.charts.sections import SectionKind
 from salus.cli.options import HOME, As, Home, Json, write_output
+from salus.cli.options import said as in_words
 from salus.cli.output import emit, moment, table
 from salus.errors import Misused
 from salus.ledger.modules.scheduling.messages import Kind, Override
@@ -17,6 +18,9 @@ app = typer.Typer(help="Appointments: held, booked, moved, waited for, kept.", n
 Which = Annotated[str, typer.Argument(metavar="APPT", help="The appointment's id, or at least its first 8 digits.")]
 Slots = Annotated[list[str], typer.Argument(metavar="SLOT...", help="Slots as `salus slots find` names them: all, or none.")]
 Instead = Annotated[str, typer.Option("--instead-of", metavar="APPT", help="One of yours that is cancelled once this is booked.")]
+
+
+_WHY = "Why, in words: the practice alone reads it; `-`: as standard input says."
 
 
 @app.command()
@@ -31,7 +35,7 @@ def hold(slots: Slots, who: As, home: Home = HOME, as_json: Json = False) -> Non
 def book(
     named: Annotated[list[str], typer.Argument(metavar="APPT|SLOT...", help="What you hold or were offered, or free slots.")],
     who: As,
-    reason: Annotated[str, typer.Option(help="Why, in words: the practice alone reads it.")] = "",
+    reason: Annotated[str, typer.Option(callback=in_words, help=_WHY)] = "",
     born: Annotated[str, typer.Option(help="The date of birth, such as 1980-01-31.")] = "",
     phone: Annotated[str, typer.Option(help="A number for calling back.")] = "",
     share: Annotated[str, typer.Option(help="What the practice may read until the visit is over: summary,coverage")] = "",

@@ -8,13 +8,16 @@ import typer
 
 from salus.cli.appt import Which, place_of, said, time_of
 from salus.cli.options import HOME, As, Home, Json
+from salus.cli.options import said as in_words
 from salus.cli.output import emit, table
 from salus.errors import Misused
 from salus.ledger.modules.scheduling.messages import DeclineReason
 
 Day = Annotated[str, typer.Option(help="Which day, such as 2026-12-24; today when not given.")]
 Only = Annotated[str, typer.Option(help="Of this schedule alone: its name, or the beginning of its id.")]
-Words = Annotated[str, typer.Option(help="What the patient is told in words, by letter.")]
+Words = Annotated[
+    str, typer.Option(callback=in_words, help="What the patient is told in words, by letter; `-`: as standard input says.")
+]
 
 
 def today(who: As, day: Day = "", schedule: Only = "", home: Home = HOME, as_json: Json = False) -> None:

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from salus.cli.options import HOME, As, Home, Json, read_input, span
-from salus.cli.output import emit, table, when
+from salus.cli.options import HOME, As, Home, Json, read_input, said, span
+from salus.cli.output import emit, emit_raw, table, when
 from salus.errors import Misused
 from salus.exchange.ordering import MAX_LETTER, Category
 from salus.ledger.modules.orders.messages import Reason, ReportStatus
@@ -26,7 +26,7 @@ def create(
     cover: Annotated[str, typer.Option(help="Who acknowledges what is reported when nobody has in time.")],
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="A FHIR ServiceRequest; or say --test or --what.")] = "",
     test: Annotated[list[str] | None, typer.Option(help="A test by its LOINC code; several times for several.")] = None,
-    what: Annotated[str, typer.Option(help="What, in words.")] = "",
+    what: Annotated[str, typer.Option(help="What, in words; `-`: as standard input says.")] = "",
     responsible: Annotated[str, typer.Option(help="Who acknowledges what is reported; you, when not given.")] = "",
     lasting: Annotated[str, typer.Option("--for", help="How long a final report may take.")] = "7d",
     born: Annotated[str, typer.Option(help="The patient's date of birth; from the chart when not given.")] = "",
@@ -45,6 +45,9 @@ def create(
 
     if bool(file) == bool(test or what):
         raise Misused("usage", "name a file, or say --test or --what")
+    if [file, what, letter].count("-") > 1:
+        raise Misused("usage", "standard input says one thing: the file, --what, or --letter")
+    what = said(what)
     carried = read_input(letter) if letter else b""
     if len(carried) > MAX_LETTER or (kind is Category.REFERRAL) != bool(carried):
         raise Misused("usage", f"a referral, and nothing else, carries a --letter of at most {MAX_LETTER} bytes")
@@ -78,6 +81,28 @@ def list_(who: As, home: Home = HOME, as_json: Json = False) -> None:
     rows += [(i.order[:12], f"of {i.orderer}, for {i.patient}", i.what, i.accession, state(i)) for i in received]
     text = table(("order", "whose", "what", "where", "state"), rows, "no orders")
     emit(as_json, {"own": own, "placed": placed, "received": received}, text)
+
+
+@app.command()
+def show(
+    order: Which,
+    who: As,
+    fhir: Annotated[bool, typer.Option("--fhir", help="As FHIR: the ServiceRequest, and a Task of what became of it.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """An order of your own, one that you have placed, or one that your laboratory was given."""
+    from salus.agent.services import looking
+    from salus.agent.services.resulted import OwnOrderInfo
+    from salus.cli.session import session
+
+    with session(home) as agent:
+        if fhir:
+            emit_raw(looking.as_fhir(agent, who, order))
+            return
+        info = looking.show(agent, who, order)
+    own = isinstance(info, OwnOrderInfo)
+    emit(as_json, info, f"{info.what} from {info.laboratory}: {_STATES[info.status]}" if own else words(info))
 
 
 @app.command()
@@ -116,7 +141,7 @@ def collect(
     patient: Annotated[str, typer.Option(help="The name of whoever has come.")] = "",
     born: Annotated[str, typer.Option(help="That person's date of birth.")] = "",
     number: Annotated[str, typer.Option(help="That person's number, where the order names one.")] = "",
-    specimen: Annotated[str, typer.Option(help="What was collected, in words.")] = "",
+    specimen: Annotated[str, typer.Option(callback=said, help="What was collected, in words; `-`: as standard input says.")] = "",
     accession: Annotated[str, typer.Option(help="The number of the specimen; one is made when not given.")] = "",
     earlier: Annotated[bool, typer.Option("--earlier", help="Use the specimen of the order that this one adds to.")] = False,
     home: Home = HOME,

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from salus.charts.sections import SectionKind
-from salus.cli.options import HOME, As, Home, Json, Of, read_input
+from salus.cli.options import HOME, As, Home, Json, Of, read_input, said
 from salus.cli.output import emit, emit_raw, moment, plain, table, when
 from salus.errors import Misused
 
@@ -127,6 +127,29 @@ def add(file: File, who: As, home: Home = HOME, as_json: Json = False) -> None:
     with session(home) as agent:
         written = writing.add_record(agent, who, data)
     emit(as_json, written, f"Added {', '.join(written.resources)} to {written.section}\nentry {written.entry}")
+
+
+@group.command()
+def coverage(
+    who: As,
+    payer: Annotated[str, typer.Option(help="Who pays for your care: an insurer, or whoever else does.")],
+    number: Annotated[str, typer.Option(callback=said, help="What they know you by; `-`: as standard input says.")] = "",
+    plan: Annotated[str, typer.Option(help="Which plan of theirs.")] = "",
+    begins: Annotated[str, typer.Option("--from", help="From which day on, such as 2026-01-01.")] = "",
+    ends: Annotated[str, typer.Option("--to", help="Up to which day.")] = "",
+    ended: Annotated[bool, typer.Option("--ended", help="They do not pay any more.")] = False,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """Say who pays for your care: a desk that you let read your coverage sees it. The same payer again replaces it."""
+    from salus.agent.services import writing
+    from salus.cli.session import session
+    from salus.fhir.coverage import CoverageInfo, words
+
+    info = CoverageInfo(who, payer, number, plan, begins, ends, "cancelled" if ended else "active")
+    with session(home) as agent:
+        writing.say_coverage(agent, who, info)
+    emit(as_json, info, words(info))
 
 
 def note(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from salus.fhir.parsing import EPOCH, Resource, read_resource, to_json
+from salus.errors import FhirRefused
+from salus.fhir.parsing import EPOCH, Resource, instant, read_resource, to_json
 from salus.fhir.validation import require_valid
 
 #: v3-ActReason, http://terminology.hl7.org/CodeSystem/v3-ActReason
@@ -159,6 +161,39 @@ def medication_dispense(
     raw = to_json(value)
     require_valid(read_resource(raw))
     return raw
+
+
+@dataclass(frozen=True)
+class Dispensed:
+    """What was handed over, when (ms), and of which prescription (hexadecimal); ``substituted``: another than was prescribed."""
+
+    prescription: str
+    product: str
+    handed_over: int
+    quantity: str
+    batch: str
+    substituted: bool
+
+
+def dispensed_of(dispense: Resource) -> Dispensed:
+    """What `medication_dispense` has written; `FhirRefused` ``not-a-dispense`` for what somebody else has."""
+    value = dispense.value
+    try:
+        (prescription,) = (one["identifier"] for one in value["authorizingPrescription"])
+        noted = dict(one["text"].split(": ", 1) for one in value.get("note", []))
+        moment = instant(value["whenHandedOver"])
+        if dispense.type != "MedicationDispense" or prescription["system"] != PRESCRIPTION_SYSTEM or moment is None:
+            raise ValueError
+        return Dispensed(
+            prescription["value"],
+            medication_words(dispense)[0],
+            moment,
+            noted.get("quantity", ""),
+            noted.get("batch", ""),
+            value.get("substitution", {}).get("wasSubstituted", False),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FhirRefused("not-a-dispense", "the resource is nothing that was handed over for a prescription here") from error
 
 
 def named_prescription(request: Resource) -> str:

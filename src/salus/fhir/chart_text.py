@@ -14,6 +14,9 @@ from decimal import Decimal
 from typing import Any
 
 from salus.charts.sections import SectionKind
+from salus.errors import FhirRefused
+from salus.fhir import coverage
+from salus.fhir.authoring import dispensed_of
 from salus.fhir.parsing import Resource, instant
 
 INCOMPLETE = "This chart may be incomplete."
@@ -112,7 +115,19 @@ def _medication(item: Item) -> str:
     given = _objects(value, "dosageInstruction") or _objects(value, "dosage")
     doses = [str(dose["text"]) for dose in given if dose.get("text")]
     name = _text(value.get("medicationCodeableConcept") or value.get("code") or value.get("medicationReference"))
+    if item.resource.type == "MedicationDispense":
+        doses = [*doses, *_handed_over(item.resource)]
     return f"{name}   {'; '.join(doses) or 'dosage not stated'}   {value.get('status', '')}   {_date(value)}"
+
+
+def _handed_over(dispense: Resource) -> list[str]:
+    """What a pharmacy said of it; nothing of what was not dispensed here."""
+    try:
+        found = dispensed_of(dispense)
+    except FhirRefused:
+        return []
+    said = (found.quantity, f"batch {found.batch}" if found.batch else "")
+    return ["handed over", *filter(None, said), *(["in place of what was prescribed"] if found.substituted else [])]
 
 
 def _event(item: Item) -> str:
@@ -121,6 +136,13 @@ def _event(item: Item) -> str:
     why = ", ".join(_text(reason) for reason in _objects(value, "reasonCode"))
     named = _text(next(iter(kind), None) if isinstance(kind, list) else kind)
     return f"{_date(value)}   {item.resource.type}: {named}{' for ' + why if why else ''}   {value.get('status', '')}"
+
+
+def _coverage(item: Item) -> str:
+    try:
+        return coverage.words(coverage.from_fhir(item.resource))
+    except FhirRefused:
+        return f"(not readable)   {item.resource.identity}"
 
 
 def _document(item: Item) -> str:
@@ -147,6 +169,7 @@ _PARTS: tuple[tuple[str, tuple[str, ...], Callable[[Item], str]], ...] = (
     ("VITAL SIGNS AND OBSERVATIONS", ("Observation",), _event),
     ("IMMUNISATIONS", ("Immunization",), _event),
     ("ENCOUNTERS AND PROCEDURES", ("Encounter", "Procedure", "DiagnosticReport", "ImagingStudy", "CarePlan"), _event),
+    ("COVERAGE", ("Coverage",), _coverage),
     ("DOCUMENTS AND NOTES", ("DocumentReference", "Composition"), _document),
 )
 
@@ -227,7 +250,16 @@ def _text(concept: Any) -> str:
     return "(not named)" if concept is None else str(concept)
 
 
-_DATES = ("effectiveDateTime", "onsetDateTime", "authoredOn", "occurrenceDateTime", "performedDateTime", "date", "started")
+_DATES = (
+    "effectiveDateTime",
+    "onsetDateTime",
+    "authoredOn",
+    "occurrenceDateTime",
+    "performedDateTime",
+    "whenHandedOver",
+    "date",
+    "started",
+)
 
 
 def _written_date(value: dict[str, Any]) -> str:

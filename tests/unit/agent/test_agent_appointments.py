@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from appointing_world import DOCTOR, HOUR, PATIENT, PLAIN, RIVAL, WHOLE, Practice, practice
+from hours_world import OPEN, published
 from salus.agent.own_appointments import OwnAppointment
 from salus.agent.services import booking, contacts, granting, inbox, pairing, reception, recovering
 from salus.agent.services.booked import AFTER_VISIT
@@ -195,6 +196,55 @@ def test_whoever_waits_is_offered_what_falls_free_and_is_told(place: Practice) -
     assert (made.appointment.status, made.appointment.begins) == ("booked", start)
     assert {info.appointment.status for info in place.own()} == {"booked", "cancelled"}  # moved up: the old one is given back
     assert place.read() == []
+
+
+def test_a_seat_of_former_hours_that_lies_in_the_new_ones_is_offered_by_the_practices_next_command(place: Practice) -> None:
+    """SCH-33."""
+    first = place.slots()[0]
+    taken = place.booked(first, by=place.away)
+    booking.wait(place.home.agent, PATIENT, bytes.fromhex(first[:64]), (0, int(first[65:])), [Kind.VISIT])
+    published(place.home, place="Seestrasse 2, Zürich")
+    resume(place.home.agent)
+    booking.cancel(place.away.agent, RIVAL, taken.appointment.appointment)
+    assert place.read() == []  # the ledger cannot know that it stands on the new page as well
+    resume(place.home.agent)
+    (offered,) = place.read()
+    assert offered.startswith("A place is offered")
+    assert [info.appointment.begins for info in place.own()] == [int(first[65:])]
+
+
+def test_a_seat_that_the_new_hours_have_not_is_offered_to_nobody(place: Practice) -> None:
+    """SCH-33."""
+    first = place.slots()[0]
+    taken = place.booked(first, by=place.away)
+    booking.wait(place.home.agent, PATIENT, bytes.fromhex(first[:64]), (0, int(first[65:])), [Kind.VISIT])
+    published(place.home, rules=[{**OPEN, "from": "14:00", "to": "15:00"}])
+    booking.cancel(place.away.agent, RIVAL, taken.appointment.appointment)
+    resume(place.home.agent)
+    assert place.read() == []
+
+
+def test_a_seat_that_the_desk_has_taken_back_is_offered_to_nobody(place: Practice) -> None:
+    """SCH-12, SCH-33."""
+    first = place.slots()[0]
+    taken = place.booked(first, by=place.away)
+    booking.wait(place.home.agent, PATIENT, bytes.fromhex(first[:64]), (0, int(first[65:])), [Kind.VISIT])
+    reception.decline(place.home.agent, DOCTOR, taken.appointment.appointment, DeclineReason.ABSENT)
+    resume(place.home.agent)
+    assert place.read() == []
+
+
+def test_who_has_let_an_offer_lapse_is_not_asked_for_the_same_seat_until_it_falls_free_again(place: Practice) -> None:
+    """SCH-33: three offers that lapse end a wait, and a practice's commands are no offers."""
+    first = place.slots()[0]
+    booking.wait(place.home.agent, PATIENT, bytes.fromhex(first[:64]), (0, int(first[65:])), [Kind.VISIT])
+    resume(place.home.agent)
+    assert len(place.read()) == 1
+    place.pass_until(place.own()[0].appointment.until + 1)
+    place.booked(place.slots()[-1], by=place.away)  # a block
+    assert len(place.read()) == 1
+    resume(place.home.agent)
+    assert place.own()[0].appointment.status == "waitlist"
 
 
 def test_a_wait_without_an_end_is_as_long_as_the_schedule_is_open(place: Practice) -> None:

@@ -9,18 +9,21 @@ from typing import Any
 import pytest
 
 from members_world import Members, guest, two_members
+from salus.agent.own_sections import own_section
 from salus.agent.services import charting, granting, inbox, pairing, people, receipting, revoking
 from salus.agent.services.proving import verify_own
 from salus.agent.services.receipting import BEHIND
-from salus.charts.sections import DEFAULT_GRANT
+from salus.charts.sections import DEFAULT_GRANT, SectionKind
 from salus.codec import decode
 from salus.errors import LedgerRefused, NodeRefused, SalusError, WarrantRefused
 from salus.exchange.cards import Role
+from salus.ledger.header import header_hash
 from salus.ledger.modules.revocations.messages import Revoke
 from salus.ledger.tx import Transaction
+from salus.warrants.holding import sign_owner
 from salus.warrants.link import Purpose, Right
 from salus.warrants.receipts import ReceiptsAnswer
-from salus.warrants.requests import SignedOwner
+from salus.warrants.requests import OwnerRequest, SignedOwner
 from world import CLEMENTE, DOCTOR, HOUR, PATIENT, World, introduce, served
 
 ANA = "Ana"
@@ -90,8 +93,13 @@ def test_a_vault_that_is_behind_catches_up_before_it_says_that_there_is_no_such_
     members.first.take_in(CLEMENTE, ANA)
     members.follow()
     members.first.take_in(b'{"resourceType": "Condition", "id": "later", "code": {"text": "Cough"}}', ANA)
-    assert members.second.node.status().height < members.first.node.status().height
-    rows = receipting.receipts(members.first.agent, ANA)
+    behind, agent = members.second.node, members.first.agent
+    header = members.first.node.header(None).header
+    assert behind.status().height < header.height
+    section = own_section(agent, agent.wallet(ANA), SectionKind.PROBLEMS)
+    asked = (agent.network_id, behind.status().member, section.identity, 0, bytes(16), header.height, header_hash(header))
+    assert behind.receipts(sign_owner(section.keys.owner, OwnerRequest(*asked))).total == 0
+    rows = receipting.receipts(agent, ANA)
     assert [row.trouble for row in rows if row.trouble] == []
 
 

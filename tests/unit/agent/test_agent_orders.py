@@ -25,7 +25,7 @@ from ordering_world import (
     result,
     ward,
 )
-from salus.agent.services import acknowledging, charting, granting, inbox, laboratory, licensing, ordering, resulted
+from salus.agent.services import acknowledging, charting, granting, inbox, laboratory, licensing, looking, ordering, resulted
 from salus.agent.services.laboratory import Presented
 from salus.agent.services.ordering import OrderTerms
 from salus.agent.services.posting import keep_letter, send_letters
@@ -37,6 +37,8 @@ from salus.exchange.api import TxStatus
 from salus.exchange.envelopes import LetterKind
 from salus.exchange.ordering import Category, ReleasePreference, Timing
 from salus.fhir.laboratory import service_request
+from salus.fhir.order_tasks import order_of_task
+from salus.fhir.parsing import read_resources
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.orders.messages import Reason
 from salus.ledger.modules.orders.state import DAY
@@ -479,3 +481,29 @@ def test_reports_are_kept_once_whoever_brings_them(place: Ward) -> None:
     place.told()
     assert len(resulted.own_results(place.home.agent, PATIENT)) == 1
     assert len(charting.open_chart(place.home.agent, PATIENT, PATIENT, types=("DiagnosticReport",)).shown) == 1
+
+
+# --- as FHIR
+
+
+def test_everybody_concerned_is_shown_the_same_task_of_an_order(place: Ward) -> None:
+    """ORD-34."""
+    handle = place.collected()
+    place.report(handle, HIGH)
+    place.told()
+    acknowledging.acknowledge(place.ward.agent, CHIEF, handle)
+    place.later(1_000)
+    asked = ((place.home, PATIENT), (place.home, DOCTOR), (place.lab, LABORATORY))
+    bundles = [looking.as_fhir(world.agent, name, handle) for world, name in asked]
+    assert len(set(bundles)) == 1
+    request, task = read_resources(bundles[0])
+    state = order_of_task(task)
+    assert (request.type, state.order, state.status) == ("ServiceRequest", handle, "completed")
+    assert [(one.status, one.attention) for one in state.reports] == [("final", "acknowledged")]
+    assert [looking.show(world.agent, name, handle).status for world, name in asked] == ["completed"] * 3
+
+
+def test_who_neither_placed_nor_does_nor_needs_it_is_shown_no_order(place: Ward) -> None:
+    """ORD-34."""
+    handle = place.collected()
+    assert refused(looking.as_fhir, place.home.agent, OTHER, handle) == "agent/no-such-order"

@@ -9,8 +9,10 @@ import pytest
 from salus.agent.asking import entries_of
 from salus.agent.own_sections import own_section
 from salus.agent.services import charting, granting, inbox, licensing, proving, receipting, revoking, writing
+from salus.agent.services.granting import Lasting
 from salus.charts.sections import SectionKind
 from salus.errors import SalusError
+from salus.fhir.coverage import CoverageInfo
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.warrants.link import Right
 from world import CLEMENTE, DOCTOR, OTHER, PATIENT, World
@@ -152,6 +154,18 @@ def test_a_revoked_writer_cannot_write(world: World) -> None:
     with pytest.raises(SalusError) as missing:
         revoking.revoke(world.agent, PATIENT, grant=made.grant[:7])
     assert missing.value.full_code == "agent/no-such-grant"
+
+
+def test_who_pays_is_at_the_desk_that_may_read_it_and_what_is_said_anew_replaces_it(world: World) -> None:
+    """FHIR-11."""
+    world.grant(sections=(SectionKind.COVERAGE,), lasting=Lasting(True, True))
+    for number in ("A-17", "B-18"):
+        world.clock.now += 1_000
+        writing.say_coverage(world.agent, PATIENT, CoverageInfo(PATIENT, "Krankenkasse", number))
+    inbox.collect(world.agent, DOCTOR)
+    shown = charting.chart_text(charting.open_chart(world.agent, DOCTOR, PATIENT))
+    assert "Krankenkasse   number B-18   active" in shown
+    assert "A-17" not in shown
 
 
 def test_the_patient_adds_what_only_the_patient_knows(world: World) -> None:

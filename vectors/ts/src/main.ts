@@ -9,6 +9,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join as path } from "node:path";
 import { gunzipSync } from "node:zlib";
+import * as care from "./care.js";
 import { decode, encode, Refused, same } from "./codec.js";
 import { HybridKey, HybridPublic, HybridSignature, isSound, openAead, openHpke, publicKey, randomBytes } from "./crypto.js";
 import { requireHybrid, verifies, verifiesLattice } from "./crypto.js";
@@ -124,6 +125,23 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
   redemption: (f) =>
     exchange.requireRedemption(decode(f.raw("redemption"), exchange.Redemption, 8192), f.raw("network"), f.raw("member")),
   prescription: (f) => prescriptions.readCode(f.words("text"), f.raw("content")),
+  "prescription-note": (f) => decode(f.raw("letter"), care.PrescriptionNote, care.MAX_LETTER),
+  dispensed: (f) => decode(f.raw("letter"), care.DispensedNotice, care.MAX_LETTER),
+  order: (f) => care.requireOrder(decode(f.raw("letter"), care.OrderLetter, care.MAX_LETTER), f.raw("network"), f.raw("content")),
+  ordered: (f) =>
+    care.requireOrdered(decode(f.raw("letter"), care.OrderedLetter, care.MAX_LETTER), f.raw("network"), f.raw("content")),
+  result: (f) =>
+    care.requireResult(decode(f.raw("letter"), care.ResultLetter, care.MAX_LETTER), {
+      network: f.raw("network"),
+      order: f.raw("content"),
+      report: f.raw("report"),
+    }),
+  release: (f) => decode(f.raw("letter"), care.ReleasePreference, care.MAX_LETTER),
+  booking: (f) =>
+    care.requireBooking(decode(f.raw("letter"), care.BookingLetter, care.MAX_LETTER), f.raw("patient"), f.raw("person")),
+  appointment: (f) =>
+    schedules.requireAbout(decode(f.raw("letter"), care.AppointmentLetter, care.MAX_LETTER).signed, f.raw("network")),
+  link: (f) => decode(f.raw("letter"), care.LinkLetter, 4096),
   invitation: (f) => exchange.readInvitation(f.words("text")),
   stamp: (f) => exchange.requireStamp(decode(f.raw("drop"), exchange.Drop, 8192), f.raw("network"), f.raw("node")),
   peer: (f) => exchange.requirePeer(decode(f.raw("ask"), exchange.PeerAsk, 8192), f.raw("network"), f.raw("asked"), f.raw("node")),

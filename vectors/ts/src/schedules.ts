@@ -23,7 +23,7 @@ export const About = record("schedule-about-1", {
   spot: orNil(Spot),
   zone: text(0, 64, /^[A-Za-z0-9_+-]{1,32}(\/[A-Za-z0-9_+-]{1,32}){0,2}$/),
 });
-const SignedAbout = record("signed-about", { about: About, signature: HybridSignature });
+export const SignedAbout = record("signed-about", { about: About, signature: HybridSignature });
 export const SchedulePage = record("schedule-page-1", {
   about: SignedAbout,
   begins: count,
@@ -39,9 +39,8 @@ export const FoundSlot = record("found-slot", {
 
 const aboutHash = (about: Of<typeof About>): Uint8Array => tagged("salus/schedule-about-hash/1", encode(About, about));
 
-/** SCH-44: the page is its card's, in order, and whole under this root. */
-export function requirePage(page: Of<typeof SchedulePage>, network: Uint8Array, root: Uint8Array): void {
-  const { about, signature } = page.about;
+/** What a schedule is about, signed by the key of its card, which is nobody's that has no schedule (SCH-44). */
+export function requireAbout({ about, signature }: Of<typeof SignedAbout>, network: Uint8Array): void {
   if (!same(about.network, network)) refuse("warrants/wrong-network");
   const card = requireCard(about.card, network);
   requireHybrid(card.key, "salus/schedule-about/1", encode(About, about), signature);
@@ -49,12 +48,17 @@ export function requirePage(page: Of<typeof SchedulePage>, network: Uint8Array, 
   if (card.token) refuse("warrants/token-listed");
   const texts = [about.service, about.organisation, about.place, ...about.specialties, ...about.telecom];
   if (!texts.filter((one) => one !== "").every(showable)) refuse("warrants/bad-listing-text");
+}
+
+/** SCH-44: the page is its card's, in order, and whole under this root. */
+export function requirePage(page: Of<typeof SchedulePage>, network: Uint8Array, root: Uint8Array): void {
+  requireAbout(page.about, network);
   let at = page.begins;
   for (const slot of page.slots) {
     if (slot.start < at || slot.end <= slot.start || slot.start >= page.ends) refuse("warrants/bad-page");
     at = slot.end;
   }
-  const items = [...page.slots.map((slot) => encode(TimeSlot, slot)), aboutHash(about)];
+  const items = [...page.slots.map((slot) => encode(TimeSlot, slot)), aboutHash(page.about.about)];
   if (!same(listRoot(items), root)) refuse("ledger/bad-list-proof");
 }
 

@@ -4,7 +4,7 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import { encode, join } from "./codec.js";
 import { derive, HybridKey, HybridPublic, personId, publicKey, sha256, tagged } from "./crypto.js";
 
-const verifyKey = (seed: Uint8Array): Uint8Array => ed25519.getPublicKey(seed);
+export const verifyKey = (seed: Uint8Array): Uint8Array => ed25519.getPublicKey(seed);
 const sealingKey = async (seed: Uint8Array): Promise<Uint8Array> => sha256(await publicKey(seed));
 
 /** Every key by its name, from the seeds by theirs; of the keys for sealing, their hashes. */

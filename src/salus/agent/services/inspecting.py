@@ -15,6 +15,7 @@ from salus.errors import AgentRefused, FhirRefused, LedgerRefused
 from salus.exchange.cards import Role, SignedCard
 from salus.exchange.ordering import OrderContent, ResultLetter
 from salus.fhir.laboratory import named_order, read_report
+from salus.fhir.order_tasks import OrderState, ReportInfo
 from salus.fhir.parsing import Resource, read_resource
 from salus.fhir.validation import require_valid
 from salus.ledger.modules.licences.state import Licence, licence_key
@@ -30,20 +31,6 @@ class Standing:
     order: Order
     reports: tuple[Report, ...]
     now: int
-
-
-@dataclass(frozen=True)
-class ReportInfo:
-    """A report's leaf in plain values: ``number`` counts from 1, times in ms; ``by``: whose licence acknowledged it, or ""."""
-
-    number: int
-    status: str
-    at: int
-    due: int
-    attention: str
-    climbed_at: int
-    by: str
-    seen_at: int
 
 
 def standing(agent: Agent, handle: bytes) -> Standing:
@@ -144,6 +131,24 @@ def describe_reports(there: Standing) -> tuple[ReportInfo, ...]:
             one.seen,
         )
         for number, one in enumerate(there.reports)
+    )
+
+
+def describe_order(handle: bytes, there: Standing) -> OrderState:
+    """The order and its reports in plain values."""
+    order = there.order
+    return OrderState(
+        handle.hex(),
+        order.status.value,
+        order.placed,
+        order.deadline,
+        order.licence.hex(),
+        order.responsible.hex(),
+        order.cover.hex(),
+        order.laboratory.hex() if any(order.laboratory) else "",
+        order.specimen.hex() if any(order.specimen) else "",
+        order.reason.value if order.reason else "",
+        describe_reports(there),
     )
 
 

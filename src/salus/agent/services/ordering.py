@@ -14,7 +14,6 @@ from salus.agent.services.acknowledging import keep_watched
 from salus.agent.services.charting import born_of
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.inspecting import (
-    ReportInfo,
     Standing,
     choose,
     describe_reports,
@@ -36,6 +35,7 @@ from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import MAX_ENVELOPE, LetterKind
 from salus.exchange.ordering import MAX_LETTER, Category, OrderContent, OrderedLetter, OrderLetter
 from salus.fhir.laboratory import ordered, ordered_words
+from salus.fhir.order_tasks import ReportInfo
 from salus.fhir.parsing import Resource, read_resources
 from salus.fhir.validation import require_valid
 from salus.ids import Bytes32, Count

@@ -16,6 +16,7 @@ from salus.agent.services.prescribing import resume_issues
 from salus.agent.services.reception import resume_desk
 from salus.agent.services.reconciling import resume_outage
 from salus.agent.services.recovering import resume_recoveries
+from salus.agent.services.releasing import resume_releases
 from salus.agent.services.renewing import resume_grants
 from salus.agent.services.reporting import resume_reports
 from salus.agent.services.restoring import resume_people
@@ -52,6 +53,7 @@ STEPS = (
     resume_dismissals,
     resume_listings,
     resume_schedules,
+    resume_releases,
     resume_letters,
 )
 

@@ -15,7 +15,7 @@ from salus.agent.own_sections import present
 from salus.agent.services.charting import open_chart
 from salus.agent.services.copying import WaitingCopy, keep_copy, new_copy, seal_due
 from salus.agent.services.holding import Held, held_parts
-from salus.agent.services.importing import draft_entries
+from salus.agent.services.importing import draft_entries, import_files
 from salus.agent.services.licensing import organisation, organisation_id
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.received import AuthoredEntry
@@ -36,6 +36,7 @@ from salus.errors import AgentRefused, ChartRefused, LedgerRefused, WarrantRefus
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import EntryNotice, LetterKind
 from salus.fhir.authoring import note_from_text
+from salus.fhir.coverage import CoverageInfo, to_fhir
 from salus.fhir.parsing import Resource, read_resource, read_resources, to_json
 from salus.fhir.routing import route
 from salus.fhir.validation import require_valid
@@ -93,6 +94,12 @@ def add_record(agent: Agent, name: str, data: bytes) -> Written:
     signing = Signing(EntryKind.RECORD, OWN_SOURCE, agent.clock())
     sealed = seal_own(agent, wallet, drafts, signing, silent)
     return Written(sealed[0].header.entry.hex(), drafts[0].kind.value, tuple(resource.identity for resource in resources), "")
+
+
+def say_coverage(agent: Agent, name: str, info: CoverageInfo) -> None:
+    """Add who pays for the patient's care; what was said of the same payer before is replaced. ``fhir/invalid``."""
+    data = [("coverage.json", to_fhir(info))]
+    import_files(agent, name, data, source=OWN_SOURCE, as_of=agent.clock(), other_patient_ok=True, progress=silent)
 
 
 def write_note(
