@@ -10,6 +10,7 @@ import msgspec
 from salus.agent.home import Agent
 from salus.agent.known import KnownPrescriber
 from salus.agent.services.dispensing import (
+    DispenseJob,
     OpenedFill,
     Supply,
     holder_key,
@@ -174,7 +175,9 @@ def _require_left(agent: Agent, keeper: Wallet, code: PrescriptionCode, supply: 
     kept = agent.store.find(OpenedFill, keeper.person, place_of(code))
     before = kept.dispensed if kept else 0
     share = supply.share or WHOLE - before
-    if agent.store.find(OutageSupply, keeper.person, place_of(code)) is not None or not 0 < share <= WHOLE - before:
+    begun = agent.store.find(DispenseJob, keeper.person, place_of(code))  # it may be on the ledger, and will be
+    supplied = agent.store.find(OutageSupply, keeper.person, place_of(code))
+    if supplied is not None or (begun is not None and not begun.done) or not 0 < share <= WHOLE - before:
         raise AgentRefused("supplied-before", "this pharmacy knows that this fill was supplied, here or elsewhere")
     return share
 
