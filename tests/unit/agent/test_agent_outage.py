@@ -326,3 +326,24 @@ def test_a_patient_takes_in_no_prescription_without_its_slips(there: Town) -> No
         letter = Letter(agent.network_id, LetterKind.PRESCRIPTION.value, wallet.person, sender, 0, body)
         with pytest.raises(SalusError, match="wrong-sender"):
             prescribed.take_in(agent, wallet, letter)
+
+
+def test_a_hand_over_that_was_begun_before_the_outage_is_not_supplied_again(there: Town) -> None:
+    """RX-37: it may be on the ledger, and the first command that reaches a node completes it."""
+    handle = there.issue()
+    there.open(handle)
+    agent = there.near.agent
+    dispensing.accept(agent, PHARMACIST, handle, None)
+    true = agent.network
+
+    class Lost(Unreachable):
+        def __getattr__(self, name: str) -> Any:
+            return super().__getattr__(name) if name == "submit" else getattr(true, name)
+
+    agent.network = Lost()  # type: ignore[assignment]
+    with pytest.raises(SalusError):
+        dispensing.dispense(agent, PHARMACIST, handle, None, ALL)
+    agent.network = true
+    assert refused(there, there.code(handle)) == "agent/supplied-before"
+    resume(agent)
+    assert there.statuses(handle) == ["completed"]
