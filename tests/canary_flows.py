@@ -244,6 +244,8 @@ def words_about_a_prescription(world: CanaryWorld) -> None:
     world.run("patient", "rx", "print", rx, *who, "--pdf", world.file("sheet.pdf", b""))
     code = world.file("asked.txt", world.run("patient", "rx", "code", rx, *who).document["code"])
     world.run("practice", "rx", "open", code, *at)
+    handed = ("--quantity", world.book("quantity in no outage"), "--batch", world.book("batch in no outage"))
+    world.run("practice", "rx", "supply", code, *at, *handed, code="agent/not-an-outage")
     world.run("practice", "rx", "accept", rx, *at)
     world.run("practice", "rx", "ask", rx, *at, "--text", world.book("question of a pharmacist"))
     world.run("patient", "rx", "renew", rx, *who, "--text", world.book("wish for another one"))

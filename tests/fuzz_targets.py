@@ -45,7 +45,7 @@ from salus.exchange.hours import expand, month_of, read_hours, zone_of
 from salus.exchange.inviting import read_invitation, require_vouched
 from salus.exchange.peering import EngineAnswer, PeerAnswer
 from salus.exchange.posting import _info, open_letter, require_stamp
-from salus.exchange.prescribing import PREFIX, Content, PrescriptionCode, _check, code_from_text
+from salus.exchange.prescribing import PREFIX, Content, FillSlip, PrescriptionCode, _check, code_from_text
 from salus.exchange.schedules import FoundSlots, SlotSearch
 from salus.fhir import laboratory
 from salus.fhir.authoring import medication_request, medication_words, note_text
@@ -265,7 +265,7 @@ def _prescription() -> Target:
     """A frame behind a check that is right, so that what is under it is reached; then the words of what is prescribed."""
     request = medication_request("drug", "dose", "patient")
     content = Content(bytes(32), request, "patient", "1980-01-31", "prescriber", bytes(32), substitution=True)
-    code = PrescriptionCode(bytes(32), 0, bytes(32), bytes(32), content, None, None)
+    code = PrescriptionCode(bytes(32), 0, bytes(32), bytes(32), content, FillSlip(0, 0, False, bytes(64)), None, None)
 
     def accept(frame: bytes) -> None:
         text = PREFIX.encode() + base64.b32encode(_check(frame) + frame).rstrip(b"=")

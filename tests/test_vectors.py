@@ -22,7 +22,15 @@ from salus.crypto.chunks import read_chunks
 from salus.crypto.hashing import sha256
 from salus.crypto.keys import derive
 from salus.crypto.passphrase import unlock
-from salus.crypto.signing import HybridPublic, HybridSignature, SigningKey, person_id, require_hybrid, require_sound_key
+from salus.crypto.signing import (
+    HybridPublic,
+    HybridSignature,
+    SigningKey,
+    person_id,
+    require_hybrid,
+    require_signature,
+    require_sound_key,
+)
 from salus.errors import AgentRefused, LedgerRefused, SalusError, WarrantRefused
 from salus.exchange.appointing import AppointmentLetter, BookingLetter, require_booking
 from salus.exchange.carding import MAX_CARD, card_from_text, require_card
@@ -34,6 +42,7 @@ from salus.exchange.inviting import read_invitation, require_redemption, require
 from salus.exchange.linking import MAX_LINK, LinkLetter
 from salus.exchange.listings import MAX_LISTING, SignedListing, require_listing
 from salus.exchange.ordering import OrderContent, OrderedLetter, OrderLetter, ReleasePreference, ResultLetter
+from salus.exchange.outage import SLIP_TAG, SignedStatement, Slip, require_statement
 from salus.exchange.peering import MAX_PUSH, EngineAsk, PeerAsk, Pushed, require_peer, require_push
 from salus.exchange.placing import responsible
 from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner, require_stamp
@@ -86,6 +95,13 @@ def follow(genesis: Genesis, previous: SignedHeader, signed: SignedHeader) -> No
     """The header is a member's, and the next one."""
     require_header(genesis, signed)
     require_linked(previous, signed)
+
+
+def supplied(fields: Fields) -> None:
+    """What a pharmacist says of a supply, by the keys of pharmacist and code, and by the prescriber's under the fill's slip."""
+    signed, slip = decode(raw(fields, "letter"), SignedStatement, limit=MAX_ENVELOPE), raw(fields, "slip")
+    require_statement(signed, raw(fields, "pharmacist"))
+    require_signature(VerifyKey(raw(fields, "holder")), SLIP_TAG, encode(decode(slip, Slip, limit=1024)), signed.slip)
 
 
 def prescription(fields: Fields) -> None:
@@ -311,6 +327,7 @@ KINDS: dict[str, Callable[[Fields], object]] = {
     "invitation": lambda f: read_invitation(raw(f, "text").decode()),
     "prescription": prescription,
     "prescription-note": lambda f: decode(raw(f, "letter"), PrescriptionNote, limit=MAX_ENVELOPE),
+    "outage-supply": supplied,
     "dispensed": lambda f: decode(raw(f, "letter"), DispensedNotice, limit=MAX_ENVELOPE),
     "order": order,
     "ordered": ordered,

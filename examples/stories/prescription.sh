@@ -175,4 +175,29 @@ done_at lake salus rx accept "$rx" --as "Ph. Abel"
 done_at hospital salus rx free "$rx" --as "Dr. Lind"
 done_at hill salus rx open "$work/code" --as "Ph. Berg"
 is doubtful "$(field state.doubtful)" True
+
+echo "No node answers: two pharmacies supply by what the code proves, and the double is told once there is a network"
+issued "${again[@]}"
+shown
+refused lake 1 agent/not-an-outage salus rx supply "$work/code" --as "Ph. Abel"
+for home in lake hill; do
+    mv "$work/$home/agent/nodes.toml" "$work/$home.nodes"
+    printf 'nodes = ["http://127.0.0.1:9"]\n' >"$work/$home/agent/nodes.toml"
+done
+refused lake 1 agent/node-unreachable salus rx open "$work/code" --as "Ph. Abel"
+done_at lake salus rx supply "$work/code" --as "Ph. Abel" --quantity "30 capsules"
+is "what could not be looked at" "$(field checks.6.result)" "not done"
+refused lake 1 agent/supplied-before salus rx supply "$work/code" --as "Ph. Abel"
+done_at hill salus rx supply "$work/code" --as "Ph. Berg" --quantity "30 capsules"
+for home in lake hill; do mv "$work/$home.nodes" "$work/$home/agent/nodes.toml"; done
+done_at lake salus inbox --as "Ph. Abel"
+done_at patient salus rx show "$rx" --as Ana
+is "the first supply" "$(field fills.0.status)" completed
+done_at hill salus inbox --as "Ph. Berg"
+is "the second one" "$(field letters.0.kind)" urgent
+done_at hospital salus inbox --as "Dr. Lind"
+is "what the prescriber is told" "$(field letters.-1.kind)" outage-supply
+done_at hill salus rx acknowledge "$rx" --as "Ph. Berg"
+done_at hill salus inbox --as "Ph. Berg"
+is "what is left to be done" "$(field letters)" "[]"
 printf '%d steps, each as expected\n' "$steps"

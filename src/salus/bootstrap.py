@@ -16,6 +16,7 @@ from salus.agent.network import Network
 from salus.agent.nodes import Nodes, nodes_file, read_nodes
 from salus.agent.outbox import read_outbox
 from salus.agent.services.moving import chosen_nodes, forget_chosen
+from salus.agent.services.outage import stands_still
 from salus.agent.services.preparing import forget_prepared
 from salus.agent.services.resuming import resume
 from salus.agent.store import Store, read_store_key
@@ -44,11 +45,14 @@ def open_home(
     invitations: Sequence[Invitation] = (),
     nodes: Sequence[str] = (),
     patience: float = PATIENCE,
+    *,
+    outage: bool = False,
 ) -> Iterator[Agent]:
     """The agent of ``home``, joined to its node: in process when no other process holds it, else by its loopback port.
 
     A home without a node asks those of its list, or ``nodes`` alone where they are given. ``invitations`` are redeemed before
     anything else is asked of them. ``patience``: for how many seconds another command on this home is waited for.
+    ``outage``: it is opened also where no node answers, or none that shows anything new; where one does nothing is left out.
     """
     genesis = read_genesis(home)
     with ExitStack() as stack:
@@ -64,10 +68,12 @@ def open_home(
         agent = Agent(store, index, network, genesis, clock, outbox=outbox, at_once=side_by_side)
         if isinstance(network, Nodes):
             agent.turn_away, agent.pass_over = network.turn_away, network.pass_over
-        require_same_network(agent)
-        forget_prepared(store)
-        _redeem(agent, invitations)
-        resume(agent)
+        agent.outage = outage and stands_still(agent)
+        if not agent.outage:
+            require_same_network(agent)
+            forget_prepared(store)
+            _redeem(agent, invitations)
+            resume(agent)
         yield agent
 
 

@@ -22,6 +22,7 @@ from salus.exchange.ordering import (
     ResultLetter,
     Timing,
 )
+from salus.exchange.outage import SLIP_TAG, STATEMENT_TAG, OutageStatement, SignedStatement, Slip
 from salus.exchange.prescribing import About, DispensedNotice, PrescriptionNote
 from salus.exchange.schedules import sign_about
 from salus.ledger.modules.orders.state import order_hash, order_id, report_hash
@@ -60,6 +61,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from links()
     yield from notes()
     yield from dispensed()
+    yield from supplied()
 
 
 def _wide(data: bytes, text: bytes) -> tuple[str, bytes, str]:
@@ -276,3 +278,29 @@ def dispensed() -> Iterator[Scenario]:
         yield "a-quantity-too-long", NOT_DECODABLE, change(good, quantity="x" * 65)
 
     yield from _each("dispensed", good, {}, cases(), b"CH-4711")
+
+
+def supplied() -> Iterator[Scenario]:
+    """What was supplied during an outage: a statement by pharmacist and code, and the prescriber's signature on the slip."""
+    slip = Slip(NETWORK, some("handle"), some("content"), some("prescriber"), 12, AT, AT + 1, False)
+    said = OutageStatement(NETWORK, slip.prescription, 12, some("licence"), key("bearer").public, AT, 1_000, "20 Tabletten")
+
+    def signed(statement: OutageStatement, pharmacist: str = "pharmacist", code: str = "bearer") -> SignedStatement:
+        name, under = encode(statement), key("prescriber").sign(SLIP_TAG, encode(slip))
+        return SignedStatement(statement, under, key(pharmacist).sign(STATEMENT_TAG, name), key(code).sign(STATEMENT_TAG, name))
+
+    good = signed(said)
+    fields = {"slip": encode(slip), "holder": key("prescriber").public, "pharmacist": key("pharmacist").public}
+
+    def cases() -> Iterator[tuple[str, str, Record]]:
+        yield "a-thousandth", "accepted", signed(change(said, share=1, quantity=""))
+        yield "by-another-pharmacist", UNSIGNED, signed(said, pharmacist="another")
+        yield "without-the-code", UNSIGNED, signed(said, code="another")
+        yield "of-another-time", UNSIGNED, change(good, statement=change(said, at=AT + 1))
+        yield "under-no-slip", UNSIGNED, change(good, slip=bytes(64))
+        yield "nothing-at-all", NOT_DECODABLE, signed(change(said, share=0))
+        yield "more-than-the-whole", NOT_DECODABLE, signed(change(said, share=1_001))
+        yield "of-a-fill-that-none-can-have", NOT_DECODABLE, signed(change(said, fill=13))
+        yield "a-quantity-too-long", NOT_DECODABLE, signed(change(said, quantity="x" * 65))
+
+    yield from _each("outage-supply", good, fields, cases(), b"20 Tabletten")

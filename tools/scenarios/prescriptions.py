@@ -7,7 +7,17 @@ from collections.abc import Iterator
 
 from charts_world import NETWORK, some
 from salus.codec import encode
-from salus.exchange.prescribing import PREFIX, Content, ListedItem, PrescriptionCode, SharedRecord, _check, code_to_text, zstd
+from salus.exchange.prescribing import (
+    PREFIX,
+    Content,
+    FillSlip,
+    ListedItem,
+    PrescriptionCode,
+    SharedRecord,
+    _check,
+    code_to_text,
+    zstd,
+)
 from salus.exchange.references import CardReference
 from salus.ledger.modules.prescriptions.state import content_hash
 from scenarios import Scenario, change, malformed
@@ -22,7 +32,8 @@ def scenarios() -> Iterator[Scenario]:
     reference = CardReference(NETWORK, (some("member"),), some("card"), some("card key"))
     items = (ListedItem("Penicillin G", ("rxnorm:7980",)), ListedItem("Hühnereiweiß", ()))
     record = SharedRecord(1_795_692_269_036, items, (ListedItem("", ("atc:B01AA03", "rxnorm:11289")),), 0, 3, 0, 0)
-    code = PrescriptionCode(NETWORK, 12, some("bearer"), some("salt"), content, reference, record)
+    slip = FillSlip(1_795_692_269_036, 1_803_468_269_036, False, some("slip") + some("of a fill"))
+    code = PrescriptionCode(NETWORK, 12, some("bearer"), some("salt"), content, slip, reference, record)
     digest = content_hash(code.salt, encode(content))
     good = code_to_text(code)
     for what, expect, line in (

@@ -24,7 +24,8 @@ class Agent:
     one that does not do what was asked, for as long as there is another: whether there is; it may be asked again later.
     ``outbox``: how long what is not urgent waits. ``at_once``: how several questions are put to the network. ``believed``: the
     header that was verified and pinned last. ``undecided``: whether the network has not decided yet on something that was sent.
-    ``roster``: when it was asked who the members are (ms), and who they are.
+    ``outage``: no node answered when the home was opened. ``roster``: when it was asked who the members are (ms), and who they
+    are.
     """
 
     store: Store
@@ -38,6 +39,7 @@ class Agent:
     at_once: AtOnce = one_by_one
     believed: ProvenHeader | None = field(default=None, repr=False)
     undecided: bool = False
+    outage: bool = False
     roster: tuple[Millis, tuple[bytes, ...]] | None = field(default=None, repr=False)
     _wallets: dict[PrincipalRecord, Wallet] = field(default_factory=dict, repr=False)  # deriving the keys takes its time
 

@@ -12,12 +12,17 @@ from salus.cli.rx import Number, Text, Which, words
 from salus.cli.rx_safety import checks_text, lists_text
 from salus.ledger.modules.prescriptions.messages import Identified, Reason, Rest
 
+Code = Annotated[
+    str, typer.Argument(metavar="CODE|FILE|-|RX", help="The code that the patient shows, a file that holds it, or what was sent.")
+]
+Share = Annotated[int, typer.Option(min=0, max=1000, help="Thousandths of the fill; 0: all that is left of it.")]
+Quantity = Annotated[str, typer.Option(help="How much, in words, for the patient.")]
+Batch = Annotated[str, typer.Option(help="The batch, for the patient.")]
+Product = Annotated[str, typer.Option(help="What was handed over instead, where the prescriber allows another product.")]
+
 
 def open_(
-    code: Annotated[
-        str,
-        typer.Argument(metavar="CODE|FILE|-|RX", help="The code that the patient shows, a file that holds it, or what was sent."),
-    ],
+    code: Code,
     who: As,
     fill: Number = None,
     home: Home = HOME,
@@ -27,12 +32,52 @@ def open_(
     from salus.agent.services import dispensing
     from salus.exchange.prescribing import PREFIX, code_from_text
 
-    if re.fullmatch("[0-9a-fA-F]{8,64}", code) and not Path(code).exists():
+    if _is_id(code):
         _shown(home, as_json, lambda agent: dispensing.look_again(agent, who, code, fill))
         return
     data = code.encode("utf-8") if code.strip().upper().startswith(PREFIX) else read_input(code)
     found = code_from_text(data)
     _shown(home, as_json, lambda agent: dispensing.open_code(agent, who, found))
+
+
+def _is_id(code: str) -> bool:
+    return bool(re.fullmatch("[0-9a-fA-F]{8,64}", code)) and not Path(code).exists()
+
+
+def supply(
+    code: Code,
+    who: As,
+    share: Share = 0,
+    quantity: Quantity = "",
+    batch: Batch = "",
+    product: Product = "",
+    fill: Number = None,
+    home: Home = HOME,
+    as_json: Json = False,
+) -> None:
+    """While no node can be reached: supply a fill by what its code proves. The first command that reaches a node completes it."""
+    from salus.agent.services import outage
+    from salus.agent.services.dispensing import Supply
+    from salus.cli.session import session
+    from salus.exchange.prescribing import PREFIX, code_from_text
+
+    handed = Supply(share, quantity=quantity, batch=batch, product=product)
+    if _is_id(code):
+        with session(home, outage=True) as agent:
+            info = outage.supply_kept(agent, who, code, fill, handed)
+    else:
+        found = code_from_text(code.encode("utf-8") if code.strip().upper().startswith(PREFIX) else read_input(code))
+        with session(home, outage=True) as agent:
+            info = outage.supply_code(agent, who, found, handed)
+    born = f", born {info.born}" if info.born else ", date of birth not said"
+    lines = [f"{info.drug}: {info.dose or 'how to take it is not said in words'}", f"for {info.patient}{born}"]
+    lines.append(f"prescribed by {info.prescriber}" + ("" if info.substitution else "; NO SUBSTITUTION"))
+    lines.append(
+        f"prescription {info.prescription}, fill {info.fill}: supplied during an outage, {info.share} of 1000, {when(info.at)}"
+    )
+    lines.append("It is kept here, and comes onto the ledger once a node answers: look at `salus inbox` then.")
+    lines += [lists_text(info.allergies, info.medication), checks_text(info.checks)]
+    emit(as_json, info, "\n".join(lines))
 
 
 def accept(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Json = False) -> None:
@@ -45,11 +90,11 @@ def accept(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: 
 def dispense(
     rx: Which,
     who: As,
-    share: Annotated[int, typer.Option(min=0, max=1000, help="Thousandths of the fill; 0: all that is left of it.")] = 0,
+    share: Share = 0,
     rest: Annotated[Rest, typer.Option(help="What becomes of the rest.")] = Rest.KEEP,
-    quantity: Annotated[str, typer.Option(help="How much, in words, for the patient.")] = "",
-    batch: Annotated[str, typer.Option(help="The batch, for the patient.")] = "",
-    product: Annotated[str, typer.Option(help="What was handed over instead, where the prescriber allows another product.")] = "",
+    quantity: Quantity = "",
+    batch: Batch = "",
+    product: Product = "",
     identified: Annotated[Identified, typer.Option(help="How whoever fetched it was identified.")] = Identified.NOT,
     fill: Number = None,
     home: Home = HOME,
@@ -120,10 +165,10 @@ def ask(
 
 
 def acknowledge(rx: Which, who: As, fill: Number = None, home: Home = HOME, as_json: Json = False) -> None:
-    """Say that you have seen that it was stopped."""
-    from salus.agent.services import dispensing
+    """Say that you have seen that it was stopped, or what became of a supply during an outage."""
+    from salus.agent.services import reconciling
 
-    _shown(home, as_json, lambda agent: dispensing.acknowledge(agent, who, rx, fill))
+    _shown(home, as_json, lambda agent: reconciling.acknowledge_any(agent, who, rx, fill))
 
 
 def _shown(home: Path, as_json: bool, act: Any) -> None:
@@ -145,4 +190,4 @@ def _shown(home: Path, as_json: bool, act: Any) -> None:
     emit(as_json, info, "\n".join(lines))
 
 
-COMMANDS = (open_, accept, dispense, undo, close, return_, ask, acknowledge)
+COMMANDS = (open_, accept, dispense, supply, undo, close, return_, ask, acknowledge)

@@ -21,9 +21,9 @@ from salus.errors import Misused
 
 
 @contextmanager
-def session(home: Path) -> Iterator[Agent]:
-    """The agent of ``home``, opened for one command."""
-    with open_home(home, passphrase) as agent:
+def session(home: Path, *, outage: bool = False) -> Iterator[Agent]:
+    """The agent of ``home``, opened for one command; with ``outage`` also where no node answers."""
+    with open_home(home, passphrase, outage=outage) as agent:
         yield agent
 
 

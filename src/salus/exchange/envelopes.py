@@ -32,6 +32,7 @@ class LetterKind(StrEnum):
     LINK = "link"  # a practice says under which number of its own it keeps the patient
     DISPENSED = "dispensed"  # a pharmacy tells the patient what was handed over
     PRESCRIPTION_NOTE = "prescription-note"  # a question about a prescription, an answer, that it was stopped
+    OUTAGE = "outage-supply"  # a pharmacist says what was supplied during an outage, and the ledger does not have
     BOOKING = "booking"  # a patient tells a practice who comes, and why
     APPOINTMENT = "appointment"  # a practice has something to say of an appointment, or has booked it by telephone
     ORDER = "order"  # a physician gives a laboratory what an order is taken by

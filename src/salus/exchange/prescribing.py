@@ -1,7 +1,7 @@
 """Prescriptions as people hand them on: what is prescribed, and the code that is shown for one fill of it.
 
-The ledger holds a hash of the content alone, which the prescriber signed. A code therefore needs no signature in it, and no node
-that keeps anything: whoever has it holds it against the ledger.
+The ledger holds a hash of the content alone, which the prescriber signed: whoever has a code holds it against the ledger, and
+no node keeps anything. Its slip is for the time when no node can be reached.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from salus.codec import Record, decode, encode
 from salus.crypto.hashing import tagged
 from salus.errors import AgentRefused, SalusError
 from salus.exchange.references import CardReference
-from salus.ids import Bytes32, Count
+from salus.ids import Bytes32, Bytes64, Count
 from salus.ledger.modules.prescriptions.messages import MAX_FILLS, WHOLE, Index
 
 zstd: Any = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
@@ -58,12 +58,16 @@ class Content(Record, frozen=True, tag="prescription-content-1"):
 
 
 class PrescriptionLetter(Record, frozen=True, tag="prescription-letter-1"):
-    """From the prescriber to the patient: the seeds of the control key and of each fill's bearer key, and what is prescribed."""
+    """From the prescriber to the patient: the seeds of the control key and of each fill's bearer key, and what is prescribed.
+
+    ``slips``: the prescriber's signature on the slip of each fill.
+    """
 
     control: Bytes32
     bearers: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=MAX_FILLS)]
     salt: Bytes32
     content: Content
+    slips: Annotated[tuple[Bytes64, ...], msgspec.Meta(min_length=1, max_length=MAX_FILLS)]
 
 
 class ListedItem(Record, frozen=True, tag="listed-item"):
@@ -89,11 +93,20 @@ class SharedRecord(Record, frozen=True, tag="shared-record-1"):
     weighed: Count
 
 
+class FillSlip(Record, frozen=True, tag="fill-slip"):
+    """A fill's window (ms) and whether it is of a controlled substance, as the prescriber signed it at issue."""
+
+    opens: Count
+    closes: Count
+    controlled: bool
+    signature: Bytes64
+
+
 class PrescriptionCode(Record, frozen=True, tag="prescription-code-1"):
     """One fill, for whoever is shown it: the seed of its bearer key, and what the ledger holds the hash of.
 
-    ``patient`` leads to the card of the patient's, where a pharmacy is to tell of what it has dispensed; ``record`` is what the
-    patient lets it see of the record.
+    ``slip`` is what can be told genuine without the ledger; ``patient`` leads to the card of the patient's, where a pharmacy is
+    to tell of what it has dispensed; ``record`` is what the patient lets it see of the record.
     """
 
     network: Bytes32
@@ -101,6 +114,7 @@ class PrescriptionCode(Record, frozen=True, tag="prescription-code-1"):
     bearer: Bytes32
     salt: Bytes32
     content: Content
+    slip: FillSlip
     patient: CardReference | None
     record: SharedRecord | None
 

@@ -16,6 +16,32 @@ export const PrescriptionNote = record("prescription-note-1", {
   licence: bytes32,
   text: text(0, 1_000),
 });
+const OutageStatement = record("outage-supply-1", {
+  network: bytes32,
+  prescription: bytes32,
+  fill: integer(0, 12),
+  licence: bytes32,
+  bearer: bytes32,
+  at: count,
+  share: integer(1, 1_000),
+  quantity: text(0, 64),
+});
+export const SignedStatement = record("signed-outage-supply-1", {
+  statement: OutageStatement,
+  slip: bytes64,
+  pharmacist: bytes64,
+  code: bytes64,
+});
+export const Slip = record("prescription-slip-1", {
+  network: bytes32,
+  prescription: bytes32,
+  content: bytes32,
+  licence: bytes32,
+  fill: integer(0, 12),
+  opens: count,
+  closes: count,
+  controlled: bool,
+});
 export const DispensedNotice = record("dispensed-notice-1", {
   prescription: bytes32,
   fill: integer(0, 12),
@@ -129,4 +155,16 @@ export function requireResult(
 export function requireBooking(letter: Of<typeof BookingLetter>, patient: Uint8Array, person: Uint8Array): void {
   const bare = encode(BookingLetter, { ...letter, signature: new Uint8Array(64) });
   requireSignature(patient, "salus/booking/1", tagged("salus/booking-letter/1", person, bare), letter.signature);
+}
+
+/** A supply during an outage, by pharmacist and code, under the prescriber's slip (RX-37, RX-42). */
+export function requireSupplied(
+  signed: Of<typeof SignedStatement>,
+  slip: Of<typeof Slip>,
+  by: { holder: Uint8Array; pharmacist: Uint8Array },
+): void {
+  const said = encode(OutageStatement, signed.statement);
+  requireSignature(by.pharmacist, "salus/outage-supply/1", said, signed.pharmacist);
+  requireSignature(signed.statement.bearer, "salus/outage-supply/1", said, signed.code);
+  requireSignature(by.holder, "salus/prescription-slip/1", encode(Slip, slip), signed.slip);
 }

@@ -126,6 +126,11 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
     exchange.requireRedemption(decode(f.raw("redemption"), exchange.Redemption, 8192), f.raw("network"), f.raw("member")),
   prescription: (f) => prescriptions.readCode(f.words("text"), f.raw("content")),
   "prescription-note": (f) => decode(f.raw("letter"), care.PrescriptionNote, care.MAX_LETTER),
+  "outage-supply": (f) =>
+    care.requireSupplied(decode(f.raw("letter"), care.SignedStatement, care.MAX_LETTER), decode(f.raw("slip"), care.Slip, 1024), {
+      holder: f.raw("holder"),
+      pharmacist: f.raw("pharmacist"),
+    }),
   dispensed: (f) => decode(f.raw("letter"), care.DispensedNotice, care.MAX_LETTER),
   order: (f) => care.requireOrder(decode(f.raw("letter"), care.OrderLetter, care.MAX_LETTER), f.raw("network"), f.raw("content")),
   ordered: (f) =>

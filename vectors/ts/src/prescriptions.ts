@@ -1,6 +1,6 @@
 /** Prescriptions as people hand them on: the code that is shown for one fill (RX-21, RX-22). */
 
-import { bool, bytes, bytes32, count, decode, encode, integer, list, orNil, record, text, type Of } from "./codec.js";
+import { bool, bytes, bytes32, bytes64, count, decode, encode, integer, list, orNil, record, text, type Of } from "./codec.js";
 import { refuse, same } from "./codec.js";
 import { tagged } from "./crypto.js";
 import { expand } from "./entries.js";
@@ -30,12 +30,14 @@ const Shared = record("shared-record-1", {
   weight: count,
   weighed: count,
 });
+const Slip = record("fill-slip", { opens: count, closes: count, controlled: bool, signature: bytes64 });
 const Code = record("prescription-code-1", {
   network: bytes32,
   fill: integer(0, 12),
   bearer: bytes32,
   salt: bytes32,
   content: Content,
+  slip: Slip,
   patient: orNil(CardReference),
   record: orNil(Shared),
 });

@@ -136,7 +136,7 @@ def stop(agent: Agent, author: str, named: str, text: str = "") -> Stopped:
         stop_prescription(agent, author, named)
     there = standing(agent, handle)
     licences = {fill.licence for fill in there.fills if fill.licence != NOBODY}
-    cards = [card for card in (_pharmacist(agent, licence) for licence in sorted(licences)) if card is not None]
+    cards = [card for card in (pharmacist_card(agent, licence) for licence in sorted(licences)) if card is not None]
     with agent.store.writing():
         for card in (kept.patient, *cards):
             keep_letter(agent, wallet, card, LetterKind.PRESCRIPTION_NOTE, encode(note))
@@ -176,7 +176,7 @@ def take_note(agent: Agent, wallet: Wallet, letter: Letter) -> str:
             words = f"{name} asks about {drug} for {kept.patient.card.name}, {about}{said}"
         _keep_question(agent, wallet, note, letter)
         return words
-    drug = _known_drug(agent, wallet, note)
+    drug = known_drug(agent, wallet, note.prescription)
     licence = record(agent, licence_key(standing(agent, note.prescription).prescription.licence), Licence)
     _require(licence is not None and licence.person == person)
     if note.about is About.STOPPED:
@@ -185,15 +185,15 @@ def take_note(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     return f"{name} answers about {drug}, {about}{said}"
 
 
-def _known_drug(agent: Agent, wallet: Wallet, note: PrescriptionNote) -> str:
+def known_drug(agent: Agent, wallet: Wallet, handle: bytes) -> str:
     """What the prescription is of, which is the reader's own, or was opened at the reader's pharmacy; ``wrong-sender``."""
-    own = agent.store.find(OwnPrescription, wallet.person, note.prescription)
+    own = agent.store.find(OwnPrescription, wallet.person, handle)
     if own is not None:
         return medication_words(require_request(own.letter.content))[0]
     keepers = {wallet.person} | ({practice.person} if (practice := organisation(agent)) else set())
     for keeper in keepers:
         for _, opened in agent.store.all(OpenedFill, keeper):
-            if opened.code.content.prescription == note.prescription:
+            if opened.code.content.prescription == handle:
                 return medication_words(require_request(opened.code.content))[0]
     raise WarrantRefused("wrong-sender", "the letter is about no prescription of the reader's")
 
@@ -246,7 +246,7 @@ def _require_sayable(note: PrescriptionNote) -> None:
         raise AgentRefused("words-too-long", "a word about a prescription has at most 1,000 characters") from error
 
 
-def _pharmacist(agent: Agent, identity: bytes) -> SignedCard | None:
+def pharmacist_card(agent: Agent, identity: bytes) -> SignedCard | None:
     """The card of whoever holds the licence; None where it is not known, and not in the directory."""
     licence = record(agent, licence_key(identity), Licence)
     with suppress(AgentRefused):

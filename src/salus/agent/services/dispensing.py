@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from salus.agent.home import Agent
-from salus.agent.known import licence_of
+from salus.agent.known import know_prescriber, licence_of
 from salus.agent.services.examining import (
     Genuine,
     Standing,
@@ -64,10 +64,14 @@ Words = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class OpenedFill(Record, frozen=True, tag="opened-fill"):
-    """A code that was shown to the pharmacy, or sent ahead; ``held``: the pharmacy had the fill when it last looked."""
+    """A code that was shown to the pharmacy, or sent ahead; ``held``: the pharmacy had the fill when it last looked.
+
+    ``dispensed``: thousandths of the fill, by whomever, when it last looked.
+    """
 
     code: PrescriptionCode
     held: bool = False
+    dispensed: Annotated[int, msgspec.Meta(ge=0, le=WHOLE)] = 0
 
 
 class Supply(Record, frozen=True, tag="supply"):
@@ -125,10 +129,10 @@ def open_code(agent: Agent, name: str, code: PrescriptionCode) -> OpenedInfo:
 
     ``wrong-network``, ``prescription-altered``, ``not-prescriber``, ``bad-prescription``, ``code-replaced``.
     """
-    keeper = _keeper(agent, name)
+    keeper = keeper_named(agent, name)
     found, one = _examined(agent, code)
     with agent.store.writing():
-        _keep_code(agent, keeper, code)
+        keep_code(agent, keeper, code, one.dispensed)
     return _looked_at(agent, keeper, code, found, one)
 
 
@@ -142,15 +146,15 @@ def look_again(agent: Agent, name: str, named: str, number: int | None) -> Opene
 def take_code(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     """Keep a code that a patient has sent ahead, once it was examined; in words, what it is for."""
     code = decode(letter.body, PrescriptionCode, limit=MAX_CODE)
-    found, _ = _examined(agent, code)
-    _keep_code(agent, keeper_of(agent, wallet), code)
+    found, one = _examined(agent, code)
+    keep_code(agent, keeper_of(agent, wallet), code, one.dispensed)
     handle = code.content.prescription.hex()[:12]
     return f"{letter.sender.card.name} sends a prescription ahead, {found.words[0]}: prescription {handle}, fill {code.fill + 1}"
 
 
 def opened(agent: Agent, name: str) -> tuple[OpenedInfo, ...]:
     """Every fill whose code the pharmacy was shown, as the ledger has it now."""
-    keeper = _keeper(agent, name)
+    keeper = keeper_named(agent, name)
     kept = [found.code for _, found in agent.store.all(OpenedFill, keeper.person)]
     return tuple(_describe(keeper, code, standing(agent, code.content.prescription)) for code in kept)
 
@@ -173,7 +177,7 @@ def accept(agent: Agent, name: str, named: str, number: int | None, *, lasting: 
                 raise
     info = _require_ours(agent, keeper, code)
     with agent.store.writing():
-        agent.store.put(keeper.person, _place(code.content.prescription, code.fill), OpenedFill(code, held=True))
+        agent.store.put(keeper.person, place_of(code), OpenedFill(code, held=True, dispensed=info.state.dispensed))
     return info
 
 
@@ -184,7 +188,7 @@ def dispense(agent: Agent, name: str, named: str, number: int | None, supply: Su
     """
     require_supply(supply)
     keeper, wallet, code = kept_code(agent, name, named, number)
-    place = _place(code.content.prescription, code.fill)
+    place = place_of(code)
     if supply.product and not code.content.substitution:
         raise AgentRefused("no-substitution", "the prescriber allows no other product")
     job = agent.store.find(DispenseJob, keeper.person, place)
@@ -202,6 +206,7 @@ def dispense(agent: Agent, name: str, named: str, number: int | None, supply: Su
         raise AgentRefused("not-dispensed", "the ledger does not say that it was dispensed")
     with agent.store.writing():
         agent.store.drop(DispenseJob, keeper.person, place)
+        keep_code(agent, keeper, code, info.state.dispensed)
     return info
 
 
@@ -266,6 +271,7 @@ def _examined(agent: Agent, code: PrescriptionCode, held_by: bytes = b"") -> tup
     one = found.standing.fills[code.fill]
     if one.bearer != SigningKey(code.bearer).public and one.holder != held_by:
         raise AgentRefused("code-replaced", "the patient has replaced this code by another one")
+    know_prescriber(agent, code.content.licence, found.licence, found.standing.now)
     return found, one
 
 
@@ -305,7 +311,7 @@ def _roll_forward(agent: Agent, keeper: Wallet, place: bytes, job: DispenseJob) 
         with agent.store.writing():
             agent.store.drop(DispenseJob, keeper.person, place)
         raise
-    card = _patient(agent, code)
+    card = patient_card(agent, code)
     done = msgspec.structs.replace(job, done=True, told=card is not None)
     said = (supply.quantity, supply.batch, supply.product)
     notice = DispensedNotice(code.content.prescription, code.fill, job.licence, job.share, one.at, *said)
@@ -316,7 +322,7 @@ def _roll_forward(agent: Agent, keeper: Wallet, place: bytes, job: DispenseJob) 
     return done
 
 
-def _patient(agent: Agent, code: PrescriptionCode) -> SignedCard | None:
+def patient_card(agent: Agent, code: PrescriptionCode) -> SignedCard | None:
     """The card that the code leads to, for one letter; None where it leads to none: nothing else hangs on that."""
     if code.patient is None:
         return None
@@ -332,6 +338,15 @@ def _act(agent: Agent, name: str, named: str, number: int | None, action: Callab
     """Something that the pharmacy does which has the fill."""
     keeper, _, code = kept_code(agent, name, named, number)
     submit(agent, [action(code.content.prescription, code.fill)], [holder_key(keeper, code)])
+    info = _describe(keeper, code, standing(agent, code.content.prescription))
+    with agent.store.writing():
+        keep_code(agent, keeper, code, info.state.dispensed)
+    return info
+
+
+def as_it_is(agent: Agent, name: str, named: str, number: int | None) -> OpenedInfo:
+    """A fill whose code was opened here, as the ledger has it now, without any check."""
+    keeper, _, code = kept_code(agent, name, named, number)
     return _describe(keeper, code, standing(agent, code.content.prescription))
 
 
@@ -340,7 +355,7 @@ def kept_code(agent: Agent, name: str, named: str, number: int | None) -> tuple[
 
     ``no-such-prescription``, ``ambiguous-prescription``.
     """
-    keeper = _keeper(agent, name)
+    keeper = keeper_named(agent, name)
     kept = [found.code for _, found in agent.store.all(OpenedFill, keeper.person)]
     handle = choose(sorted({code.content.prescription for code in kept}), named)
     found = [c for c in kept if c.content.prescription == handle and number in (None, c.fill + 1)]
@@ -351,16 +366,19 @@ def kept_code(agent: Agent, name: str, named: str, number: int | None) -> tuple[
     return keeper, agent.wallet(name), found[0]
 
 
-def _keeper(agent: Agent, name: str) -> Wallet:
+def keeper_named(agent: Agent, name: str) -> Wallet:
     """Whose the fills are: the pharmacy's, so that a colleague of the same home finishes; one's own for anybody else."""
     return keeper_of(agent, agent.wallet(name))
 
 
-def _keep_code(agent: Agent, keeper: Wallet, code: PrescriptionCode) -> None:
-    """The code in place of an earlier one of the same fill; whether the fill is held is not forgotten."""
-    place = _place(code.content.prescription, code.fill)
-    known = agent.store.find(OpenedFill, keeper.person, place)
-    agent.store.put(keeper.person, place, OpenedFill(code, held=known is not None and known.held))
+def keep_code(agent: Agent, keeper: Wallet, code: PrescriptionCode, dispensed: int | None = None) -> None:
+    """The code in place of an earlier one of the same fill; what is known of the fill is not forgotten.
+
+    ``dispensed``: what the ledger says of it, where that was asked.
+    """
+    known = agent.store.find(OpenedFill, keeper.person, place_of(code)) or OpenedFill(code)
+    said = known.dispensed if dispensed is None else dispensed
+    agent.store.put(keeper.person, place_of(code), OpenedFill(code, known.held, said))
 
 
 def keeper_of(agent: Agent, wallet: Wallet) -> Wallet:
@@ -396,8 +414,9 @@ def own_licence(agent: Agent, wallet: Wallet) -> bytes:
     return licence
 
 
-def _place(handle: bytes, fill: int) -> bytes:
-    return handle + fill.to_bytes(1, "big")
+def place_of(code: PrescriptionCode) -> bytes:
+    """Where the pharmacy keeps what it knows of a code's fill."""
+    return code.content.prescription + code.fill.to_bytes(1, "big")
 
 
 def _describe(

@@ -21,6 +21,7 @@ from salus.agent.services.posting import GONE, resume_letters
 from salus.agent.services.prescribed import settle, take_in, take_notice
 from salus.agent.services.pressing import Urgent
 from salus.agent.services.received import Delegated, ReceivedGrant, keep_former_slots
+from salus.agent.services.reconciling import pressing_supplies, resume_outage, take_statement
 from salus.agent.services.reporting import take_preference
 from salus.agent.services.urgent import urgent
 from salus.agent.services.waiting import may_wait
@@ -115,9 +116,10 @@ def collect(agent: Agent, name: str) -> tuple[InboxItem, ...]:
     now: tuple[Urgent, ...] = ()
     with may_wait():
         settle(agent, wallet)
+        resume_outage(agent)
         resulted.settle_results(agent, wallet)
         resume_letters(agent)  # what letters that came had this home tell others
-        now = (*urgent(agent, wallet), *acknowledging.pressing(agent, wallet))
+        now = (*urgent(agent, wallet), *pressing_supplies(agent, wallet), *acknowledging.pressing(agent, wallet))
     with may_wait():
         for one in news(agent, wallet):
             items.append(InboxItem(0, LetterKind.APPOINTMENT, one.practice, one.person, one.since, one.text, "", ""))
@@ -315,6 +317,7 @@ _BRING: dict[str, _Bring] = {
     LetterKind.RESULT: _said(_take_result),
     LetterKind.RELEASE: _said(take_preference),
     LetterKind.LINK: _said(take_link),
+    LetterKind.OUTAGE: _said(take_statement),
     LetterKind.BOOKING: _said(take_booking),
     LetterKind.APPOINTMENT: _said(take_letter),
 }

@@ -12,6 +12,7 @@ from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.services.charting import open_chart
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.examining import (
+    Genuine,
     Standing,
     choose,
     choose_fill,
@@ -35,10 +36,11 @@ from salus.clinical.overriding import Overridden, overridden
 from salus.codec import Record, decode, encode
 from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey, person_id
-from salus.errors import AgentRefused, LedgerRefused, SalusError, WarrantRefused
+from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, SalusError, WarrantRefused
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import Letter, LetterKind
-from salus.exchange.prescribing import DispensedNotice, PrescriptionCode, PrescriptionLetter
+from salus.exchange.outage import require_slip_of
+from salus.exchange.prescribing import DispensedNotice, FillSlip, PrescriptionCode, PrescriptionLetter
 from salus.exchange.references import CardReference, reference_from_text
 from salus.fhir.authoring import medication_dispense, medication_words
 from salus.fhir.parsing import as_bundle
@@ -93,6 +95,7 @@ def take_in(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     if found.licence.holder != sender.key.ed25519 or found.licence.person != person_id(sender.key):
         raise WarrantRefused("wrong-sender", "the prescription is not its sender's")
     require_keys(agent, wallet, sent, found.standing)
+    require_slips(agent, sent, found)
     handle = sent.content.prescription
     if agent.store.find(OwnPrescription, wallet.person, handle) is None:
         agent.store.put(wallet.person, handle, OwnPrescription(sent, agent.clock(), taken=False))
@@ -107,6 +110,16 @@ def require_keys(agent: Agent, wallet: Wallet, sent: PrescriptionLetter, there: 
         raise WarrantRefused("wrong-sender", "the keys are not of this prescription")
     for number in range(len(there.fills)):
         bearer(wallet.prescription_seed(handle), sent, there, number)
+
+
+def require_slips(agent: Agent, sent: PrescriptionLetter, found: Genuine) -> None:
+    """Raise ``wrong-sender`` unless the prescriber signed the slip of each fill, for when no node can be reached."""
+    handle, there = sent.content.prescription, found.standing
+    try:
+        for signature, fill in zip(sent.slips, enumerate(there.fills), strict=True):
+            require_slip_of(signature, found.licence.holder, agent.network_id, handle, there.prescription, fill)
+    except (ValueError, CryptoRefused) as error:
+        raise WarrantRefused("wrong-sender", "the slips are not of this prescription") from error
 
 
 def take_notice(agent: Agent, wallet: Wallet, letter: Letter) -> str:
@@ -261,7 +274,9 @@ def code(agent: Agent, name: str, named: str, number: int | None, *, record: boo
     there = standing(agent, handle)
     fill = choose_fill(there, number)
     seed = bearer(wallet.prescription_seed(handle), own.letter, there, fill)
-    made = PrescriptionCode(agent.network_id, fill, seed, own.letter.salt, own.letter.content, _reference(agent, name), None)
+    sent, one = own.letter, there.fills[fill]
+    slip = FillSlip(one.opens, one.closes, there.prescription.controlled, sent.slips[fill])
+    made = PrescriptionCode(agent.network_id, fill, seed, sent.salt, sent.content, slip, _reference(agent, name), None)
     if record:
         others = [require_request(one.letter.content) for _, one in agent.store.all(OwnPrescription, wallet.person)]
         made = with_record(agent, name, made, others)

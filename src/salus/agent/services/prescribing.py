@@ -29,7 +29,8 @@ from salus.errors import AgentRefused, LedgerRefused, Malformed, NodeRefused, Sa
 from salus.exchange.cards import SignedCard
 from salus.exchange.client import UNREACHED
 from salus.exchange.envelopes import MAX_ENVELOPE, LetterKind
-from salus.exchange.prescribing import Content, PrescriptionCode, PrescriptionLetter, code_to_text
+from salus.exchange.outage import sign_slips
+from salus.exchange.prescribing import Content, FillSlip, PrescriptionCode, PrescriptionLetter, code_to_text
 from salus.fhir.authoring import medication_words, prescribed
 from salus.fhir.parsing import Resource, read_resources
 from salus.fhir.tasks import FillInfo
@@ -234,16 +235,24 @@ def _plan(agent: Agent, wallet: Wallet, card: SignedCard, data: bytes, terms: Te
     content = Content(handle, raw, card.card.name, born, name, licence, terms.substitution)
     require_request(content)
     count = terms.parts * (terms.repeats + 1)
-    letter = PrescriptionLetter(control, tuple(new_seed() for _ in range(count)), new_seed(), content)
-    code_to_text(PrescriptionCode(agent.network_id, 0, control, letter.salt, content, None, None))  # that there is room for it
+    bearers, salt = tuple(new_seed() for _ in range(count)), new_seed()
     opens = [now + number * terms.interval if terms.parts > 1 else 0 for number in range(count)]
     fills = tuple(
         NewFill(SigningKey(seed).public, begin, max(begin, now) + terms.lasting)
-        for seed, begin in zip(letter.bearers, opens, strict=True)
+        for seed, begin in zip(bearers, opens, strict=True)
     )
+    there = (handle, content_hash(salt, encode(content)), licence)
+    slips = sign_slips(wallet.identity.classic, agent.network_id, there, fills, controlled=terms.controlled)
+    letter = PrescriptionLetter(control, bearers, salt, content, slips)
+    code_to_text(_first_code(agent, letter, fills, terms))  # that there is room for it
     rows = tuple((check.what, check.result, check.text, check.code) for check in safety.checks)
     job = IssueJob(card, letter, fills, terms, pharmacy, now)
     return _sound(msgspec.structs.replace(job, allergies=safety.allergies, medication=safety.medication, checks=rows))
+
+
+def _first_code(agent: Agent, letter: PrescriptionLetter, fills: tuple[NewFill, ...], terms: Terms) -> PrescriptionCode:
+    slip = FillSlip(fills[0].opens, fills[0].closes, terms.controlled, letter.slips[0])
+    return PrescriptionCode(agent.network_id, 0, letter.bearers[0], letter.salt, letter.content, slip, None, None)
 
 
 def _others(agent: Agent, wallet: Wallet, card: SignedCard) -> list[Resource]:
@@ -292,7 +301,7 @@ def _roll_forward(agent: Agent, wallet: Wallet, command: bytes, job: IssueJob) -
     with agent.store.writing():
         keep_letter(agent, wallet, job.patient, LetterKind.PRESCRIPTION, encode(job.letter))
         if job.pharmacy is not None:
-            ahead = PrescriptionCode(agent.network_id, 0, job.letter.bearers[0], job.letter.salt, content, None, None)
+            ahead = _first_code(agent, job.letter, job.fills, job.terms)
             keep_letter(agent, wallet, job.pharmacy, LetterKind.FILL, encode(ahead))
         agent.store.put(wallet.person, content.prescription, IssuedPrescription(job.patient, content, job.terms))
         if note is not None:

@@ -14,6 +14,7 @@ from salus.agent.services.posting import resume_letters
 from salus.agent.services.prescribed import resume_prescribed
 from salus.agent.services.prescribing import resume_issues
 from salus.agent.services.reception import resume_desk
+from salus.agent.services.reconciling import resume_outage
 from salus.agent.services.recovering import resume_recoveries
 from salus.agent.services.releasing import resume_releases
 from salus.agent.services.renewing import resume_grants
@@ -34,6 +35,7 @@ STEPS = (
     resume_submissions,
     resume_recoveries,
     resume_issues,
+    resume_outage,
     resume_dispensing,
     resume_bookings,
     resume_desk,
