@@ -166,7 +166,7 @@ ACTIONS = {
 CHANGES = (
     AdmitMember(public("authority"), public("node"), (LicenceRight.TREAT,), public("validator"), some("peer")[:20]),
     RemoveMember(LAB),
-    SetRights(LAB, ()),
+    SetRights(LAB, tuple(LicenceRight)),
     SetPower(LAB, 1_000_000),
     UndoLicences(LAB, 7),
     Upgrade(1_000, 2),

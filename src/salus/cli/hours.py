@@ -27,7 +27,10 @@ def publish(
     home: Home = HOME,
     as_json: Json = False,
 ) -> None:
-    """Publish hours: the ledger gets a hash of each month's slots, nodes get the slots, and patients find those that are free."""
+    """Publish hours: the ledger gets a hash of each month's slots, nodes get the slots, and patients find those that are free.
+
+    A professional's own, an organisation's own, or, where the file names a practitioner, those of somebody who works for the organisation.
+    """
     from salus.agent.services import opening
     from salus.cli.session import session
 

@@ -1,4 +1,4 @@
-"""``salus licence``: what lets a professional act, issued by a member and shown from the ledger's proven state."""
+"""``salus licence``: what lets a professional act, or an organisation keep a schedule, issued by a member and shown from the ledger's proven state."""
 
 from typing import Annotated, Any
 
@@ -10,12 +10,12 @@ from salus.cli.output import emit, table, when
 from salus.exchange.roles import Role
 from salus.ledger.modules.licences.messages import LicenceStatus
 
-app = typer.Typer(help="Licences of professionals.", no_args_is_help=True)
+app = typer.Typer(help="Licences of professionals, and of organisations that keep a schedule.", no_args_is_help=True)
 
 
 @app.command()
 def issue(
-    card: Annotated[str, typer.Argument(help="The professional's card: a file, or - for standard input.")],
+    card: Annotated[str, typer.Argument(help="The card of whom it is for: a file, or - for standard input.")],
     role: Annotated[Role, typer.Option(help="What the licence is for.")],
     home: Home = HOME,
     as_json: Json = False,

@@ -286,12 +286,15 @@ def test_a_suspended_licence_has_no_free_slots(world: World) -> None:
 
 
 def test_a_practice_publishes_for_those_who_work_there_and_nobody_else_does(world: World) -> None:
-    """SCH-45."""
+    """SCH-45, SCH-62."""
     world.person("Praxis am See", Role.ORGANISATION)
     world.person(PATIENT)
     opening.publish(world.agent, "Praxis am See", file(practitioner=DOCTOR))
     first = found(world, words=("see",), limit=1).offers[0].info
     assert (first.practitioner, first.organisation) == (DOCTOR, "Praxis am See")
+    opening.publish(world.agent, "Praxis am See", file(name="Labor", specialties=["Labor"]))
+    own = found(world, words=("labor",), limit=1).offers[0].info
+    assert (own.practitioner, own.organisation) == ("", "Praxis am See")
     assert code(lambda: opening.publish(world.agent, PATIENT, file())) == "agent/no-licence"
     assert code(lambda: opening.publish(world.agent, PATIENT, file(practitioner=DOCTOR))) == "agent/not-an-organisation"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from msgspec import json as msgjson
@@ -16,6 +17,7 @@ from salus.ledger.modules.scheduling.state import AppointmentStatus
 
 START = 1_800_000_000_123
 AT = PlaceInfo("ab" * 32, START, START + 1, "visit", "Dr. Reyes", "Hospital", "Surgery", "Bern", "Europe/Zurich", ("tel:1", "x"))
+OWN = replace(AT, practitioner="")
 BARE = PlaceInfo("cd" * 32, START, START + 2, "video", "", "", "", "", "UTC", ())
 
 
@@ -30,8 +32,9 @@ def info(status: str, *places: PlaceInfo, until: int = 0, reason: str = "", over
 @pytest.mark.parametrize("status", list(AppointmentStatus))
 def test_an_appointment_of_each_status_is_valid_and_comes_back(status: AppointmentStatus) -> None:
     """SCH-31."""
-    made = info(status.value, *(() if status is AppointmentStatus.WAITLIST else (AT, BARE)))
+    made = info(status.value, *(() if status is AppointmentStatus.WAITLIST else (AT, OWN, BARE)))
     raw = to_fhir(made, "Ana", "a cough")
+    assert (b"HealthcareService" in raw) == bool(made.places)
     assert faults(read_resource(raw)) == ()
     assert from_fhir(raw) == (made, "Ana", "a cough")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -35,15 +36,19 @@ FULL = PageFacts(
 BARE = PageFacts("ab" * 32, "cd" * 32, "Dr. Reyes", "x", "", (), (), (), "", None, "UTC", NOW, NOW + 1000, ())
 
 
-@pytest.mark.parametrize("facts", [FULL, BARE], ids=["full", "bare"])
+OWN = replace(FULL, practitioner="")
+
+
+@pytest.mark.parametrize("facts", [FULL, BARE, OWN], ids=["full", "bare", "an organisation's own"])
 def test_a_page_is_the_same_after_a_round_trip_through_fhir(facts: PageFacts) -> None:
     """SCH-52."""
     assert from_fhir(to_fhir(facts)) == facts
 
 
-def test_every_resource_is_valid_and_refers_to_one_that_is_there() -> None:
+@pytest.mark.parametrize("facts", [FULL, OWN], ids=["full", "an organisation's own"])
+def test_every_resource_is_valid_and_refers_to_one_that_is_there(facts: PageFacts) -> None:
     """SCH-52."""
-    resources = read_resources(to_fhir(FULL))
+    resources = read_resources(to_fhir(facts))
     assert [fault for resource in resources for fault in faults(resource)] == []
     known = {f"{one.type}/{one.value['id']}" for one in resources if one.type != "Slot"}
     assert set(_references([one.value for one in resources])) == known
