@@ -74,37 +74,47 @@ class Target:
 #: The field by which strangers' bytes come, of each kind of vector that has one.
 FIELDS = {
     "answer": "answer",
+    "appointment": "letter",
+    "booking": "letter",
     "card": "card",
     "claim": "claim",
     "cold": "file",
     "collect": "collect",
     "commitment": "inside",
     "deposit": "deposit",
+    "dispensed": "letter",
     "engine": "ask",
     "entry": "blob",
     "export": "export",
-    "genesis": "genesis",
     "found": "found",
+    "genesis": "genesis",
     "half": "blob",
     "header": "header",
     "hybrid": "signature",
     "items": "export",
     "key": "key",
     "letter": "letter",
+    "link": "letter",
     "listing": "listing",
     "locked": "locked",
     "member": "text",
+    "order": "letter",
+    "ordered": "letter",
+    "outage-supply": "letter",
     "owner": "request",
     "page": "page",
     "peer": "ask",
+    "prescription-note": "letter",
     "promise": "promise",
-    "push": "pushed",
     "proof": "proof",
+    "push": "pushed",
     "reading": "read",
     "receipt": "receipt",
     "receipts": "answer",
     "redemption": "redemption",
     "reference": "text",
+    "release": "letter",
+    "result": "letter",
     "transaction": "transaction",
     "warrant": "warrant",
 }
@@ -304,7 +314,7 @@ def _laboratory(data: bytes) -> None:
     laboratory.values(laboratory.read_report(_compiled(data), _ORDER))
 
 
-def _result(data: bytes) -> None:
+def _report(data: bytes) -> None:
     """A report that somebody sends."""
     laboratory.values(laboratory.read_report(data, _ORDER))
 
@@ -336,7 +346,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "prescription": _prescription,
     "hours": _hours,
     "laboratory": lambda: Target(_laboratory, (_MEASURED,)),
-    "result": lambda: Target(_result, (_compiled(_MEASURED),)),
+    "report": lambda: Target(_report, (_compiled(_MEASURED),)),
     "note": lambda: Target(_note, (_NOTE,)),
 }
 

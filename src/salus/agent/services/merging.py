@@ -15,7 +15,7 @@ import msgspec
 from salus.agent.asking import KeptPromise
 from salus.agent.epoch_pairs import KnownPair, KnownSealKey
 from salus.agent.given import Ending, GivenGrant
-from salus.agent.known import KnownLicence
+from salus.agent.known import KnownLicence, KnownPrescriber
 from salus.agent.own_appointments import OwnAppointment
 from salus.agent.own_prescriptions import OwnPrescription
 from salus.agent.own_results import OwnOrder, OwnResult, Unfiled
@@ -34,6 +34,7 @@ from salus.agent.services.listing import OutgoingListing
 from salus.agent.services.manifest import DeviceNote, Seen, ThisDevice
 from salus.agent.services.moving import ChosenNodes
 from salus.agent.services.ordering import OrderJob, PlacedOrder
+from salus.agent.services.outage import OutageSupply
 from salus.agent.services.people import OwnCard
 from salus.agent.services.posting import OutgoingLetter
 from salus.agent.services.preparing import Prepared
@@ -112,6 +113,11 @@ def later_hours(here: OwnSchedule, coming: OwnSchedule) -> OwnSchedule:
     return max(here, coming, key=lambda own: own.changed)
 
 
+def further_brought(here: OutageSupply, coming: OutageSupply) -> OutageSupply:
+    """The supply of which more is known: what is on the ledger is not brought there again."""
+    return max(here, coming, key=lambda one: (one.settled, bool(one.trouble), one.sent))
+
+
 def with_history(here: KnownPair, coming: KnownPair) -> KnownPair:
     """The pair that opens more."""
     return here if any(here.history) else coming
@@ -160,6 +166,7 @@ TABLE = (
     Rule(Dispensing, Scope.PERSON, what_is_here),
     Rule(OpenedFill, Scope.PERSON, what_is_here),
     Rule(DispenseJob, Scope.PERSON, what_is_here),
+    Rule(OutageSupply, Scope.PERSON, further_brought),
     Rule(OpenQuestion, Scope.PERSON, what_is_here),
     Rule(OwnSchedule, Scope.PERSON, later_hours),
     Rule(OwnPage, Scope.PERSON, what_is_here),
@@ -186,6 +193,7 @@ TABLE = (
     Rule(OwnCard, Scope.NEVER, what_is_here),  # names the members that keep the mailbox: made anew where it is restored
     Rule(ShownCard, Scope.NEVER, what_is_here),  # of the own card
     Rule(CaughtNode, Scope.NEVER, what_is_here),  # of the nodes that this home uses
+    Rule(KnownPrescriber, Scope.NEVER, what_is_here),  # others', seen again with the next code that is opened
     Rule(KnownSealKey, Scope.NEVER, what_is_here),  # a patient's section's, asked for again when it is needed
     Rule(ChosenNodes, Scope.NEVER, what_is_here),  # of the nodes that this home uses
     Rule(Prepared, Scope.NEVER, what_is_here),  # holds a cold seed, until the member's network is there
