@@ -1,4 +1,4 @@
-"""``salus licence``: what lets a professional act, or an organisation keep a schedule, issued by a member and shown from the ledger's proven state."""
+"""``salus licence``: what lets a professional act, or an organisation keep a schedule, issued by a member and shown as proven."""
 
 from typing import Annotated, Any
 
