@@ -29,7 +29,7 @@ def publish(
 ) -> None:
     """Publish hours: the ledger gets a hash of each month's slots, nodes get the slots, and patients find those that are free.
 
-    They are of whoever publishes, a professional or an organisation; or of the practitioner of the organisation whom the file names.
+    They are of whoever publishes, a professional or an organisation; or of the practitioner whom an organisation names in it.
     """
     from salus.agent.services import opening
     from salus.cli.session import session
