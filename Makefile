@@ -79,7 +79,7 @@ histories: $(READY)  ## N actions by chance of each care service, held against s
 	PYTHONPATH=tests $(BIN)/python tools/histories.py $(or $(N),100000)
 
 outsider: $(READY)  ## The command line from outside, as an integrator drives it
-	PATH="$(CURDIR)/$(BIN):$$PATH" examples/outsider.sh
+	$(BIN)/python tests/started.py examples/outsider.sh
 
 stories: $(READY)  ## The stories of patient, practice, prescription, appointment, home and operator, by the command line over HTTP
 	ls examples/stories/*.sh | xargs -P 2 -I STORY sh -c 'told=$$($(BIN)/python tests/started.py bash STORY 2>&1); ended=$$?; echo "$$told"; exit $$ended'

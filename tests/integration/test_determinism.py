@@ -13,7 +13,7 @@ from many_replays import ROOT, SETTINGS, parting, replays
 from salus.ledger.machine import Quota
 from salus.ledger.store import load
 
-SEED, COUNT = 4, 2_000
+SEED, COUNT = 12, 2_000
 
 #: What a long history comes to besides what applies; a shorter one lacks only what takes many steps.
 REFUSALS = {
