@@ -8,16 +8,12 @@ which anchor as many blobs as they have signatures besides the sponsor's. Both s
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from bench.ledger_in_process import Ledger
-from bench.networks import authority_key, founding, owners, signed
-from bench.prescribing import anchored, licence_for
+from bench.networks import signed
+from bench.prescribing import anchored, licensed_ledger
 from bench.ratios import Effort, Row, compare, timed
 from salus.crypto.hashing import tagged
-from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
 from salus.ids import Bytes32
 from salus.ledger.genesis import Genesis, LicenceRight, network_id
@@ -30,9 +26,7 @@ from salus.ledger.modules.orders.messages import (
     ReportStatus,
 )
 from salus.ledger.modules.orders.state import DAY, order_id
-from salus.node.ledger_store import LedgerStore
 
-_SEED = tagged("bench/node")
 _NUMBERS = itertools.count()
 LICENSED = (("orderer", LicenceRight.ORDER), ("laboratory", LicenceRight.REPORT))
 SIGNATURES = (1, 2, 1, 2, 1)  # besides the sponsor's
@@ -41,15 +35,7 @@ SIGNATURES = (1, 2, 1, 2, 1)  # besides the sponsor's
 def rows(effort: Effort) -> Iterator[Row]:
     """One row."""
     size = effort.of(150, 10)
-    genesis, node = founding(_SEED), SigningKey(derive(_SEED, "node"))
-    with tempfile.TemporaryDirectory() as folder:
-        store = LedgerStore(Path(folder))
-        ledger = Ledger(genesis, store, node)
-        people = owners(genesis, 20)
-        ledger.block([signed(genesis, [one.creation(genesis.time) for one in people], [node, *(one.key for one in people)])])
-        licensed = [licence_for(genesis, node, authority_key(), name, right) for name, right in LICENSED]
-        ledger.block([data for data, _ in licensed])
-        licences = [licence for _, licence in licensed]
+    with licensed_ledger(LICENSED) as (genesis, node, ledger, people, licences):
         each = len(SIGNATURES) * size
 
         def ours() -> float:
@@ -61,7 +47,6 @@ def rows(effort: Effort) -> Iterator[Row]:
             return timed(lambda: [ledger.block(block) for block in blocks]) / each
 
         yield compare(effort, "orders on the ledger: a transition", "plain anchors, as many signatures", ">= 0.6", ours, theirs)
-        store.close()
 
 
 def _key(name: str) -> SigningKey:

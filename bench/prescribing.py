@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bench.ledger_in_process import Ledger
@@ -39,18 +40,25 @@ _NUMBERS = itertools.count()
 LICENSED = (("doctor", LicenceRight.PRESCRIBE), ("pharmacist", LicenceRight.DISPENSE))
 
 
-def rows(effort: Effort) -> Iterator[Row]:
-    """One row."""
-    size = effort.of(150, 10)
+@contextmanager
+def licensed_ledger(
+    licensed: Sequence[tuple[str, LicenceRight]],
+) -> Iterator[tuple[Genesis, SigningKey, Ledger, list[Owner], list[Bytes32]]]:
+    """A ledger on disk with twenty owners, and the licences of these people in it."""
     genesis, node = founding(_SEED), SigningKey(derive(_SEED, "node"))
-    with tempfile.TemporaryDirectory() as folder:
-        store = LedgerStore(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, closing(LedgerStore(Path(folder))) as store:
         ledger = Ledger(genesis, store, node)
         people = owners(genesis, 20)
         ledger.block([signed(genesis, [one.creation(genesis.time) for one in people], [node, *(one.key for one in people)])])
-        licensed = [licence_for(genesis, node, authority_key(), name, right) for name, right in LICENSED]
-        ledger.block([data for data, _ in licensed])
-        licences = [licence for _, licence in licensed]
+        issued = [licence_for(genesis, node, authority_key(), name, right) for name, right in licensed]
+        ledger.block([data for data, _ in issued])
+        yield genesis, node, ledger, people, [licence for _, licence in issued]
+
+
+def rows(effort: Effort) -> Iterator[Row]:
+    """One row."""
+    size = effort.of(150, 10)
+    with licensed_ledger(LICENSED) as (genesis, node, ledger, people, licences):
 
         def ours() -> float:
             blocks = prescribed(genesis, ledger.time, node, licences, size)
@@ -63,7 +71,6 @@ def rows(effort: Effort) -> Iterator[Row]:
         yield compare(
             effort, "prescriptions on the ledger: a transition", "plain anchors, as many signatures", ">= 0.6", ours, theirs
         )
-        store.close()
 
 
 def _key(name: str) -> SigningKey:

@@ -8,16 +8,13 @@ transactions of as many signatures, which anchor one blob each. Both sides do al
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from bench.ledger_in_process import Ledger
-from bench.networks import BLOB, Owner, authority_key, founding, owners, signed
-from bench.prescribing import licence_for
+from bench.networks import BLOB, Owner, signed
+from bench.prescribing import licensed_ledger
 from bench.ratios import Effort, Row, compare, timed
 from salus.crypto.hashing import tagged
-from salus.crypto.keys import derive
 from salus.crypto.signing import SigningKey
 from salus.ids import Bytes32
 from salus.ledger.genesis import Genesis, LicenceRight, network_id
@@ -34,10 +31,9 @@ from salus.ledger.modules.scheduling.messages import (
     Slot,
 )
 from salus.ledger.modules.scheduling.state import appointment_id, page_root, schedule_id, shown
-from salus.node.ledger_store import LedgerStore
 
-_SEED = tagged("bench/node")
 _NUMBERS = itertools.count()
+LICENSED = (("doctor", LicenceRight.TREAT),)
 PAGE = 2_048
 EACH = 15  # appointments of one schedule at once: a sponsor has no more open at one
 
@@ -45,14 +41,7 @@ EACH = 15  # appointments of one schedule at once: a sponsor has no more open at
 def rows(effort: Effort) -> Iterator[Row]:
     """One row."""
     size = effort.of(150, 15)
-    genesis, node = founding(_SEED), SigningKey(derive(_SEED, "node"))
-    with tempfile.TemporaryDirectory() as folder:
-        store = LedgerStore(Path(folder))
-        ledger = Ledger(genesis, store, node)
-        people = owners(genesis, 20)
-        ledger.block([signed(genesis, [one.creation(genesis.time) for one in people], [node, *(one.key for one in people)])])
-        data, licence = licence_for(genesis, node, authority_key(), "doctor", LicenceRight.TREAT)
-        ledger.block([data])
+    with licensed_ledger(LICENSED) as (genesis, node, ledger, people, (licence,)):
 
         def ours() -> float:
             blocks = _booked(genesis, ledger, node, licence, size)
@@ -65,7 +54,6 @@ def rows(effort: Effort) -> Iterator[Row]:
         yield compare(
             effort, "appointments on the ledger: a transition", "plain anchors, as many signatures", ">= 0.6", ours, theirs
         )
-        store.close()
 
 
 def _key(name: str) -> SigningKey:
