@@ -30,18 +30,23 @@ def open_(
 ) -> None:
     """What a code is for, and each check: genuine, unredeemed, in time; allergies, interactions, as far as the patient shares."""
     from salus.agent.services import dispensing
-    from salus.exchange.prescribing import PREFIX, code_from_text
 
     if _is_id(code):
         _shown(home, as_json, lambda agent: dispensing.look_again(agent, who, code, fill))
         return
-    data = code.encode("utf-8") if code.strip().upper().startswith(PREFIX) else read_input(code)
-    found = code_from_text(data)
+    found = _read(code)
     _shown(home, as_json, lambda agent: dispensing.open_code(agent, who, found))
 
 
 def _is_id(code: str) -> bool:
     return bool(re.fullmatch("[0-9a-fA-F]{8,64}", code)) and not Path(code).exists()
+
+
+def _read(code: str) -> Any:
+    """The code as it is typed, or from a file or standard input."""
+    from salus.exchange.prescribing import PREFIX, code_from_text
+
+    return code_from_text(code.encode("utf-8") if code.strip().upper().startswith(PREFIX) else read_input(code))
 
 
 def supply(
@@ -59,14 +64,13 @@ def supply(
     from salus.agent.services import outage
     from salus.agent.services.dispensing import Supply
     from salus.cli.session import session
-    from salus.exchange.prescribing import PREFIX, code_from_text
 
     handed = Supply(share, quantity=quantity, batch=batch, product=product)
     if _is_id(code):
         with session(home, outage=True) as agent:
             info = outage.supply_kept(agent, who, code, fill, handed)
     else:
-        found = code_from_text(code.encode("utf-8") if code.strip().upper().startswith(PREFIX) else read_input(code))
+        found = _read(code)
         with session(home, outage=True) as agent:
             info = outage.supply_code(agent, who, found, handed)
     born = f", born {info.born}" if info.born else ", date of birth not said"

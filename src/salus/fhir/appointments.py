@@ -10,7 +10,7 @@ from typing import Any
 
 from salus.errors import FhirRefused
 from salus.fhir.authoring import utc
-from salus.fhir.parsing import instant, read_resource, to_json
+from salus.fhir.parsing import moment_of, read_resource, to_json
 from salus.fhir.schedules import KIND_SYSTEM, SCHEDULE_SYSTEM, TIMEZONE
 from salus.fhir.validation import require_valid
 
@@ -87,10 +87,10 @@ def from_fhir(data: bytes) -> tuple[AppointmentInfo, str, str]:
         info = AppointmentInfo(
             next(str(one["value"]) for one in value["identifier"] if one["system"] == APPOINTMENT_SYSTEM),
             value["status"],
-            _moment(value["start"]) if places else 0,
-            _moment(value["end"]) if places else 0,
-            next((_moment(one["valueInstant"]) for one in value["extension"] if one["url"] == UNTIL), 0),
-            _moment(value["meta"]["lastUpdated"]),
+            moment_of(value["start"]) if places else 0,
+            moment_of(value["end"]) if places else 0,
+            next((moment_of(one["valueInstant"]) for one in value["extension"] if one["url"] == UNTIL), 0),
+            moment_of(value["meta"]["lastUpdated"]),
             value["cancelationReason"]["coding"][0]["code"] if "cancelationReason" in value else "",
             next(one["valueCode"] for one in value["extension"] if one["url"] == OVERRIDE),
             places,
@@ -126,8 +126,8 @@ def _read_place(value: dict[str, Any]) -> PlaceInfo:
     actor, period = value["actor"], value["period"]
     return PlaceInfo(
         actor["identifier"]["value"],
-        _moment(period["start"]),
-        _moment(period["end"]),
+        moment_of(period["start"]),
+        moment_of(period["end"]),
         text(KIND_SYSTEM)[0],
         actor.get("display", ""),
         "".join(text(ORGANISATION)),
@@ -144,10 +144,3 @@ def _agrees(status: str) -> str:
 
 def _coded(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}
-
-
-def _moment(text: object) -> int:
-    found = instant(text)
-    if found is None:
-        raise ValueError
-    return found

@@ -8,7 +8,7 @@ from typing import Any
 from salus.errors import FhirRefused
 from salus.fhir.authoring import utc
 from salus.fhir.laboratory import ORDER_SYSTEM, STATUSES
-from salus.fhir.parsing import Resource, instant, read_resource, to_json
+from salus.fhir.parsing import Resource, moment_of, read_resource, to_json
 from salus.fhir.tasks import LICENCE_SYSTEM
 from salus.fhir.validation import require_valid
 
@@ -94,8 +94,8 @@ def order_of_task(task: Resource) -> OrderState:
         info = OrderState(
             handle,
             value["status"],
-            _moment(value["authoredOn"]),
-            _moment(value["restriction"]["period"]["end"]),
+            moment_of(value["authoredOn"]),
+            moment_of(value["restriction"]["period"]["end"]),
             _licensed(value["requester"]),
             duties["responsible"],
             duties["cover"],
@@ -138,12 +138,12 @@ def _read_report(output: dict[str, Any]) -> ReportInfo:
     return ReportInfo(
         int(said["number"]["valuePositiveInt"]),
         status,
-        _moment(said["at"]["valueInstant"]),
-        _moment(said["due"]["valueInstant"]),
+        moment_of(said["at"]["valueInstant"]),
+        moment_of(said["due"]["valueInstant"]),
         said["attention"]["valueCode"],
-        _moment(said["climbed"]["valueInstant"]) if "climbed" in said else 0,
+        moment_of(said["climbed"]["valueInstant"]) if "climbed" in said else 0,
         said["acknowledged-by"]["valueIdentifier"]["value"] if "acknowledged-by" in said else "",
-        _moment(said["acknowledged"]["valueInstant"]) if "acknowledged" in said else 0,
+        moment_of(said["acknowledged"]["valueInstant"]) if "acknowledged" in said else 0,
     )
 
 
@@ -167,10 +167,3 @@ def _licensed(reference: dict[str, Any]) -> str:
 
 def _concept(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}
-
-
-def _moment(text: object) -> int:
-    found = instant(text)
-    if found is None:
-        raise ValueError
-    return found

@@ -162,6 +162,14 @@ def instant(text: object) -> int | None:
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) // timedelta(milliseconds=1)
 
 
+def moment_of(text: object) -> int:
+    """The same of what must be an instant; `ValueError` otherwise."""
+    found = instant(text)
+    if found is None:
+        raise ValueError
+    return found
+
+
 def _resource(raw: bytes, value: Any, full_url: str) -> Resource:
     if not isinstance(value, dict) or not _is_type(value.get("resourceType")):
         raise FhirRefused("not-a-resource", "an entry of the Bundle is no FHIR resource")

@@ -14,7 +14,7 @@ from typing import Any
 from salus.errors import FhirRefused
 from salus.exchange.schedules import SchedulePage, Spot, names_of
 from salus.fhir.authoring import utc
-from salus.fhir.parsing import as_bundle, instant, read_resource, read_resources, to_json
+from salus.fhir.parsing import as_bundle, moment_of, read_resource, read_resources, to_json
 from salus.fhir.validation import require_valid
 from salus.ledger.modules.scheduling.messages import Kind, Slot
 
@@ -158,8 +158,8 @@ def from_fhir(data: bytes) -> PageFacts:
             location.get("address", {}).get("text", ""),
             None if position is None else Spot(*(round(float(position[way]) * _DEGREE) for way in ("latitude", "longitude"))),
             next(one["valueCode"] for one in schedule["extension"] if one["url"] == TIMEZONE),
-            _moment(horizon["start"]),
-            _moment(horizon["end"]),
+            moment_of(horizon["start"]),
+            moment_of(horizon["end"]),
             tuple(slot for slot, _ in slots),
             tuple(slot.start for slot, status in slots if status == "busy"),
         )
@@ -183,7 +183,7 @@ def _slot(slot: Slot, short: str, schedule: dict[str, str], *, busy: bool) -> di
 def _read_slot(value: dict[str, Any]) -> Slot:
     seats = next(one["valuePositiveInt"] for one in value["extension"] if one["url"] == SEATS)
     kinds = [code["code"] for one in value["serviceCategory"] for code in one["coding"] if code["system"] == KIND_SYSTEM]
-    return Slot(_moment(value["start"]), _moment(value["end"]), int(seats), Kind(kinds[0]))
+    return Slot(moment_of(value["start"]), moment_of(value["end"]), int(seats), Kind(kinds[0]))
 
 
 def _position(spot: Spot) -> dict[str, float]:
@@ -197,10 +197,3 @@ def _contact_system(text: str) -> str:
 
 def _identifier(value: dict[str, Any], system: str) -> str:
     return next(str(one["value"]) for one in value["identifier"] if one["system"] == system)
-
-
-def _moment(text: object) -> int:
-    found = instant(text)
-    if found is None:
-        raise ValueError
-    return found
