@@ -131,4 +131,4 @@ done_at patient salus appt book "$waits" --as Ana --reason "my knee hurts"
 is "she agrees" "$(status)" booked
 done_at patient salus slots find --specialty Surgery --from "${day}T03:00Z" --to "${day}T20:00Z"
 is "what is free on that day" "$(field slots)" "[]"
-echo "$steps steps"
+printf '%d steps, each as expected\n' "$steps"

@@ -71,6 +71,7 @@ SALUS_HOME="$work/hospital" serve --port "${hospital##*:}"
 SALUS_HOME="$work/clinic" serve --port "${clinic##*:}"
 for _ in $(seq 100); do at hospital salus node scrub --json >"$work/out" 2>&1 && break; sleep 0.2; done
 done_at hospital salus node scrub
+for _ in $(seq 100); do at ana salus verify --as Ana >"$work/out" 2>&1 && break; sleep 0.2; done  # until the clinic has said where it answers
 done_at ana salus verify --as Ana
 done_at clinic salus node check
 printf '%d steps, each as expected\n' "$steps"
