@@ -104,6 +104,7 @@ FIELDS = {
     "owner": "request",
     "page": "page",
     "peer": "ask",
+    "prescribed": "letter",
     "prescription-note": "letter",
     "promise": "promise",
     "proof": "proof",

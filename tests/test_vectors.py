@@ -31,7 +31,7 @@ from salus.crypto.signing import (
     require_signature,
     require_sound_key,
 )
-from salus.errors import AgentRefused, LedgerRefused, SalusError, WarrantRefused
+from salus.errors import AgentRefused, CryptoRefused, LedgerRefused, SalusError, WarrantRefused
 from salus.exchange.appointing import AppointmentLetter, BookingLetter, require_booking
 from salus.exchange.carding import MAX_CARD, card_from_text, require_card
 from salus.exchange.cards import Role, SignedCard
@@ -46,7 +46,7 @@ from salus.exchange.outage import SLIP_TAG, SignedStatement, Slip, require_state
 from salus.exchange.peering import MAX_PUSH, EngineAsk, PeerAsk, Pushed, require_peer, require_push
 from salus.exchange.placing import responsible
 from salus.exchange.posting import mailbox_id, open_letter, require_mailbox_owner, require_stamp
-from salus.exchange.prescribing import DispensedNotice, PrescriptionNote, code_from_text
+from salus.exchange.prescribing import DispensedNotice, PrescriptionLetter, PrescriptionNote, code_from_text
 from salus.exchange.proofs import read_proofs, require_proofs
 from salus.exchange.references import CardDeposit, open_card, reference_from_text
 from salus.exchange.schedules import MAX_PAGE, About, FoundSlot, SchedulePage, require_about, require_found, require_page, root_of
@@ -56,7 +56,7 @@ from salus.ledger.header import SignedHeader
 from salus.ledger.modules.governance.messages import Change
 from salus.ledger.modules.licences.state import Licence
 from salus.ledger.modules.orders.state import order_hash, order_id, report_hash
-from salus.ledger.modules.prescriptions.state import content_hash
+from salus.ledger.modules.prescriptions.state import content_hash, prescription_id
 from salus.ledger.modules.revocations.state import revocation_id
 from salus.ledger.tx import Action, Transaction
 from salus.ledger.verifying import StateAnswer, require_answer, require_header, require_linked
@@ -109,6 +109,24 @@ def prescription(fields: Fields) -> None:
     code = code_from_text(raw(fields, "text"))
     if content_hash(code.salt, encode(code.content)) != raw(fields, "content"):
         raise AgentRefused("prescription-altered", "this is not what the prescriber signed")
+
+
+def prescribed(fields: Fields) -> None:
+    """What a prescriber sends to the patient (RX-24), by the ledger's hash, the licence's holder and the fills' window."""
+    letter, network = decode(raw(fields, "letter"), PrescriptionLetter, limit=MAX_ENVELOPE), raw(fields, "network")
+    content, hashed = letter.content, content_hash(letter.salt, encode(letter.content))
+    if hashed != raw(fields, "content"):
+        raise AgentRefused("prescription-altered", "this is not what the prescriber signed")
+    right = prescription_id(network, SigningKey(letter.control).public) == content.prescription
+    if not right or len(letter.slips) != len(letter.bearers):
+        raise WarrantRefused("wrong-sender", "the keys are not of this prescription")
+    window = (int(fields["opens"]), int(fields["closes"]), False)
+    for number, signature in enumerate(letter.slips):
+        slip = Slip(network, content.prescription, hashed, content.licence, number, *window)
+        try:
+            require_signature(VerifyKey(raw(fields, "holder")), SLIP_TAG, encode(slip), signature)
+        except CryptoRefused as error:
+            raise WarrantRefused("wrong-sender", "the slips are not of this prescription") from error
 
 
 def require_ordered(fields: Fields, salt: bytes, content: OrderContent) -> None:
@@ -326,6 +344,7 @@ KINDS: dict[str, Callable[[Fields], object]] = {
     ),
     "invitation": lambda f: read_invitation(raw(f, "text").decode()),
     "prescription": prescription,
+    "prescribed": prescribed,
     "prescription-note": lambda f: decode(raw(f, "letter"), PrescriptionNote, limit=MAX_ENVELOPE),
     "outage-supply": supplied,
     "dispensed": lambda f: decode(raw(f, "letter"), DispensedNotice, limit=MAX_ENVELOPE),

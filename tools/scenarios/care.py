@@ -7,7 +7,7 @@ from typing import Any
 
 from charts_world import NETWORK, key, some
 from salus.codec import Record, encode
-from salus.crypto.signing import person_id
+from salus.crypto.signing import SigningKey, person_id
 from salus.exchange.appointing import AppointmentLetter, BookingLetter, sign_booking
 from salus.exchange.carding import sign_card
 from salus.exchange.cards import SignedCard
@@ -23,14 +23,17 @@ from salus.exchange.ordering import (
     Timing,
 )
 from salus.exchange.outage import SLIP_TAG, STATEMENT_TAG, OutageStatement, SignedStatement, Slip
-from salus.exchange.prescribing import About, DispensedNotice, PrescriptionNote
+from salus.exchange.prescribing import About, Content, DispensedNotice, PrescriptionLetter, PrescriptionNote
 from salus.exchange.schedules import sign_about
 from salus.ledger.modules.orders.state import order_hash, order_id, report_hash
+from salus.ledger.modules.prescriptions.messages import MAX_FILLS
+from salus.ledger.modules.prescriptions.state import content_hash, prescription_id
 from scenarios import NOT_CANONICAL, NOT_DECODABLE, Fields, Scenario, change, put
 from scenarios.exchange import ADA, BOB, UNSIGNED, broken, card
 from scenarios.schedules import described
 
 ORDER_ALTERED, REPORT_ALTERED, SENDER = "agent/order-altered", "agent/report-altered", "warrants/wrong-sender"
+PRESCRIPTION_ALTERED = "agent/prescription-altered"
 BEARER, CONTROL, SALT = some("order bearer"), some("order control"), some("order salt")
 OWN = sign_card(BOB, card(key=BOB.public, name="Bea"))
 AT = 1_795_692_269_036
@@ -59,6 +62,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from bookings()
     yield from appointments()
     yield from links()
+    yield from prescribed()
     yield from notes()
     yield from dispensed()
     yield from supplied()
@@ -247,6 +251,40 @@ def links() -> Iterator[Scenario]:
         yield "since-beyond-what-is-counted", NOT_DECODABLE, change(good, since=2**53)
 
     yield from _each("link", good, {}, cases(), b"level3")
+
+
+def prescribed() -> Iterator[Scenario]:
+    """From the prescriber to the patient: the seeds of all keys, what is prescribed, a signed slip for each fill."""
+    by, seed = key("prescriber"), some("prescription control")
+    request = b'{"resourceType":"MedicationRequest","status":"active","intent":"order"}'
+    handle = prescription_id(NETWORK, SigningKey(seed).public)
+    content = Content(handle, request, "Bea Łukasz", "1985-04", "Ada Reyes", some("licence"), True)
+    salt, bearers = some("prescription salt"), (some("first fill"), some("second fill"))
+    hashed = content_hash(salt, encode(content))
+    slips = [Slip(NETWORK, handle, hashed, some("licence"), number, AT, AT + 1, False) for number in range(2)]
+    good = PrescriptionLetter(seed, bearers, salt, content, tuple(by.sign(SLIP_TAG, encode(slip)) for slip in slips))
+    fields: Fields = {"network": NETWORK, "content": hashed, "holder": by.public, "opens": AT, "closes": AT + 1}
+
+    def of(**changes: Any) -> PrescriptionLetter:
+        altered: PrescriptionLetter = change(good, content=change(content, **changes))
+        return altered
+
+    def cases() -> Iterator[tuple[str, str, Record]]:
+        yield "another-dose", PRESCRIPTION_ALTERED, of(request=request.replace(b"order", b"plan-"))
+        yield "for-another-patient", PRESCRIPTION_ALTERED, of(patient="Eve")
+        yield "no-substitution-any-more", PRESCRIPTION_ALTERED, of(substitution=False)
+        yield "another-salt", PRESCRIPTION_ALTERED, change(good, salt=some("x"))
+        yield "another-control-key", SENDER, change(good, control=some("x"))
+        yield "a-slip-by-another", SENDER, change(good, slips=(good.slips[0], key("x").sign(SLIP_TAG, encode(slips[1]))))
+        yield "the-slips-changed-over", SENDER, change(good, slips=good.slips[::-1])
+        yield "a-fill-without-a-slip", SENDER, change(good, slips=good.slips[:1])
+        yield "without-a-fill", NOT_DECODABLE, change(good, bearers=())
+        yield "a-fill-too-many", NOT_DECODABLE, change(good, bearers=bearers[:1] * (MAX_FILLS + 1))
+        yield "born-no-date", NOT_DECODABLE, of(born="05/04/85")
+        yield "without-a-name", NOT_DECODABLE, of(patient="")
+        yield "a-slip-too-short", NOT_DECODABLE, change(good, slips=(bytes(63),))
+
+    yield from _each("prescribed", good, fields, cases(), b"1985-04")
 
 
 def notes() -> Iterator[Scenario]:

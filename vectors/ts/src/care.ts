@@ -1,8 +1,9 @@
 /** What letters about prescriptions, orders, results and appointments carry (RX-27, RX-31, ORD-20 to ORD-28, SCH-23 to SCH-29, SCH-55). */
 
 import { bool, bytes, bytes32, bytes64, count, encode, integer, list, oneOf, orNil, record, refuse, same, text, type Of } from "./codec.js";
-import { personId, requireSignature, tagged } from "./crypto.js";
+import { personId, requireSignature, tagged, verifies } from "./crypto.js";
 import { requireCard, SignedCard } from "./exchange.js";
+import { Content } from "./prescriptions.js";
 import { SignedAbout } from "./schedules.js";
 import { verifyKey } from "./wallet.js";
 
@@ -10,6 +11,13 @@ export const MAX_LETTER = 1_048_576;
 const born = text(0, 10, /^([0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$/);
 const name = text(1, 128);
 
+export const PrescriptionLetter = record("prescription-letter-1", {
+  control: bytes32,
+  bearers: list(bytes32, 1, 13),
+  salt: bytes32,
+  content: Content,
+  slips: list(bytes64, 1, 13),
+});
 export const PrescriptionNote = record("prescription-note-1", {
   prescription: bytes32,
   about: oneOf("question", "renewal", "answer", "stopped"),
@@ -155,6 +163,24 @@ export function requireResult(
 export function requireBooking(letter: Of<typeof BookingLetter>, patient: Uint8Array, person: Uint8Array): void {
   const bare = encode(BookingLetter, { ...letter, signature: new Uint8Array(64) });
   requireSignature(patient, "salus/booking/1", tagged("salus/booking-letter/1", person, bare), letter.signature);
+}
+
+/** RX-24 but for the licence: the ledger has this content, the keys are its own, and its prescriber signed a slip for each fill. */
+export function requirePrescribed(
+  letter: Of<typeof PrescriptionLetter>,
+  known: { network: Uint8Array; content: Uint8Array; holder: Uint8Array; opens: number; closes: number },
+): void {
+  const { content, slips } = letter;
+  const { network, opens, closes } = known;
+  const hash = tagged("salus/prescription-content/1", letter.salt, encode(Content, content));
+  if (!same(hash, known.content)) refuse("agent/prescription-altered");
+  const handle = tagged("salus/prescription/1", network, verifyKey(letter.control));
+  if (!same(handle, content.prescription) || slips.length !== letter.bearers.length) refuse("warrants/wrong-sender");
+  slips.forEach((signature, fill) => {
+    const slip = { tag: "prescription-slip-1" as const, network, prescription: handle, content: hash, licence: content.licence };
+    const signed = encode(Slip, { ...slip, fill, opens, closes, controlled: false });
+    if (!verifies(known.holder, tagged("salus/prescription-slip/1", signed), signature)) refuse("warrants/wrong-sender");
+  });
 }
 
 /** A supply during an outage, by pharmacist and code, under the prescriber's slip (RX-37, RX-42). */

@@ -125,6 +125,14 @@ const KINDS: Record<string, (f: Fields) => unknown> = {
   redemption: (f) =>
     exchange.requireRedemption(decode(f.raw("redemption"), exchange.Redemption, 8192), f.raw("network"), f.raw("member")),
   prescription: (f) => prescriptions.readCode(f.words("text"), f.raw("content")),
+  prescribed: (f) =>
+    care.requirePrescribed(decode(f.raw("letter"), care.PrescriptionLetter, care.MAX_LETTER), {
+      network: f.raw("network"),
+      content: f.raw("content"),
+      holder: f.raw("holder"),
+      opens: f.number("opens"),
+      closes: f.number("closes"),
+    }),
   "prescription-note": (f) => decode(f.raw("letter"), care.PrescriptionNote, care.MAX_LETTER),
   "outage-supply": (f) =>
     care.requireSupplied(decode(f.raw("letter"), care.SignedStatement, care.MAX_LETTER), decode(f.raw("slip"), care.Slip, 1024), {

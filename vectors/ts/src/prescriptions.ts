@@ -11,7 +11,7 @@ const MAX_TEXT = 3_400;
 const MAX_PLAIN = 26_624;
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-const Content = record("prescription-content-1", {
+export const Content = record("prescription-content-1", {
   prescription: bytes32,
   request: bytes(2, 16_384),
   patient: text(1, 128),
