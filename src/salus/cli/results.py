@@ -50,7 +50,13 @@ def results(
             return
         own = [one for one in resulted.own_results(agent, who) if everything or not one.superseded]
         attended = acknowledging.attended(agent, who, everything=everything)
+        known = acknowledging.count_known(agent, who)
     parts = [_own(one) for one in own] + [attention(one) for one in attended]
+    parts += (
+        [f"{known - len(attended)} more, and none for you to acknowledge now: --all"]
+        if known > len(attended) and not everything
+        else []
+    )
     document = {"own": [_plain(one) for one in own], "attended": [_plain(one) for one in attended]}
     emit(as_json, document, "\n\n".join(parts) or "no results")
 
@@ -93,14 +99,18 @@ def release(order: Which, who: As, home: Home = HOME, as_json: Json = False) -> 
 
 def attention(info: Any) -> str:
     """A report as a clinician is to see it."""
+    until = f"until {when(info.due)}"
     said = {
-        "awaited": f"acknowledge it until {when(info.due)}",
+        "awaited": f"acknowledge it {until}"
+        if info.duty == "responsible"
+        else f"who is responsible is to acknowledge it {until}",
         "climbed": f"NOT ACKNOWLEDGED: it climbed on {when(info.climbed_at)}",
         "acknowledged": "acknowledged",
         "superseded": "superseded by a later report",
         "": f"it was due {when(info.due)}",
     }[info.attention]
-    head = f"{'!!! ' if info.red else ''}{info.patient}: {info.what} ({info.status}), {info.laboratory}"
+    came = f", reported {when(info.at)}" if info.at else ""
+    head = f"{'!!! ' if info.red else ''}{info.patient}: {info.what} ({info.status}), {info.laboratory}{came}"
     lines = [head, f"order {info.order}, {said}" + (f"; you: {info.duty}" if info.duty != "none" else "")]
     lines += ["The patient was given it from here."] if info.released else []
     return "\n".join([*lines, *([_values(info.values)] if info.values else [])])

@@ -18,6 +18,7 @@ from salus.errors import FhirRefused
 from salus.fhir import coverage
 from salus.fhir.authoring import dispensed_of
 from salus.fhir.parsing import Resource, instant
+from salus.fhir.routing import sections_of
 
 INCOMPLETE = "This chart may be incomplete."
 _YEAR_MS = 31_556_952_000  # the Gregorian calendar's mean year
@@ -39,27 +40,37 @@ class Item:
 
 @dataclass(frozen=True)
 class ChartView:
-    """``as_of`` (ms) and ``height``: the moment shown; ``notes``: lines that the reader must see first."""
+    """``as_of`` (ms) and ``height``: the moment shown; ``notes``: lines that the reader must see first.
+
+    ``opened``: sections that the reader may read; ``sections`` and ``types``: what alone was asked for, nothing for everything.
+    """
 
     items: tuple[Item, ...]
     as_of: int
     height: int
     notes: tuple[str, ...] = ()
+    opened: frozenset[SectionKind] = frozenset(SectionKind)
+    sections: tuple[SectionKind, ...] = ()
+    types: tuple[str, ...] = ()
 
 
 def render(view: ChartView, width: int = 100) -> str:
     """The chart, wrapped at ``width`` characters; nothing is cut off, and no control character of the data gets through."""
     lines = [*_banner(view), *[f"! {note}" for note in view.notes]]
     for title, types, line in _PARTS:
+        asked = [name for name in types if not view.types or name in view.types]
+        kinds = dict.fromkeys(kind for name in asked for kind in sections_of(name))
+        wanted = [kind for kind in kinds if not view.sections or kind in view.sections]
         items = [item for item in view.items if item.resource.type in types]
-        lines += ["", title, *_part(items, line, title)]
+        if wanted or items:
+            lines += ["", title, *_part(items, line, title, [kind for kind in wanted if kind not in view.opened], wanted)]
     lines += ["", *_sources(view), *_conflicts(view), *_troubles(view)]
     return "\n".join(_wrapped(_clean(line), width) for line in lines) + "\n"
 
 
 def _banner(view: ChartView) -> list[str]:
     patient = next((item.resource.value for item in view.items if item.resource.type == "Patient"), {})
-    name = _name(patient) or "(name not shared)"
+    name = _name(patient) or ("(name not looked for)" if SectionKind.SUMMARY in view.opened else "(name not shared)")
     born = str(patient.get("birthDate", "unknown"))
     born_ms = instant(born)
     dead = str(patient.get("deceasedDateTime") or "") or ("yes" if patient.get("deceasedBoolean") is True else "")
@@ -74,13 +85,21 @@ def _banner(view: ChartView) -> list[str]:
     ]
 
 
-def _part(items: Sequence[Item], line: Callable[[Item], str], title: str) -> list[str]:
+def _part(
+    items: Sequence[Item],
+    line: Callable[[Item], str],
+    title: str,
+    closed: Sequence[SectionKind],
+    wanted: Sequence[SectionKind],
+) -> list[str]:
+    """What was found, and of which sections nothing is known because they are ``closed`` to the reader."""
+    missing = [f"  NOT SHARED{' BEYOND THIS' if items else ''}: {', '.join(closed)}"] if closed else []
     if not items:
-        return ["  none recorded here"]
-    if title in ("RESULTS", "VITAL SIGNS AND OBSERVATIONS"):
-        return _latest(items)
+        return missing if len(closed) == len(wanted) else ["  none recorded here", *missing]
+    if title == "VITAL SIGNS AND OBSERVATIONS":
+        return [*_latest(items), *missing]
     ordered = sorted(items, key=lambda item: (_inactive(item), -(_date_ms(item.resource.value) or 0)))
-    return [f"  {line(item)}{_marks(item)}" for item in ordered]
+    return [*(f"  {line(item)}{_marks(item)}" for item in ordered), *missing]
 
 
 def _latest(items: Sequence[Item]) -> list[str]:
@@ -178,7 +197,7 @@ def _sources(view: ChartView) -> list[str]:
     counts: dict[str, int] = {}
     for item in view.items:
         counts[item.source] = counts.get(item.source, 0) + 1
-    return ["SOURCES", *[f"  {source}: {count} resources" for source, count in sorted(counts.items())]]
+    return ["SOURCES", *[f"  {source}: {count} resources" for source, count in sorted(counts.items())]] if counts else []
 
 
 def _conflicts(view: ChartView) -> list[str]:

@@ -72,6 +72,11 @@ def section_of(resource: Resource) -> SectionKind:
     return BY_TYPE.get(resource.type, S.DOCUMENTS)
 
 
+def sections_of(name: str) -> tuple[SectionKind, ...]:
+    """Where resources of this type are looked for, when they are not sensitive."""
+    return (S.VITALS, S.RESULTS) if name == "Observation" else (BY_TYPE.get(name, S.DOCUMENTS),)
+
+
 def is_seed(resource: Resource) -> bool:
     """Whether the resource itself is sensitive, by its label or by a code of its own."""
     labels = resource.value.get("meta", {})

@@ -297,6 +297,8 @@ def test_what_nobody_acknowledges_climbs_to_the_cover_and_stays_red(place: Ward)
     place.report(handle, HIGH)
     place.told()
     assert place.attended(OTHER) == ()
+    (ordered,) = place.attended(DOCTOR)
+    assert (ordered.red, ordered.duty, ordered.at > 0) == (False, "none", True)
     place.later(61 * MINUTE)
     (row,) = place.attended(OTHER)
     assert (row.red, row.attention, row.duty) == (True, "climbed", "cover")
@@ -305,7 +307,7 @@ def test_what_nobody_acknowledges_climbs_to_the_cover_and_stays_red(place: Ward)
         assert (item.kind, "NOBODY HAS ACKNOWLEDGED" in item.text) == ("urgent", True)
     acknowledging.acknowledge(place.home.agent, OTHER, handle)
     assert inbox.collect(place.home.agent, OTHER) == ()
-    assert place.attended(OTHER) == place.attended(CHIEF) == ()
+    assert place.attended(OTHER) == place.attended(CHIEF) == place.attended(DOCTOR) == ()
 
 
 def test_only_who_answers_for_it_acknowledges_and_only_what_has_come(place: Ward) -> None:

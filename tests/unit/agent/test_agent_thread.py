@@ -43,6 +43,25 @@ def test_a_reader_sees_what_was_granted_and_nothing_else(world: World) -> None:
     assert refused.value.full_code == "agent/no-grant"
 
 
+def test_a_chart_says_what_was_not_shared_where_it_would_have_stood(world: World) -> None:
+    """FHIR-9: so that nobody takes for healthy whoever shares little."""
+
+    def part(reader: str, title: str, **asked: tuple[str, ...]) -> list[str]:
+        text = charting.chart_text(charting.open_chart(world.agent, reader, PATIENT, types=asked.get("types", ())))
+        lines = text.partition(f"\n{title}\n")[2].partition("\n\n")[0].splitlines()
+        return [line.strip() for line in lines]
+
+    made = world.grant(sections=(SectionKind.VITALS,), lasting=Lasting(True, True))
+    assert part(DOCTOR, "ALLERGIES AND INTOLERANCES") == ["NOT SHARED: problems"]
+    assert part(DOCTOR, "VITAL SIGNS AND OBSERVATIONS")[-1] == "NOT SHARED BEYOND THIS: results"
+    assert part(PATIENT, "ALLERGIES AND INTOLERANCES") == ["none recorded here"]
+    world.grant(sections=(SectionKind.PROBLEMS,), lasting=Lasting(True, True))
+    assert part(DOCTOR, "ALLERGIES AND INTOLERANCES") == ["none recorded here"]
+    assert part(DOCTOR, "PROBLEMS", types=("Observation",)) == []
+    revoking.revoke(world.agent, PATIENT, grant=made.grant)
+    assert part(DOCTOR, "VITAL SIGNS AND OBSERVATIONS") == ["NOT SHARED: vitals, results"]
+
+
 def test_every_reading_leaves_a_receipt_that_names_its_reader(world: World) -> None:
     world.grant()
     assert not [row for row in receipting.receipts(world.agent, PATIENT) if row.reader_name == DOCTOR]

@@ -62,7 +62,8 @@ class ReceivedResult(Record, frozen=True, tag="received-result"):
 class AttendedInfo:
     """A report, or an order of which none came. ``number`` counts from 1 (0: no report); ``duty``: responsible, cover, or none.
 
-    ``red``: somebody has to look at it now. ``values`` are empty where no report came. Times in ms.
+    ``at``: when it was reported, 0 where nothing was; ``red``: the reader has to look at it now. ``values`` are empty where no
+    report came. Times in ms.
     """
 
     order: str
@@ -72,6 +73,7 @@ class AttendedInfo:
     duty: str
     status: str
     attention: str
+    at: int
     due: int
     climbed_at: int
     red: bool
@@ -126,7 +128,8 @@ def take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
 def attended(agent: Agent, name: str, *, everything: bool = False) -> tuple[AttendedInfo, ...]:
     """What a clinician is to look at, the red first: reports that nobody has acknowledged, orders of which none came in time.
 
-    A cover sees what has climbed; ``everything``: what is acknowledged, superseded or somebody else's as well.
+    A cover sees what has climbed, an orderer who has no duty what is critical; ``everything``: what is acknowledged, superseded or
+    somebody else's as well.
     """
     wallet = agent.wallet(name)
     if everything:
@@ -134,14 +137,19 @@ def attended(agent: Agent, name: str, *, everything: bool = False) -> tuple[Atte
     else:
         keys = agent.store.ids(OpenMatter, wallet.person)
     rows = _rows(agent, wallet, keys)
-    shown = [row for row in rows if everything or row.red or (row.attention in OPEN and row.duty == "responsible")]
+    shown = [row for row in rows if everything or row.red or (row.attention in OPEN and _concerns(row))]
     return tuple(sorted(shown, key=lambda row: (not row.red, row.due)))
+
+
+def count_known(agent: Agent, name: str) -> int:
+    """How many reports have come to a clinician, looked at or not."""
+    return len(agent.store.ids(ReceivedResult, agent.wallet(name).person))
 
 
 def pressing(agent: Agent, wallet: Wallet) -> tuple[Urgent, ...]:
     """What somebody has to act on now, in words, the longest due first."""
     rows = [row for row in _rows(agent, wallet, agent.store.ids(OpenMatter, wallet.person)) if row.red]
-    return tuple(Urgent(row.order, row.due, _urgently(row)) for row in sorted(rows, key=lambda row: row.due))
+    return tuple(Urgent(row.order, row.at or row.due, _urgently(row)) for row in sorted(rows, key=lambda row: row.due))
 
 
 def acknowledge(agent: Agent, name: str, named: str) -> AttendedInfo:
@@ -225,6 +233,11 @@ def _is_over(key: bytes, there: Standing) -> bool:
     return there.order.status in (OrderStatus.COMPLETED, OrderStatus.CANCELLED)
 
 
+def _concerns(row: AttendedInfo) -> bool:
+    """Whether the reader is to see an open report that is not red: of who is responsible, and critical ones that one has ordered."""
+    return row.duty == "responsible" or (row.duty == "none" and any(value.critical for value in row.values))
+
+
 def _urgently(row: AttendedInfo) -> str:
     """What is to be done about a red row."""
     who = f"{row.patient}, order {row.order[:12]}"
@@ -285,6 +298,7 @@ def _describe(agent: Agent, wallet: Wallet, kept: ReceivedResult, there: Standin
         duty,
         leaf.status.value,
         leaf.attention.value,
+        leaf.at,
         leaf.due,
         leaf.climbed,
         mine and leaf.attention in OPEN,
@@ -305,6 +319,7 @@ def _unreported(agent: Agent, wallet: Wallet, watched: WatchedOrder, there: Stan
         duty,
         there.order.status.value,
         "",
+        0,
         there.order.deadline,
         0,
         duty == "responsible" and agent.store.find(OpenMatter, wallet.person, content.order) is not None,

@@ -31,13 +31,17 @@ from salus.fhir.chart_text import ChartView, Item, render
 from salus.fhir.parsing import Resource, as_bundle, instant, read_resource
 from salus.fhir.validation import read_outcome
 from salus.ledger.modules.sections.state import Section, section_key
+from salus.warrants.link import Right
 
 OWN_PROVENANCE = "urn:salus:provenance"  # full URL of what Salus itself notes about an import
 
 
 @dataclass
 class ChartResult:
-    """A chart as it was opened. ``unread``: (section, entry number, code); ``more``: entries that came after the grant."""
+    """A chart as it was opened. ``unread``: (section, entry number, code); ``more``: entries that came after the grant.
+
+    ``opened``: the sections that the reader may read, whatever is in them; ``asked``: the sections and types that were asked for.
+    """
 
     chart: Chart
     shown: list[Version]
@@ -47,6 +51,8 @@ class ChartResult:
     more: int = 0
     names: dict[bytes, str] = field(default_factory=dict)
     incomplete_batches: int = 0
+    opened: frozenset[SectionKind] = frozenset(SectionKind)
+    asked: tuple[tuple[SectionKind, ...], tuple[str, ...]] = ((), ())
 
 
 def open_chart(
@@ -61,12 +67,12 @@ def open_chart(
     """The chart of ``patient`` as ``reader`` may see it; ``no-grant`` where there is none, else what the vault refuses."""
     wallet = agent.wallet(reader)
     reading = Reading()
-    more = 0
+    more, opened = 0, frozenset(SectionKind)
     own = patient in (wallet.record.name, wallet.person.hex())
     if own:
         _read_own(agent, wallet, sections, types, reading)
     else:
-        more = _read_grants(agent, wallet, patient, sections, reading)
+        more, opened = _read_grants(agent, wallet, patient, sections, reading)
     header = newest_header(agent)
     chart = fold(reading.placed)
     shown = chart.current()
@@ -76,7 +82,8 @@ def open_chart(
     incomplete = 0
     if own and not sections:
         incomplete = incomplete_batches(agent, wallet.person) if types else _incomplete(reading.placed)
-    return ChartResult(chart, shown, header.time, header.height, reading.unread, more, names, incomplete)
+    asked = (tuple(sections), tuple(types))
+    return ChartResult(chart, shown, header.time, header.height, reading.unread, more, names, incomplete, opened, asked)
 
 
 def resource_of(version: Version) -> Resource:
@@ -97,7 +104,8 @@ def chart_text(result: ChartResult, width: int = 100) -> str:
     if result.incomplete_batches:
         notes.append(f"{result.incomplete_batches} imports are not complete yet")
     items = [_item(result, v) for v in result.shown if v.leaf.data and v.leaf.full_url != OWN_PROVENANCE]
-    return render(ChartView(tuple(items), result.as_of, result.height, tuple(notes)), width)
+    view = ChartView(tuple(items), result.as_of, result.height, tuple(notes), result.opened, *result.asked)
+    return render(view, width)
 
 
 def summary(result: ChartResult) -> dict[str, object]:
@@ -125,6 +133,7 @@ def summary(result: ChartResult) -> dict[str, object]:
         "height": result.height,
         "more": result.more,
         "incomplete_batches": result.incomplete_batches,
+        "opened": sorted(result.opened - {SectionKind.MANIFEST}),
         "unread": unread,
         "versions": rows,
     }
@@ -211,7 +220,10 @@ def _read_own(agent: Agent, wallet: Wallet, sections: Sequence[SectionKind], typ
         read_all_own(agent, wallet, found, reading)
 
 
-def _read_grants(agent: Agent, wallet: Wallet, patient: str, sections: Sequence[SectionKind], reading: Reading) -> int:
+def _read_grants(
+    agent: Agent, wallet: Wallet, patient: str, sections: Sequence[SectionKind], reading: Reading
+) -> tuple[int, frozenset[SectionKind]]:
+    """How much came after the grants, and which sections may be read by one that the vaults do not refuse."""
     held = held_parts(agent, wallet, patient, sections)
     if not held:
         raise AgentRefused("no-grant", "this patient has granted you nothing of that")
@@ -221,7 +233,9 @@ def _read_grants(agent: Agent, wallet: Wallet, patient: str, sections: Sequence[
     if tried.refusals and not tried.done:
         raise tried.refusals[0]
     reading.unread += [(*place, code) for place, code in tried.refused.items() if place not in tried.done]
-    return _more(agent, [one.part for one in held])
+    refused = {kind for kind, _ in tried.refused} - {kind for kind, _ in tried.done}
+    readable = {one.part.kind for one in held if Right.READ in one.part.warrant.links[-1].link.rights}
+    return _more(agent, [one.part for one in held]), frozenset(readable - refused)
 
 
 @dataclass

@@ -71,8 +71,8 @@ class InboxItem:
 
     @property
     def who(self) -> str:
-        """The sender in words."""
-        return (self.sender or "?") + (" (a stranger)" if self.stranger else "")
+        """The sender in words; what has to be done now has none, and is marked."""
+        return (self.sender or ("!!!" if self.kind == URGENT else "?")) + (" (a stranger)" if self.stranger else "")
 
     @property
     def what(self) -> str:

@@ -295,6 +295,6 @@ def _is_child(born: str, now: int) -> bool:
 def _date(moment: int) -> str:
     """The moment for people; whoever made the code may have put any number there."""
     try:
-        return datetime.fromtimestamp(moment / 1000, UTC).isoformat(" ", timespec="minutes")
+        return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     except (ValueError, OverflowError, OSError):
         return "no date that a calendar has"
