@@ -82,7 +82,15 @@ done_at patient salus inbox --as Ana
 done_at patient salus chart --as Ana --type MedicationDispense
 is "the second hand-over" "$(field versions.1.resource | cut -d/ -f1)" MedicationDispense
 done_at hospital salus rx list --as "Dr. Lind"
-is "what the prescriber sees" "$(field issued.0.fills.0.dispensed)" 1000
+is "what the prescriber sees" "$(field issued.0.fills.0.status)" not-shared
+done_at patient salus grant --as Ana --to "Dr. Lind" --section medications --standing --for 1h
+grant=$(field grant)
+done_at hospital salus inbox --as "Dr. Lind"
+done_at hospital salus rx list --as "Dr. Lind"
+is "what the prescriber sees where it is shared" "$(field issued.0.fills.0.dispensed)" 1000
+done_at patient salus revoke "$grant" --as Ana
+done_at hospital salus rx list --as "Dr. Lind"
+is "what the prescriber sees when that was taken back" "$(field issued.0.fills.0.status)" not-shared
 
 echo "What speaks against a medicine is shown before it is signed; a reason that overrides it stays in it"
 cat >"$work/allergy.json" <<'JSON'

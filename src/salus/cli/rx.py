@@ -284,6 +284,7 @@ def words(fill: Any) -> str:
     """What has become of a fill, as people say it."""
     part = f"{fill.dispensed / 10:g} % of it"
     said = {
+        "not-shared": f"to be fetched until {when(fill.closes)}; the patient does not share whether it was",
         "ready": f"waits to be fetched until {when(fill.closes)}",
         "accepted": f"a pharmacy has it, until {when(fill.until)}",
         "on-hold": "was stopped while a pharmacy has it: it must not be handed over",

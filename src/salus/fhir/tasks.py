@@ -12,6 +12,7 @@ from salus.fhir.validation import require_valid
 
 STATUS_SYSTEM, SHARE_SYSTEM, FILL_SYSTEM = "urn:salus:fill-status", "urn:salus:share", "urn:salus:fill"
 LICENCE_SYSTEM, DOUBT_SYSTEM = "urn:salus:licence", "urn:salus:doubt"
+NOT_SHARED = "not-shared"  # in place of a status, for who may not be told it
 
 #: What Task has no code of its own for is named beside it, as its business status.
 _TASK_STATUS = {

@@ -230,7 +230,8 @@ def test_prescribed_at_one_member_and_dispensed_at_another(tmp_path: Path) -> No
         assert dispensing.accept(two.far.agent, PHARMACIST, handle, None).held
         assert dispensing.dispense(two.far.agent, PHARMACIST, handle, None, ALL).told
         assert [item.trouble for item in inbox.collect(two.far.agent, "Ben")] == [""]
-        assert prescribing.issued(two.near.agent, DOCTOR)[0].fills[0].status == "completed"
+        assert prescribed.show(two.far.agent, "Ben", handle).fills[0].status == "completed"
+        assert prescribing.issued(two.near.agent, DOCTOR)[0].fills[0].status == "not-shared"
 
 
 def test_a_prescription_goes_ahead_to_the_pharmacy_that_the_patient_wishes(place: Town) -> None:

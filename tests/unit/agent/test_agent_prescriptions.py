@@ -18,8 +18,9 @@ from msgspec.structs import replace
 from prescribing_world import ALL, DOSE, DRUG, PHARMACIST, RIVAL, Town, town
 from salus.agent.at_once import side_by_side
 from salus.agent.own_prescriptions import OwnPrescription
-from salus.agent.services import charting, dispensing, examining, inbox, licensing, prescribed, prescribing
+from salus.agent.services import charting, dispensing, examining, inbox, licensing, prescribed, prescribing, revoking
 from salus.agent.services.dispensing import Supply
+from salus.agent.services.granting import Lasting
 from salus.agent.services.prescribing import Terms
 from salus.agent.services.submitting import prepare
 from salus.charts.sections import SectionKind
@@ -31,6 +32,7 @@ from salus.exchange.api import TxStatus
 from salus.exchange.prescribing import PREFIX, code_from_text, code_to_text, zstd
 from salus.exchange.proofs import read_proofs, require_proofs
 from salus.fhir.authoring import medication_request
+from salus.fhir.tasks import NOT_SHARED, FillInfo
 from salus.ledger.modules.licences.messages import LicenceStatus
 from salus.ledger.modules.prescriptions.messages import AcceptFill, Identified, Reason, Rest
 from salus.ledger.modules.prescriptions.state import DAY
@@ -423,6 +425,30 @@ def test_a_stop_reaches_the_pharmacy_that_has_it(place: Town) -> None:
     assert place.statuses(handle) == ["on-hold"]
     assert dispensing.acknowledge(place.near.agent, PHARMACIST, handle, None).state.status == "stopped"
     assert refused(dispensing.accept, place.far.agent, RIVAL, handle, None) == "ledger/is-stopped"
+
+
+def test_the_prescriber_is_told_what_became_of_it_where_the_patient_shares_that(place: Town) -> None:
+    """RX-46: before, while a pharmacy has it, and after; a right to write is none to know."""
+
+    def told() -> FillInfo:
+        return prescribing.issued(place.home.agent, DOCTOR)[0].fills[0]
+
+    place.home.grant(rights=(Right.APPEND,), sections=(SectionKind.MEDICATIONS,))
+    handle = place.issue()
+    before = told()
+    assert (before.status, before.closes > 0) == (NOT_SHARED, True)
+    place.open(handle)
+    place.accept(handle)
+    assert told() == before
+    place.dispense(handle)
+    assert told() == before
+    made = place.home.grant(sections=(SectionKind.MEDICATIONS,), lasting=Lasting(True, True))
+    assert (told().status, told().dispensed) == ("completed", 1000)
+    revoking.revoke(place.home.agent, PATIENT, grant=made.grant)
+    assert told() == before
+    stopped = place.taken(drug="Ibuprofen 400 mg")
+    prescribing.stop(place.home.agent, DOCTOR, stopped)
+    assert told().status == "on-hold"
 
 
 def test_the_prescriber_cancels_only_what_nobody_has(place: Town) -> None:

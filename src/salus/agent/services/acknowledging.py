@@ -128,8 +128,8 @@ def take_result(agent: Agent, wallet: Wallet, letter: Letter) -> str:
 def attended(agent: Agent, name: str, *, everything: bool = False) -> tuple[AttendedInfo, ...]:
     """What a clinician is to look at, the red first: reports that nobody has acknowledged, orders of which none came in time.
 
-    A cover sees what has climbed, an orderer who has no duty what is critical; ``everything``: what is acknowledged, superseded or
-    somebody else's as well.
+    A cover sees what has climbed, an orderer who has no duty what is critical; ``everything``: what is acknowledged,
+    superseded or somebody else's as well.
     """
     wallet = agent.wallet(name)
     if everything:
@@ -234,7 +234,7 @@ def _is_over(key: bytes, there: Standing) -> bool:
 
 
 def _concerns(row: AttendedInfo) -> bool:
-    """Whether the reader is to see an open report that is not red: of who is responsible, and critical ones that one has ordered."""
+    """Whether the reader is to see an open report that is not red: as who is responsible, or a critical one of an own order."""
     return row.duty == "responsible" or (row.duty == "none" and any(value.critical for value in row.values))
 
 

@@ -14,12 +14,14 @@ from salus.agent.known import licence_of
 from salus.agent.services.charting import born_of
 from salus.agent.services.contacts import find_contact
 from salus.agent.services.examining import choose, choose_fill, describe_fills, require_request, standing
+from salus.agent.services.holding import shares
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.safety import Safety, at_signing, require_safe
 from salus.agent.services.submitting import submit
 from salus.agent.services.writing import NoteJob, plan_note, resume_notes
 from salus.agent.verify import newest_header, record
 from salus.agent.wallet import Wallet
+from salus.charts.sections import SectionKind
 from salus.clinical.checks import Check
 from salus.codec import Record, decode, encode
 from salus.crypto.hashing import tagged
@@ -33,7 +35,7 @@ from salus.exchange.outage import sign_slips
 from salus.exchange.prescribing import Content, FillSlip, PrescriptionCode, PrescriptionLetter, code_to_text
 from salus.fhir.authoring import medication_words, prescribed
 from salus.fhir.parsing import Resource, read_resources
-from salus.fhir.tasks import FillInfo
+from salus.fhir.tasks import NOT_SHARED, FillInfo
 from salus.fhir.validation import require_valid
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.prescriptions.messages import (
@@ -47,6 +49,7 @@ from salus.ledger.modules.prescriptions.messages import (
 from salus.ledger.modules.prescriptions.state import (
     DAY,
     NOBODY,
+    FillStatus,
     Prescription,
     content_hash,
     prescription_id,
@@ -157,10 +160,29 @@ def resume_issues(agent: Agent) -> None:
 
 
 def issued(agent: Agent, author: str) -> tuple[IssuedInfo, ...]:
-    """Everything that one has prescribed, the latest first."""
+    """Everything that one has prescribed, the latest first.
+
+    What became of a fill is told of what was stopped or taken back, and where the patient lets one read the medications now.
+    """
     wallet = agent.wallet(author)
-    found = [describe_issued(agent, kept) for _, kept in agent.store.all(IssuedPrescription, wallet.person)]
+    patients = dict[bytes, bool]()
+    found = []
+    for _, kept in agent.store.all(IssuedPrescription, wallet.person):
+        info, patient = describe_issued(agent, kept), person_id(kept.patient.card.key)
+        if not info.stopped_at:
+            if patient not in patients:
+                patients[patient] = shares(agent, wallet, patient.hex(), SectionKind.MEDICATIONS)
+            if not patients[patient]:
+                info = replace(info, fills=tuple(map(_untold, info.fills)))
+        found.append(info)
     return tuple(sorted(found, key=lambda info: -info.issued_at))
+
+
+def _untold(fill: FillInfo) -> FillInfo:
+    """The fill without what became of it, unless it was taken back."""
+    if fill.status == FillStatus.CANCELLED.value:
+        return fill
+    return FillInfo(fill.fill, NOT_SHARED, fill.opens, fill.closes, 0, 0, 0, False, "")
 
 
 def cancel(agent: Agent, author: str, named: str) -> IssuedInfo:

@@ -14,7 +14,7 @@ from salus.agent.known import licence_of
 from salus.agent.own_sections import present
 from salus.agent.services.charting import open_chart
 from salus.agent.services.copying import WaitingCopy, keep_copy, new_copy, seal_due
-from salus.agent.services.holding import Held, held_parts
+from salus.agent.services.holding import Held, has_ended, held_parts
 from salus.agent.services.importing import draft_entries, import_files
 from salus.agent.services.licensing import organisation, organisation_id
 from salus.agent.services.posting import keep_letter, send_letters
@@ -312,20 +312,13 @@ def _anchor(agent: Agent, wallet: Wallet, job: NoteJob) -> tuple[NoteJob, Place]
         try:
             submit(agent, [action], [writer], [job.blob])
         except LedgerRefused as error:
-            if error.code == "epoch-closed" and not _ended(agent, job):
+            if error.code == "epoch-closed" and not has_ended(agent, job.warrant):
                 job = _sealed_again(agent, wallet, job, attempt)
                 continue
             with agent.store.writing():
                 agent.store.drop(NoteJob, wallet.person, job.entry)
             raise
     raise AgentRefused("section-busy", "the section's keys change all the time; try again")
-
-
-def _ended(agent: Agent, job: NoteJob) -> bool:
-    """Whether the grant of the note has ended, as the ledger proves it: nobody tells any more what to seal to."""
-    links = [signed.link for signed in job.warrant.links]
-    gone, header = records(agent, [revocation_key(link.revocation) for link in links], Revoked)
-    return any(gone) or min(link.not_after for link in links) <= header.time
 
 
 def _sealed_again(agent: Agent, wallet: Wallet, job: NoteJob, attempt: int) -> NoteJob:
