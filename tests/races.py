@@ -20,7 +20,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from localnet_world import MEMBERS, Members
+from localnet_world import MEMBERS, Members, until
 from salus.bootstrap import open_home
 from salus.codec import decode, encode
 from salus.crypto.hashing import tagged
@@ -34,7 +34,7 @@ from salus.ledger.modules.licences.messages import IssueLicence
 from salus.ledger.modules.prescriptions.messages import AcceptFill, IssuePrescription, NewFill
 from salus.ledger.modules.prescriptions.state import DAY, Fill, fill_key, prescription_id
 from salus.ledger.modules.scheduling.messages import HoldSlots, Kind, OpenSchedule, PublishSlots, Slot
-from salus.ledger.modules.scheduling.state import Seats, appointment_id, page_root, schedule_id, seats_key, shown
+from salus.ledger.modules.scheduling.state import Seats, appointment_id, page_root, period_key, schedule_id, seats_key, shown
 from salus.ledger.tx import SIGNATURE_TAG, Action, Body, Signature, Transaction, body_hash, licence_id
 from salus.ledger.verifying import require_answer
 
@@ -118,9 +118,9 @@ class Course:
                 if error.full_code != "agent/undecided" or time.monotonic() > deadline:
                     return error.full_code
 
-    def run(self, claims: Sequence[Claim], where: bytes, holder: Callable[[bytes], bytes]) -> Outcome:
-        """All claims at once; ``holder`` reads from the leaf ``where`` who has it."""
-        self.world.settled()  # whoever has not seen yet what there is to be had would say that there is nothing
+    def run(self, claims: Sequence[Claim], wanted: bytes, where: bytes, holder: Callable[[bytes], bytes]) -> Outcome:
+        """All claims at once, on what the leaf ``wanted`` says; ``holder`` reads from the leaf ``where`` who has it."""
+        until(lambda: all(self._leaves(wanted)))  # whoever has not seen it yet would say that there is nothing to be had
         outcome, began = Outcome(), time.monotonic()
 
         def claim(one: Claim) -> tuple[Claim, str, list[str]]:
@@ -133,8 +133,8 @@ class Course:
                 outcome.stolen.update(stolen)
                 outcome.applied += [one.winner] if not refusal else []
         outcome.seconds = time.monotonic() - began
-        self.world.settled()
-        outcome.holders = [holder(self._leaf(at, where)) for at in range(MEMBERS)]
+        until(lambda: all(leaf and outcome.applied == [holder(leaf)] for leaf in self._leaves(where)))
+        outcome.holders = [holder(leaf) if leaf else b"" for leaf in self._leaves(where)]
         return outcome
 
     def _stolen(self, claim: Claim) -> list[tuple[int, bytes, bytes]]:
@@ -145,10 +145,14 @@ class Course:
         bodies = [replace(seen.body, sponsor=self.world.member(0)), replace(seen.body, actions=(own,))]
         return [(at, encode(replace(seen, body=body)), body_hash(body)) for at, body in zip((0, THIEF), bodies, strict=True)]
 
-    def _leaf(self, at: int, where: bytes) -> bytes:
-        with self.world.client(at) as node:
-            (answer,) = node.states([where])
-            return require_answer(self.world.genesis, answer) or b""
+    def _leaves(self, where: bytes) -> list[bytes]:
+        """The leaf as each member proves it; empty where there is none."""
+        found = []
+        for at in range(MEMBERS):
+            with self.world.client(at) as node:
+                (answer,) = node.states([where])
+                found.append(require_answer(self.world.genesis, answer) or b"")
+        return found
 
     def prescription(self, count: int) -> Outcome:
         """So many pharmacies accept one fill."""
@@ -162,7 +166,7 @@ class Course:
             holder = key(f"holder {number} {each}").public
             accept = AcceptFill(handle, 0, self.pharmacist, holder, clock() + 7 * DAY)
             claims.append(Claim(each % MEMBERS, *self.signed(each % MEMBERS, accept, [bearer, key("pharmacist")]), holder))
-        return self.run(claims, fill_key(handle, 0), lambda leaf: decode(leaf, Fill, limit=4096).holder)
+        return self.run(claims, fill_key(handle, 0), fill_key(handle, 0), lambda leaf: decode(leaf, Fill, limit=4096).holder)
 
     def slot(self, count: int) -> Outcome:
         """So many patients hold the last seat of one slot."""
@@ -181,7 +185,7 @@ class Course:
         def seated(leaf: bytes) -> bytes:
             return b"".join(seat.appointment for seat in decode(leaf, Seats, limit=65_536).taken)
 
-        return self.run(claims, seats_key(schedule, start), seated)
+        return self.run(claims, period_key(schedule, start), seats_key(schedule, start), seated)
 
 
 def main() -> int:

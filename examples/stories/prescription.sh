@@ -84,7 +84,7 @@ is "the second hand-over" "$(field versions.1.resource | cut -d/ -f1)" Medicatio
 done_at hospital salus rx list --as "Dr. Lind"
 is "what the prescriber sees" "$(field issued.0.fills.0.status)" not-shared
 done_at patient salus grant --as Ana --to "Dr. Lind" --section medications --standing --for 1h
-grant=$(field grant)
+grant=$(field grants.0.grant)
 done_at hospital salus inbox --as "Dr. Lind"
 done_at hospital salus rx list --as "Dr. Lind"
 is "what the prescriber sees where it is shared" "$(field issued.0.fills.0.dispensed)" 1000
