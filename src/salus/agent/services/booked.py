@@ -24,6 +24,7 @@ from salus.crypto.signing import SigningKey, person_id
 from salus.errors import AgentRefused, LedgerRefused, SalusError, WarrantRefused
 from salus.exchange.appointing import AppointmentLetter, sign_booking
 from salus.exchange.envelopes import Letter, LetterKind
+from salus.exchange.hours import local_time
 from salus.exchange.schedules import About, SignedAbout, require_about, require_page, root_of
 from salus.fhir.appointments import AppointmentInfo
 from salus.ledger.modules.scheduling.messages import BookAppointment, CancelAppointment
@@ -231,15 +232,18 @@ def _of_practice(letter: Letter, about: About) -> bool:
 
 def _said(own: OwnAppointment, info: AppointmentInfo) -> str:
     """What has become of it, as people say it."""
-    short = info.appointment[:12]
+    short, zone = info.appointment[:12], info.places[0].zone if info.places else "UTC"
+    at = local_time(zone, info.begins) if info.begins else ""
+    of = f" of {at}" if at else ""
     if info.status == "pending":
         asked = "A place is offered" if own.wait is not None and not own.letter else "The practice offers another time"
-        return f"{asked}: book it before its deadline, or cancel it: salus appt book {short}"
+        until = local_time(zone, info.until)
+        return f"{asked}{f', {at}' if at else ''}: book it until {until}, or cancel it: salus appt book {short}"
     return {
-        "waitlist": f"The offer has lapsed: the appointment {short} waits again, behind all others",
-        "booked": f"The appointment {short} is booked",
-        "arrived": f"You are checked in: appointment {short}",
-        "fulfilled": f"The visit is over: appointment {short}",
-        "noshow": f"The practice has noted that you did not come: appointment {short}",
-        "cancelled": f"The appointment {short} is cancelled" + (f" by the practice: {info.reason}" if info.reason else ""),
+        "waitlist": f"The offer has lapsed: you wait again, behind all others: appointment {short}",
+        "booked": f"The appointment{of} is booked: {short}",
+        "arrived": f"You are checked in for the appointment{of}: {short}",
+        "fulfilled": f"The visit{of} is over: appointment {short}",
+        "noshow": f"The practice has noted that you did not come to the appointment{of}: {short}",
+        "cancelled": f"The appointment{of} is cancelled{f' by the practice: {info.reason}' if info.reason else ''}: {short}",
     }[info.status]

@@ -18,6 +18,7 @@ from salus.errors import AgentRefused, WarrantRefused
 from salus.exchange.appointing import BookingLetter, require_booking
 from salus.exchange.cards import SignedCard
 from salus.exchange.envelopes import Letter
+from salus.exchange.hours import local_time
 from salus.fhir.appointments import AppointmentInfo
 from salus.ids import Bytes32, Count
 from salus.ledger.modules.scheduling.messages import DAY
@@ -62,14 +63,17 @@ def take_booking(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     sent = decode(letter.body, BookingLetter, limit=MAX_LETTER)
     owner = desk_owner(agent, wallet)
     there = standing(agent, sent.appointment)
-    here = set(agent.store.ids(OwnSchedule, owner))
+    here = dict(agent.store.all(OwnSchedule, owner))
     known = agent.store.find(Booking, owner, sent.appointment)
     require_booking(sent, there.patient, person_id(letter.sender.card.key))
-    if not any(one.schedule in here for one in there.slots):
+    times = [(here[one.schedule], one.slot.start) for one in there.slots if one.schedule in here]
+    if not times:
         raise WarrantRefused("wrong-sender", "the letter is about no appointment at this desk")
     kept = Booking(sent, letter.sender, known.seed if known else None, agent.clock())
     agent.store.put(owner, sent.appointment, kept)
-    return f"{sent.name} comes: appointment {sent.appointment.hex()[:12]}"
+    schedule, start = times[0]
+    at = local_time(schedule.signed.about.zone, start)
+    return f"{sent.name} comes on {at} ({schedule.name}): appointment {sent.appointment.hex()[:12]}"
 
 
 def at_desk(agent: Agent, wallet: Wallet, window: tuple[int, int]) -> list[tuple[bytes, bytes, Appointment]]:
