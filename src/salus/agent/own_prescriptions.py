@@ -13,3 +13,9 @@ class OwnPrescription(Record, frozen=True, tag="own-prescription"):
     letter: PrescriptionLetter
     came: Count
     taken: bool
+
+
+class Unnoted(Record, frozen=True, tag="unnoted-prescription"):
+    """A prescription, by its handle, that the wallet has not noted for a recovery yet; ``due``: when it is to be (ms)."""
+
+    due: Count

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from leaving_world import export, second_home, take_in
 from post_world import two_members
 from prescribing_world import ALL, DOSE, DRUG, PHARMACIST, RIVAL, Town, town
-from salus.agent.own_prescriptions import OwnPrescription
+from salus.agent.home import Agent
+from salus.agent.own_prescriptions import OwnPrescription, Unnoted
+from salus.agent.own_sections import own_section
 from salus.agent.services import (
     charting,
     contacts,
@@ -28,6 +30,7 @@ from salus.agent.services import (
 from salus.agent.services.people import read_cold
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.prescribing import IssuedPrescription, Terms
+from salus.charts.sections import SectionKind
 from salus.codec import encode
 from salus.crypto.signing import SigningKey
 from salus.errors import AgentRefused
@@ -36,7 +39,7 @@ from salus.exchange.envelopes import LetterKind
 from salus.exchange.prescribing import DispensedNotice, PrescriptionLetter, code_from_text, code_to_text
 from salus.fhir.authoring import medication_request
 from salus.ledger.modules.prescriptions.messages import Rest
-from world import DOCTOR, PATIENT, World, beside, introduce
+from world import DOCTOR, HOUR, PATIENT, World, beside, introduce
 
 
 @pytest.fixture
@@ -214,6 +217,43 @@ def test_after_a_theft_prescriptions_go_on_under_the_new_wallet_and_by_other_cod
     dispensing.open_code(place.near.agent, PHARMACIST, place.code(handles[0]))
     assert dispensing.accept(place.near.agent, PHARMACIST, handles[0], None).held
     prescribed.rotate(place.home.agent, PATIENT, place.issue(), None)
+
+
+def test_after_a_theft_a_new_home_finds_prescriptions_by_the_cold_file_alone(place: Town, tmp_path: Path) -> None:
+    """WAL-3, RX-47: also those that the stolen wallet had had from one before it."""
+    ready, thefts = place.issue(), tmp_path / "cold"
+    handles, stolen = {ready, place.taken(drug="Ibuprofen 400 mg")}, place.code(ready).bearer
+    (cold,) = (place.home.home / "cold").glob(f"{PATIENT}*.cold")
+    for folder in ("new", "newer"):
+        with beside(place.home, tmp_path / folder) as new:
+            recovering.recover(new.agent, read_cold(cold.read_bytes()), cold_dir=thefts / folder)
+            assert {info.prescription for info in prescribed.own_prescriptions(new.agent, PATIENT)} == handles
+            assert prescribed.code(new.agent, PATIENT, ready, None)[0].bearer != stolen
+            prescribed.resume_prescribed(new.agent)
+            assert not new.agent.store.all(Unnoted, new.agent.wallet(PATIENT).person)
+            (cold,) = (thefts / folder).glob("*.cold")
+
+
+def test_a_prescription_is_noted_once_and_apart_from_its_coming_where_others_keep_the_ledger_too(tmp_path: Path) -> None:
+    """RX-47."""
+
+    def noted(agent: Agent, name: str) -> int:
+        return own_section(agent, agent.wallet(name), SectionKind.MANIFEST).count
+
+    with two_members(tmp_path) as two, beside(two.far, tmp_path / "phone") as phone:
+        two.near.person(DOCTOR, Role.PHYSICIAN)
+        introduce(two.far, "Ben", two.near)
+        made = pairing.add_device(two.far.agent, "Ben", "phone")
+        pairing.join(phone.agent, made.text, made.code)
+        for drug in (DRUG, "Ibuprofen 400 mg"):
+            prescribing.issue(two.near.agent, DOCTOR, "Ben", medication_request(drug, DOSE, "Ben"), Terms())
+        for agent in (two.far.agent, phone.agent):
+            inbox.collect(agent, "Ben")
+        before = noted(two.far.agent, "Ben")
+        two.far.clock.now += 13 * HOUR
+        for agent in (two.far.agent, phone.agent):
+            prescribed.resume_prescribed(agent)
+        assert noted(two.far.agent, "Ben") == before + 1  # both, and by one of the devices
 
 
 def test_prescribed_at_one_member_and_dispensed_at_another(tmp_path: Path) -> None:

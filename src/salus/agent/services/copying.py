@@ -6,6 +6,7 @@ Apart in time from the notes that they are copies of, so that a ledger with seve
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -52,7 +53,8 @@ def new_copy(keeper: Wallet, original: Sealed, leaf: Leaf) -> WaitingCopy:
 
 def keep_copy(agent: Agent, copy: WaitingCopy) -> None:
     """Keep the copy until it is due; call this with the end of what it is a copy of, in one store transaction."""
-    agent.store.put(copy.keeper, copy.entry, msgspec.structs.replace(copy, due=_due(agent, copy.keeper)))
+    due = when_apart(agent, [one.due for _, one in agent.store.all(WaitingCopy, copy.keeper)])
+    agent.store.put(copy.keeper, copy.entry, msgspec.structs.replace(copy, due=due))
 
 
 def seal_due(agent: Agent) -> None:
@@ -74,14 +76,16 @@ def waiting(agent: Agent, name: str) -> WaitingInfo:
     return WaitingInfo(len(found), max(found, default=0))
 
 
-def _due(agent: Agent, keeper: bytes) -> int:
-    """When a copy of now is due: with the batch that waits already, else at random; at once on a ledger of one member."""
+def when_apart(agent: Agent, planned: Iterable[int]) -> int:
+    """When (ms) something of now is due that is to stand apart from what it came of.
+
+    With what is ``planned`` already, else at random; at once on a ledger of one member.
+    """
     now = agent.clock()
     if len(current_members(agent)) == 1:
         return now
     earliest, latest = agent.outbox.window(now)
-    planned = [copy.due for _, copy in agent.store.all(WaitingCopy, keeper) if earliest <= copy.due <= latest]
-    return min(planned, default=earliest + secrets.randbelow(latest - earliest + 1))
+    return min((due for due in planned if earliest <= due <= latest), default=earliest + secrets.randbelow(latest - earliest + 1))
 
 
 def _waiting(agent: Agent, wallet: Wallet) -> list[WaitingCopy]:

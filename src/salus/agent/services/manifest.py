@@ -1,7 +1,7 @@
 """The manifest: what a wallet notes in a section of its own, for its owner's other devices and for its recovery.
 
-Which grants were given, which devices there are, what was booked, prescriptions and confidential results that came before a
-device did, and the wallet itself. Only the owner's devices open it. Every command that acts on grants, keys or appointments reads
+Which grants were given, which devices there are, what was booked and prescribed, confidential results that came before a device
+did, and the wallet itself. Only the owner's devices open it. Every command that acts on grants, keys or appointments reads
 what other devices have noted.
 """
 
@@ -15,7 +15,7 @@ import msgspec
 from salus.agent.given import GivenGrant, merge_given
 from salus.agent.home import Agent
 from salus.agent.own_appointments import OwnAppointment
-from salus.agent.own_prescriptions import OwnPrescription
+from salus.agent.own_prescriptions import OwnPrescription, Unnoted
 from salus.agent.own_results import OwnResult, result_key
 from salus.agent.own_sections import own_section
 from salus.agent.sealed_reading import NO_KEY, Reading, read_own
@@ -148,8 +148,8 @@ def _take_in(agent: Agent, wallet: Wallet, notes: Sequence[Note]) -> None:
         elif isinstance(note, OwnAppointment):
             _take_appointment(agent, wallet.person, note)
         elif isinstance(note, OwnPrescription):
-            if agent.store.find(OwnPrescription, wallet.person, note.letter.content.prescription) is None:
-                agent.store.put(wallet.person, note.letter.content.prescription, note)
+            _take_prescription(agent, wallet.person, note)
+            agent.store.drop(Unnoted, wallet.person, note.letter.content.prescription)
         elif isinstance(note, OwnResult):
             agent.store.put(wallet.person, result_key(note.letter), note)
         elif not wallet.record.recovery:
@@ -159,12 +159,14 @@ def _take_in(agent: Agent, wallet: Wallet, notes: Sequence[Note]) -> None:
 
 
 def _take_former(agent: Agent, wallet: Wallet, notes: Sequence[Note]) -> None:
-    """Of what was noted before a recovery: the seed that opens old receipts, which grants had been given, and appointments."""
+    """Of what was noted before a recovery: the seed that opens old receipts, grants, appointments and prescriptions."""
     for note in notes:
         if isinstance(note, GivenGrant):
             merge_given(agent, wallet.record.former[0].person, note)
         elif isinstance(note, OwnAppointment):
             _take_appointment(agent, wallet.record.former[0].person, note)
+        elif isinstance(note, OwnPrescription):
+            _take_prescription(agent, wallet.record.former[0].person, note)
         elif isinstance(note, WalletNote):
             before = Wallet(note.principal)
             record = _record(agent, wallet)
@@ -180,6 +182,12 @@ def _take_appointment(agent: Agent, person: bytes, note: OwnAppointment) -> None
         agent.store.put(person, handle, note)
     elif known.told:
         agent.store.put(person, handle, msgspec.structs.replace(note, seen=known.seen))
+
+
+def _take_prescription(agent: Agent, person: bytes, note: OwnPrescription) -> None:
+    handle = note.letter.content.prescription
+    if agent.store.find(OwnPrescription, person, handle) is None:
+        agent.store.put(person, handle, note)
 
 
 def _take_reading(agent: Agent, wallet: Wallet, note: ReadingNote) -> None:

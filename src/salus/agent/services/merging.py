@@ -17,7 +17,7 @@ from salus.agent.epoch_pairs import KnownPair, KnownSealKey
 from salus.agent.given import Ending, GivenGrant
 from salus.agent.known import KnownLicence, KnownPrescriber
 from salus.agent.own_appointments import OwnAppointment
-from salus.agent.own_prescriptions import OwnPrescription
+from salus.agent.own_prescriptions import OwnPrescription, Unnoted
 from salus.agent.own_results import OwnOrder, OwnResult, Unfiled
 from salus.agent.own_schedules import OutgoingPage, OwnPage, OwnSchedule
 from salus.agent.services.acknowledging import OpenMatter, ReceivedResult, WatchedOrder
@@ -163,6 +163,7 @@ TABLE = (
     Rule(IssueJob, Scope.PERSON, what_is_here),
     Rule(IssuedPrescription, Scope.PERSON, what_is_here),
     Rule(OwnPrescription, Scope.PERSON, what_is_here),  # whether it was taken over, the ledger says
+    Rule(Unnoted, Scope.PERSON, what_is_here),
     Rule(Dispensing, Scope.PERSON, what_is_here),
     Rule(OpenedFill, Scope.PERSON, what_is_here),
     Rule(DispenseJob, Scope.PERSON, what_is_here),

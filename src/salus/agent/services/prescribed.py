@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import msgspec
 
 from salus.agent.home import Agent
-from salus.agent.own_prescriptions import OwnPrescription
+from salus.agent.own_prescriptions import OwnPrescription, Unnoted
 from salus.agent.services.charting import open_chart
 from salus.agent.services.contacts import find_contact
+from salus.agent.services.copying import when_apart
 from salus.agent.services.examining import (
     Genuine,
     Standing,
@@ -21,11 +22,11 @@ from salus.agent.services.examining import (
     require_request,
     standing,
 )
-from salus.agent.services.manifest import sync
+from salus.agent.services.manifest import plan_notes, sync
 from salus.agent.services.posting import keep_letter, send_letters
 from salus.agent.services.referring import refer
 from salus.agent.services.safety import with_record
-from salus.agent.services.sealing import Draft, Signing, plan_own, resume_jobs, silent
+from salus.agent.services.sealing import Draft, Signing, plan_own, resume_jobs, roll_forward, silent
 from salus.agent.services.submitting import submit
 from salus.agent.verify import record
 from salus.agent.wallet import Former, Wallet, prescription_seed
@@ -98,8 +99,15 @@ def take_in(agent: Agent, wallet: Wallet, letter: Letter) -> str:
     require_slips(agent, sent, found)
     handle = sent.content.prescription
     if agent.store.find(OwnPrescription, wallet.person, handle) is None:
-        agent.store.put(wallet.person, handle, OwnPrescription(sent, agent.clock(), taken=False))
+        _keep(agent, wallet, handle, OwnPrescription(sent, agent.clock(), taken=False))
     return f"{sender.name} has prescribed {found.words[0] or 'something'}: prescription {handle.hex()[:12]}"
+
+
+def _keep(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription) -> None:
+    """Keep it, and that it is to be noted for a recovery, apart in time from what the ledger shows of it."""
+    agent.store.put(wallet.person, handle, own)
+    planned = [one.due for _, one in agent.store.all(Unnoted, wallet.person)]
+    agent.store.put(wallet.person, handle, Unnoted(when_apart(agent, planned)))
 
 
 def require_keys(agent: Agent, wallet: Wallet, sent: PrescriptionLetter, there: Standing) -> None:
@@ -154,18 +162,15 @@ def require_handed_over(agent: Agent, notice: DispensedNotice, person: bytes) ->
 
 
 def settle(agent: Agent, wallet: Wallet) -> None:
-    """Take over the prescriptions that came, and file what was dispensed. What is done is not done again."""
-    for former in wallet.record.former:
-        for handle, own in agent.store.all(OwnPrescription, former.person):
-            if agent.store.find(OwnPrescription, wallet.person, handle) is None:
-                with suppress(LedgerRefused):
-                    _recover(agent, wallet, former, handle, own)
+    """Take over the prescriptions that came, file what was dispensed, note what is due. What is done is not done again."""
+    _go_on(agent, wallet)
     for handle, own in agent.store.all(OwnPrescription, wallet.person):
         if not own.taken:
             with suppress(LedgerRefused):  # such as that it is forgotten: nothing is left to be steered
                 _take_over(agent, wallet, handle, own)
     if _plan_filing(agent, wallet):
         resume_jobs(agent)
+    _note_due(agent, wallet)
 
 
 def resume_prescribed(agent: Agent) -> None:
@@ -182,6 +187,36 @@ def _take_over(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription
     if standing(agent, handle).prescription.control == mine.public:
         with agent.store.writing():
             agent.store.put(wallet.person, handle, msgspec.structs.replace(own, taken=True))
+
+
+def _note_due(agent: Agent, wallet: Wallet) -> None:
+    """Note what is due for a recovery, all of it together, unless another device has."""
+    now = agent.clock()
+    if not any(one.due <= now for _, one in agent.store.all(Unnoted, wallet.person)):
+        return
+    try:
+        wallet = sync(agent, wallet.record.name)
+    except AgentRefused:  # this device was taken off
+        return
+    due = [handle for handle, one in agent.store.all(Unnoted, wallet.person) if one.due <= now]
+    owns = [own for own in (agent.store.find(OwnPrescription, wallet.person, handle) for handle in due) if own is not None]
+    noted = plan_notes(agent, wallet, owns) if owns else None
+    with agent.store.writing():
+        for handle in due:
+            agent.store.drop(Unnoted, wallet.person, handle)
+        if noted is not None:
+            agent.store.put(b"", noted.batch, noted)
+    if noted is not None:
+        roll_forward(agent, noted, silent)
+
+
+def _go_on(agent: Agent, wallet: Wallet) -> None:
+    """Take over what an earlier wallet of the owner's had."""
+    for former in wallet.record.former:
+        for handle, own in agent.store.all(OwnPrescription, former.person):
+            if agent.store.find(OwnPrescription, wallet.person, handle) is None:
+                with suppress(LedgerRefused):
+                    _recover(agent, wallet, former, handle, own)
 
 
 def _recover(agent: Agent, wallet: Wallet, former: Former, handle: bytes, own: OwnPrescription) -> None:
@@ -203,7 +238,7 @@ def _recover(agent: Agent, wallet: Wallet, former: Former, handle: bytes, own: O
     ]
     letter = msgspec.structs.replace(own.letter, bearers=tuple(bearers))
     with agent.store.writing():
-        agent.store.put(wallet.person, handle, msgspec.structs.replace(own, letter=letter, taken=True))
+        _keep(agent, wallet, handle, msgspec.structs.replace(own, letter=letter, taken=True))
 
 
 def _plan_filing(agent: Agent, wallet: Wallet) -> bool:
@@ -244,7 +279,7 @@ def _filed(agent: Agent, wallet: Wallet) -> set[str]:
 
 def own_prescriptions(agent: Agent, name: str) -> tuple[OwnInfo, ...]:
     """All that one was prescribed, the latest first."""
-    wallet = sync(agent, name)
+    wallet = _synced(agent, name)
     kept = agent.store.all(OwnPrescription, wallet.person)
     found = [_describe(agent, own, standing(agent, handle)) for handle, own in kept]
     return tuple(sorted(found, key=lambda info: -info.issued_at))
@@ -337,9 +372,16 @@ def _control(agent: Agent, wallet: Wallet, handle: bytes, own: OwnPrescription) 
     return SigningKey(wallet.prescription_seed(handle))
 
 
+def _synced(agent: Agent, name: str) -> Wallet:
+    """The wallet with what other devices have noted, and what an earlier one had."""
+    wallet = sync(agent, name)
+    _go_on(agent, wallet)
+    return wallet
+
+
 def find_own(agent: Agent, name: str, named: str) -> tuple[Wallet, bytes, OwnPrescription]:
     """Whose it is, its handle, and what is kept of it; `no-such-prescription`, `ambiguous-prescription`."""
-    wallet = sync(agent, name)
+    wallet = _synced(agent, name)
     handle = choose(agent.store.ids(OwnPrescription, wallet.person), named)
     own = agent.store.find(OwnPrescription, wallet.person, handle)
     if own is None:
