@@ -22,6 +22,7 @@ ROW = AttendedInfo(
     "cover",
     "final",
     "climbed",
+    500,
     1_000,
     2_000,
     red=True,

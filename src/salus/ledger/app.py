@@ -6,11 +6,12 @@ Nothing is durable before `commit`, which returns the changes for the engine to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from salus.codec import encode
 from salus.errors import LedgerRefused, SalusError
-from salus.ids import Hash, Height
+from salus.ids import Hash, Height, Millis
 from salus.ledger.genesis import Genesis
 from salus.ledger.header import TxResult
 from salus.ledger.machine import Block, Machine
@@ -72,9 +73,9 @@ class View:
         """The value under ``key``, or None, with a proof under the root."""
         return self.undone[key] if key in self.undone else self.store.get(key), self.tree.prove(key)
 
-    def before(self, changes: Mapping[bytes, bytes | None]) -> View:
-        """This view, as it goes on to be once ``changes`` are written to its store."""
-        return View(self.tree, self.store, {key: self.store.get(key) for key in changes})
+    def before(self, former: Mapping[bytes, bytes | None]) -> View:
+        """This view, as it goes on to be once other values are written to its store; ``former``: what their keys had."""
+        return View(self.tree, self.store, former)
 
 
 class Application:
@@ -86,6 +87,7 @@ class Application:
         self._height = Height(height)
         self._tree = Tree.of((key, store.get(key) or b"") for key in store.keys(_FIRST, _LAST))
         self._candidate: tuple[Block, Overlay, Tree] | None = None
+        self._proposed: tuple[Block, Overlay, tuple[TxResult, ...]] | None = None
 
     def info(self) -> Info:
         """The last committed height and root."""
@@ -102,21 +104,21 @@ class Application:
         """Raise what would refuse the transaction if it were executed at block time ``now`` (ms) on the committed state."""
         self.machine.apply(Overlay(self._store), self._height + 1, now, data)
 
-    def prepare_proposal(self, transactions: list[bytes], now: int) -> tuple[bytes, ...]:
-        """Those that apply one after the other, in order, within the block's size; the rest waits or is refused at check."""
-        overlay, chosen, room = Overlay(self._store), [], self.machine.genesis.parameters.max_block
-        for data in transactions:
-            if len(data) <= room and self._applies(overlay, now, data):
-                chosen.append(data)
-                room -= len(data)
-        return tuple(chosen)
+    def prepare_proposal(self, transactions: list[bytes], now: int, misbehaving: tuple[bytes, ...] = ()) -> tuple[bytes, ...]:
+        """Those that apply one after the other, in order, within the block's size; the rest waits or is refused at check.
 
-    def _applies(self, overlay: Overlay, now: int, data: bytes) -> bool:
-        try:
-            self.machine.apply(overlay, self._height + 1, now, data)
-        except SalusError:
-            return False
-        return True
+        What comes of them is remembered, in case that just this block is decided: it need not be executed again.
+        """
+        block = Block(Height(self._height + 1), Millis(now), (), misbehaving)
+        overlay, chosen, room = Overlay(self._store), dict[bytes, TxResult](), self.machine.genesis.parameters.max_block
+        self.machine.begin(overlay, block)
+        for data in transactions:
+            if len(data) <= room:
+                with suppress(SalusError):
+                    chosen[data] = TxResult(self.machine.apply(overlay, block.height, now, data), "")
+                    room -= len(data)
+        self._proposed = (replace(block, transactions=tuple(chosen)), overlay, tuple(chosen.values()))
+        return tuple(chosen)
 
     def process_proposal(self, transactions: tuple[bytes, ...]) -> None:
         """Raise `LedgerRefused` ``bad-proposal`` for a block that is too large; what is wrong in it becomes a result."""
@@ -127,11 +129,16 @@ class Application:
         """Execute the block on the committed state. May be repeated; nothing is kept but the newest candidate."""
         if block.height != self._height + 1:
             raise LedgerRefused("wrong-height", "the block does not follow the last one")
-        overlay = Overlay(self._store)
-        results = self.machine.execute(overlay, block)
+        overlay, results = self._executed(block)
         tree = self._tree.changed(overlay.changes.items())
         self._candidate = (block, overlay, tree)
         return Finalized(results, tree.root, self._changed_seats(overlay))
+
+    def _executed(self, block: Block) -> tuple[Overlay, tuple[TxResult, ...]]:
+        if self._proposed is not None and self._proposed[0] == block:
+            return self._proposed[1:]
+        overlay = Overlay(self._store)
+        return overlay, self.machine.execute(overlay, block)
 
     def _changed_seats(self, overlay: Overlay) -> tuple[tuple[bytes, int], ...]:
         changed = [key for key in overlay.changes if key.startswith(SEATS)]
@@ -149,7 +156,7 @@ class Application:
         """The engine has made `commit`'s changes durable: the candidate becomes the state."""
         if self._candidate is not None:
             block, _, self._tree = self._candidate
-            self._height, self._candidate = block.height, None
+            self._height, self._candidate, self._proposed = block.height, None, None
 
     def query(self, key: bytes) -> tuple[bytes | None, StateProof]:
         """The committed value under ``key``, or None, with a proof under the committed root."""
@@ -171,7 +178,7 @@ class Application:
 
     def begin_at(self, height: int, tree: Tree) -> None:
         """Go on from another state: its store has the one after the block at ``height`` now, over which ``tree`` stands."""
-        self._height, self._tree, self._candidate = Height(height), tree, None
+        self._height, self._tree, self._candidate, self._proposed = Height(height), tree, None, None
 
 
 REFUSED = 1  # the code that a transaction's result has in CometBFT when it was refused, whatever the refusal

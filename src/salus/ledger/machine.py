@@ -69,7 +69,12 @@ class Machine:
                 module.found(state, self.genesis)
 
     def execute(self, state: Overlay, block: Block) -> tuple[TxResult, ...]:
-        """Apply the block to ``state``: due deadlines first, then evidence, then each transaction; one result a transaction.
+        """Apply the block to ``state``: what it begins with, then each transaction; one result a transaction."""
+        self.begin(state, block)
+        return tuple(self._result(state, block, data) for data in block.transactions)
+
+    def begin(self, state: Overlay, block: Block) -> None:
+        """Apply to ``state`` what a block begins with: due deadlines first, then evidence.
 
         `LedgerRefused` ``upgrade-needed`` where rules hold that this software does not know.
         """
@@ -85,7 +90,6 @@ class Machine:
             for module in self.modules:
                 if module.misbehaved is not None:
                     module.misbehaved(here, where)
-        return tuple(self._result(state, block, data) for data in block.transactions)
 
     def apply(self, state: Overlay, height: int, time: int, data: bytes) -> Bytes32:
         """Apply one transaction to ``state`` whole, and return its body's hash; or raise what refuses it, changing nothing."""

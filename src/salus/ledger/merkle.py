@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from salus.codec import Record
-from salus.crypto.hashing import tagged, tagged_pair
+from salus.crypto.hashing import tagged_one, tagged_pair
 from salus.errors import LedgerRefused
 from salus.ids import Bytes32, Hash
 
@@ -145,6 +145,8 @@ def _join(left: _Node, right: _Node) -> _Node:
     return _Inner(_inner_hash(_hash(left), _hash(right)), left, right)
 
 
+_path = tagged_one("salus/state-key/1")
+_value = tagged_one("salus/state-value/1")
 _inner_hash = tagged_pair("salus/state-inner/1")
 _leaf_hash = tagged_pair("salus/state-leaf/1")
 
@@ -153,14 +155,6 @@ def _hash(node: _Node) -> bytes:
     if isinstance(node, _Inner):
         return node.hash
     return EMPTY if node is None else _leaf_hash(node[:32], node[32:])
-
-
-def _path(key: bytes) -> bytes:
-    return tagged("salus/state-key/1", key)
-
-
-def _value(value: bytes) -> bytes:
-    return tagged("salus/state-value/1", value)
 
 
 def _bit(path: bytes, depth: int) -> int:

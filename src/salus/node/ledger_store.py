@@ -82,6 +82,11 @@ class LedgerStore:
         """The committed value of the state's ``key``; nothing is ever kept under the empty one, which LMDB would not take."""
         return self._get(self._state, key) if key else None
 
+    def values(self, keys: Iterable[bytes]) -> dict[bytes, bytes | None]:
+        """What the state has under each of these keys, none of which is empty."""
+        with self._env.begin(db=self._state) as txn:
+            return {key: txn.get(key) for key in keys}
+
     def keys(self, first: bytes, last: bytes) -> Iterator[bytes]:
         """The state's keys in order, as of now."""
         found: list[bytes] = []

@@ -86,7 +86,7 @@ def test_a_state_that_is_kept_is_as_it_was_after_it_has_changed() -> None:
     store = MemoryStore()
     store.apply(first)
     now = View(Tree().changed(first.items()), store)
-    before = now.before(then)
+    before = now.before({key: store.get(key) for key in then})
     store.apply(then)
     for key in {**first, **then}:
         value, proof = before.query(key)

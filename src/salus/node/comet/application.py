@@ -101,8 +101,8 @@ class AbciApplication:
         return abci.CheckTxResponse()
 
     def _prepare_proposal(self, asked: abci.PrepareProposalRequest) -> abci.PrepareProposalResponse:
-        chosen, size = list[bytes](), 0
-        for data in self._app.prepare_proposal(list(asked.txs), max(_millis(asked.time), self._last + 1)):
+        chosen, size, now = list[bytes](), 0, max(_millis(asked.time), self._last + 1)
+        for data in self._app.prepare_proposal(list(asked.txs), now, _caught(asked)):
             size += len(data) + _FRAMING
             if size > asked.max_tx_bytes:
                 break
@@ -182,9 +182,16 @@ _BY_ADDRESS, _BY_ID = "/p2p/filter/addr/", "/p2p/filter/id/"
 _FRAMING = 8  # bytes more that a transaction takes in a block, at most
 
 
+_Asked = abci.PrepareProposalRequest | abci.ProcessProposalRequest | abci.FinalizeBlockRequest
+
+
 def _block(asked: abci.ProcessProposalRequest | abci.FinalizeBlockRequest) -> Block:
-    caught = tuple(sorted({evidence.validator.address for evidence in asked.misbehavior}))
-    return Block(Height(asked.height), _millis(asked.time), tuple(asked.txs), caught)
+    return Block(Height(asked.height), _millis(asked.time), tuple(asked.txs), _caught(asked))
+
+
+def _caught(asked: _Asked) -> tuple[bytes, ...]:
+    """The addresses of validators whom the evidence names, each once."""
+    return tuple(sorted({evidence.validator.address for evidence in asked.misbehavior}))
 
 
 def _millis(time: Timestamp) -> Millis:

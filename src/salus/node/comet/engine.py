@@ -212,7 +212,7 @@ class CometEngine(Chain):
     def keep(self, block: Block, final: Finalized) -> int:
         """Make the finalized block durable, tell of it, and let go who waited for it; the lowest block that is still here."""
         changes = self.app.commit()
-        before = self._view.before(changes)
+        before = self._view.before(self._store.values(changes))
         stored = StoredBlock(block.transactions, final.results, block.misbehaving)
         with database_refusals():
             since = block.time - self.genesis.parameters.trust_period  # no wallet goes by an older header
