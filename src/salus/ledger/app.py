@@ -6,7 +6,6 @@ Nothing is durable before `commit`, which returns the changes for the engine to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from salus.codec import encode
@@ -113,10 +112,13 @@ class Application:
         overlay, chosen, room = Overlay(self._store), dict[bytes, TxResult](), self.machine.genesis.parameters.max_block
         self.machine.begin(overlay, block)
         for data in transactions:
-            if len(data) <= room:
-                with suppress(SalusError):
-                    chosen[data] = TxResult(self.machine.apply(overlay, block.height, now, data), "")
-                    room -= len(data)
+            if len(data) > room:
+                continue
+            try:
+                chosen[data] = TxResult(self.machine.apply(overlay, block.height, now, data), "")
+            except SalusError:
+                continue
+            room -= len(data)
         self._proposed = (replace(block, transactions=tuple(chosen)), overlay, tuple(chosen.values()))
         return tuple(chosen)
 
