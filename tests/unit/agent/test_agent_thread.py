@@ -60,6 +60,8 @@ def test_a_chart_says_what_was_not_shared_where_it_would_have_stood(world: World
     assert part(DOCTOR, "PROBLEMS", types=("Observation",)) == []
     revoking.revoke(world.agent, PATIENT, grant=made.grant)
     assert part(DOCTOR, "VITAL SIGNS AND OBSERVATIONS") == ["NOT SHARED: vitals, results"]
+    world.grant(sections=(SectionKind.SUMMARY,), lasting=Lasting(True, False))
+    assert part(DOCTOR, "IMMUNISATIONS") == ["NOT SHARED: summary"]  # what was there before the grant is none of the reader's
 
 
 def test_every_reading_leaves_a_receipt_that_names_its_reader(world: World) -> None:

@@ -234,7 +234,8 @@ def _read_grants(
         raise tried.refusals[0]
     reading.unread += [(*place, code) for place, code in tried.refused.items() if place not in tried.done]
     refused = {kind for kind, _ in tried.refused} - {kind for kind, _ in tried.done}
-    readable = {one.part.kind for one in held if Right.READ in one.part.warrant.links[-1].link.rights}
+    whole = [one.part for one in held if one.part.history or not one.part.slot_key]  # not only what comes from now on
+    readable = {part.kind for part in whole if Right.READ in part.warrant.links[-1].link.rights}
     return _more(agent, [one.part for one in held]), frozenset(readable - refused)
 
 
