@@ -446,8 +446,8 @@ def test_what_is_confidential_is_for_the_patients_own_eyes(place: Ward) -> None:
     assert sorted((info.confidential, info.charted) for info in own) == [(False, True), (True, False)]
     assert inbox.collect(place.home.agent, "Mother") == ()
     shown = charting.open_chart(place.home.agent, "Mother", PATIENT).shown
-    assert any(b"4.1" in version.leaf.data for version in shown)
-    assert not any(b"6.9" in version.leaf.data for version in shown)
+    assert any(b'"value":4.1' in version.leaf.data for version in shown)
+    assert not any(b'"value":6.9' in version.leaf.data for version in shown)
     assert resulted.own_results(place.home.agent, "Mother") == resulted.own_orders(place.home.agent, "Mother") == ()
     found = resulted.trend(place.home.agent, PATIENT, POTASSIUM)
     assert [float(value) for _, value, _ in found.points] == [4.1, 6.9]
